@@ -1,0 +1,139 @@
+// One transaction for many independent items: lock, load, apply, save. What applying means stands in domain/apply; here are only
+// the locks and their order (leader, budgets, nodes by id, runs), which is what keeps two commits from waiting for each other.
+import type { Changes, Rows } from '../../domain/apply.ts'
+import { applyItem, claimKey, noChanges, reserveKey } from '../../domain/apply.ts'
+import type { Claim } from '../../domain/claim.ts'
+import type { Held } from '../../domain/holdings.ts'
+import type { BudgetId, NodeId, RunId } from '../../domain/ids.ts'
+import type { CommitResult, Item, ItemResult } from '../../domain/item.ts'
+import { ITEMS_PER_COMMIT_MAX } from '../../domain/limits.ts'
+import type { Run } from '../../domain/run.ts'
+import type { EpochMs } from '../../domain/units.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Epoch } from '../../ports/store.ts'
+import type { Database, Queryable } from './pool.ts'
+import type { BudgetRow, ClaimRow, HeldRow, NodeRow, ReserveRow, RunRow } from './rows.ts'
+import { budgetOf, claimOf, heldOf, nodeOf, reserveOf, runOf } from './rows.ts'
+import { save } from './save.ts'
+
+export async function commitItems(
+  database: Database,
+  clock: Clock,
+  blindAfterMs: number,
+  epoch: Epoch | null,
+  items: readonly Item[],
+): Promise<CommitResult> {
+  if (items.length > ITEMS_PER_COMMIT_MAX) throw new Error(`bug: ${items.length} items in one commit`)
+  if (items.length === 0) return { kind: 'committed', results: [], at: clock.now() }
+  return database.transaction('write', async (tx) => {
+    if (epoch !== null && !(await leads(tx, epoch))) return { kind: 'deposed' }
+    const rows = await lockRows(tx, items)
+    const now = clock.now()
+    const changes: Changes = noChanges()
+    const results: ItemResult[] = items.map((item) => applyItem(rows, changes, item, now, blindAfterMs))
+    await save(tx, rows, changes)
+    return { kind: 'committed', results, at: now }
+  })
+}
+
+/** Locks the row, not only reads it: whoever takes the lead waits for this commit, and this one sees whoever has taken it. */
+export async function leads(tx: Queryable, epoch: Epoch): Promise<boolean> {
+  const rows = await tx.query({ text: 'select epoch from leader where epoch = $1 for share', values: [epoch] })
+  return rows.length === 1
+}
+
+async function lockRows(tx: Queryable, items: readonly Item[]): Promise<Rows> {
+  const touched = touchedBy(items)
+  const nodeIds = [...touched.nodes]
+  const covering = await runsBefore(tx, [...touched.runs], nodeIds)
+  const runImages = new Map(covering.map((run) => [run.id, run]))
+  for (const run of touched.newRuns) if (!runImages.has(run.id)) runImages.set(run.id, run)
+  const budgetIds = [...new Set([...runImages.values()].flatMap((run) => run.budgets))]
+
+  const budgets = await tx.query<BudgetRow>({
+    text: 'select * from budget where id = any($1) order by id for update',
+    values: [budgetIds],
+  })
+  const nodes = await tx.query<NodeRow>({
+    text: 'select image, version, booked_to, last_observed from node where id = any($1) order by id for update',
+    values: [nodeIds],
+  })
+  const runs = await tx.query<RunRow>({
+    text: 'select image, version from run where id = any($1) order by id for update',
+    values: [[...touched.runs]],
+  })
+  const claims = await tx.query<ClaimRow>({
+    text: 'select image from claim where node = any($1) and released_at is null',
+    values: [nodeIds],
+  })
+  const reserves = await tx.query<ReserveRow>({
+    text: 'select run, budget, granted, posted, charge from reserve where run = any($1)',
+    values: [[...runImages.keys()]],
+  })
+  const held = await heldOfReleased(tx, items)
+  return {
+    runs: new Map(runs.map(runOf).map((run) => [run.id, run])),
+    nodes: new Map(nodes.map(nodeOf).map((node) => [node.id, node])),
+    claims: new Map(claims.map(claimOf).map((claim: Claim) => [claimKey(claim.node, claim.holder), claim])),
+    budgets: new Map(budgets.map(budgetOf).map((budget) => [budget.id, budget])),
+    reserves: new Map(reserves.map(reserveOf).map((reserve) => [reserveKey(reserve.run, reserve.budget), reserve])),
+    heldAfter: (node, holder, paidUntil) =>
+      held.filter((row) => row.node === node && row.holder === holder && row.to > paidUntil),
+    budgetsOf: (run) => runImages.get(run)?.budgets ?? [],
+  }
+}
+
+type Touched = {
+  readonly runs: Set<RunId>
+  readonly nodes: Set<NodeId>
+  readonly newRuns: Run[]
+  readonly budgets: Set<BudgetId>
+}
+
+function touchedBy(items: readonly Item[]): Touched {
+  const touched: Touched = { runs: new Set(), nodes: new Set(), newRuns: [], budgets: new Set() }
+  for (const item of items) {
+    for (const expect of item.expects) {
+      if (expect.kind === 'run') touched.runs.add(expect.id)
+      else touched.nodes.add(expect.id)
+    }
+    for (const write of item.writes) {
+      if (write.kind === 'run') {
+        touched.runs.add(write.run.id)
+        touched.newRuns.push(write.run)
+      } else if (write.kind === 'claim') touched.nodes.add(write.claim.node)
+      else if (write.kind === 'release' || write.kind === 'book') touched.nodes.add(write.node)
+      else if (write.kind === 'node') touched.nodes.add(write.node.id)
+      else if (write.kind === 'reserve' || write.kind === 'give-back') touched.runs.add(write.run)
+    }
+  }
+  return touched
+}
+
+/** Runs whose budgets this commit may charge: those it touches, and those that hold slots of the nodes that it books. */
+async function runsBefore(tx: Queryable, runs: readonly RunId[], nodes: readonly NodeId[]): Promise<Run[]> {
+  const rows = await tx.query<RunRow>({
+    text: `with wanted as (
+             select unnest($1::text[]) as id
+             union
+             select run from claim where node = any($2) and released_at is null
+           )
+           select image, version from run where id in (select id from wanted)
+           union all
+           select image, version from run_ended where id in (select id from wanted)`,
+    values: [runs, nodes],
+  })
+  return rows.map(runOf)
+}
+
+/** Layer 1 that a release may have to give back, where a worker had ended well before we saw it gone. */
+async function heldOfReleased(tx: Queryable, items: readonly Item[]): Promise<Held[]> {
+  const releases = items.flatMap((item) => item.writes.filter((write) => write.kind === 'release'))
+  if (releases.length === 0) return []
+  const since = Math.min(...releases.map((write) => write.paidUntil)) as EpochMs
+  const rows = await tx.query<HeldRow>({
+    text: 'select node, "from", "to", holder, slots from held where holder = any($1) and "to" > $2',
+    values: [releases.map((write) => write.holder), since],
+  })
+  return rows.map(heldOf)
+}

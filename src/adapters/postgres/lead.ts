@@ -1,0 +1,39 @@
+// Who leads. The lease is measured by the database's clock alone; taking it bumps the epoch, and the row lock makes the taker wait
+// for commits in flight.
+import type { EpochMs } from '../../domain/units.ts'
+import { epochMs } from '../../domain/units.ts'
+import type { Epoch, LeaderStore } from '../../ports/store.ts'
+import type { Database } from './pool.ts'
+
+export function leaderStore(database: Database): LeaderStore {
+  return {
+    async takeLead(holder, leaseMs, force) {
+      const rows = await database.query<{ epoch: Epoch }>({
+        text: `update leader set epoch = epoch + 1, holder = $1, until = clock_timestamp() + $2 * interval '1 millisecond'
+               where until < clock_timestamp() or $3 returning epoch`,
+        values: [holder, leaseMs, force],
+      })
+      return rows[0]?.epoch ?? null
+    },
+    async renewLead(epoch, leaseMs) {
+      const rows = await database.query({
+        text: `update leader set until = clock_timestamp() + $2 * interval '1 millisecond' where epoch = $1 returning epoch`,
+        values: [epoch, leaseMs],
+      })
+      return rows.length === 1
+    },
+    async giveUpLead(epoch) {
+      await database.query({
+        text: `update leader set until = '-infinity', holder = '' where epoch = $1`,
+        values: [epoch],
+      })
+    },
+    async now(): Promise<EpochMs> {
+      const rows = await database.query<{ now: number }>({
+        text: `select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now`,
+        values: [],
+      })
+      return epochMs(rows[0]?.now ?? 0)
+    },
+  }
+}

@@ -1,0 +1,116 @@
+// Logs and the facts in them: one transaction for a chunk, its facts, the cursor, and the cells that the facts may change. Ingest
+// writes facts, never the state of a run, and needs no leader: the cursor is the compare-and-set.
+import type { AttemptId, ClusterName, WorkerId } from '../../domain/ids.ts'
+import { cellOf } from '../../domain/units.ts'
+import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Database, Queryable } from './pool.ts'
+import { columns } from './pool.ts'
+
+export function ingestStore(database: Database, clock: Clock): IngestStore {
+  return {
+    async logCursors() {
+      const rows = await database.query<LogCursor>({
+        text: `select l.worker, l.attempt, a.run, a.cluster, l."offset", a.living
+               from log_cursor l join attempt a on a.id = l.attempt where not l.complete order by l.worker`,
+        values: [],
+      })
+      return rows
+    },
+    async appendLogs(appends) {
+      if (appends.length === 0) return
+      await database.transaction('write', async (tx) => {
+        const won = await moveCursors(tx, appends)
+        await saveChunks(tx, won, clock.now())
+        await saveFacts(tx, won)
+      })
+    },
+    async attemptsToForget() {
+      return database.query<{ attempt: AttemptId; cluster: ClusterName }>({
+        text: `select a.id as attempt, a.cluster from attempt a
+               where not a.living and not a.forgotten
+                 and not exists (select 1 from log_cursor l where l.attempt = a.id and not l.complete)
+               order by a.id limit 100`,
+        values: [],
+      })
+    },
+    async forgotten(attempts) {
+      await database.query({ text: 'update attempt set forgotten = true where id = any($1)', values: [attempts] })
+    },
+  }
+}
+
+/** Only the appends whose cursor stood where the reader thought. */
+async function moveCursors(tx: Queryable, appends: readonly LogAppend[]): Promise<LogAppend[]> {
+  const moved = await tx.query<{ worker: WorkerId }>({
+    text: `update log_cursor c set "offset" = n.next, last_line_at = coalesce(greatest(c.last_line_at, n.line), c.last_line_at, n.line),
+             observed_to = coalesce(greatest(c.observed_to, n.observed), c.observed_to, n.observed), complete = n.complete
+           from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[])
+             as n(worker, was, next, line, observed, complete)
+           where c.worker = n.worker and c."offset" = n.was and not c.complete
+           returning c.worker`,
+    values: columns(appends, (each) => [
+      each.worker,
+      each.fromOffset,
+      each.nextOffset,
+      each.lastLineAt,
+      each.observedTo,
+      each.complete,
+    ]),
+  })
+  const names = new Set(moved.map((row) => row.worker))
+  return appends.filter((append) => names.has(append.worker))
+}
+
+async function saveChunks(tx: Queryable, appends: readonly LogAppend[], now: number): Promise<void> {
+  const chunks = appends.filter((append) => append.bytes.length > 0)
+  if (chunks.length === 0) return
+  await tx.query({
+    text: `insert into log_chunk (worker, "offset", next_offset, written_at, bytes)
+           select worker, start, next, $5, bytes from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) as n(worker, start, next, bytes)`,
+    values: [
+      ...columns(chunks, (each) => [
+        each.worker,
+        each.nextOffset - each.bytes.length,
+        each.nextOffset,
+        Buffer.from(each.bytes),
+      ]),
+      now,
+    ],
+  })
+}
+
+async function saveFacts(tx: Queryable, appends: readonly LogAppend[]): Promise<void> {
+  const facts = appends.flatMap((append) => append.facts)
+  if (facts.length === 0) return
+  await tx.query({
+    text: `insert into fact (source, sequence, attempt, at, sent_at, body)
+           select * from unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::jsonb[])
+           on conflict do nothing`,
+    values: columns(facts, (each) => [
+      each.source,
+      each.sequence,
+      each.attempt,
+      each.at,
+      each.sentAt,
+      JSON.stringify(each.body),
+    ]),
+  })
+  const earliest = new Map<AttemptId, { cell: number; begin: number | null }>()
+  for (const fact of facts) {
+    const cell = cellOf(fact.at)
+    const old = earliest.get(fact.attempt)
+    if (old === undefined || cell < old.cell) earliest.set(fact.attempt, { cell, begin: old?.begin ?? null })
+  }
+  // A mark covers back to the mark before it, and an end mark to its begin: a fact reopens from the newest earlier cell that has a
+  // mark or an open phase on. Cells that are not posted yet need no reopening.
+  await tx.query({
+    text: `update attempt_books b set closed = false, dirty_from = least(b.dirty_from, greatest(
+               coalesce((select max(s.cell) from cell_summary s where s.attempt = n.attempt and s.cell < n.cell and s.last_step is not null
+                           and s.summary->'carry'->'phases' = '[]'::jsonb),
+                        (select min(s.cell) from cell_summary s where s.attempt = n.attempt), n.cell), 0))
+           from unnest($1::text[], $2::bigint[]) as n(attempt, cell)
+           where b.attempt = n.attempt and b.posted_to is not null and n.cell <= b.posted_to + 300000`,
+    values: columns([...earliest], ([attempt, { cell }]) => [attempt, cell]),
+  })
+}

@@ -1,0 +1,185 @@
+// Policy and tokens: what an administrator writes, each with its audit row in the same transaction.
+import type { AuditEntry } from '../../domain/event.ts'
+import type { Policy } from '../../domain/policy.ts'
+import { accepted, refused } from '../../domain/refusal.ts'
+import type { EpochMs } from '../../domain/units.ts'
+import type { PolicyStore, StoredToken, TokenStore } from '../../ports/store.ts'
+import type { Database, Queryable } from './pool.ts'
+import { columns } from './pool.ts'
+
+export function policyStore(database: Database): PolicyStore {
+  return {
+    applyPolicy: (policy, document, audit) =>
+      database.transaction('write', async (tx) => {
+        const missing = await inUse(tx, policy)
+        if (missing !== null) return missing
+        await saveProjects(tx, policy)
+        await saveBudgets(tx, policy)
+        await savePrices(tx, policy)
+        const [row] = await tx.query<{ version: number }>({
+          text: 'insert into policy (applied_at, actor, document) values ($1, $2, $3) returning version',
+          values: [audit.at, audit.actor, JSON.stringify(document)],
+        })
+        await writeAudit(tx, audit)
+        return accepted({ version: row?.version ?? 0 })
+      }),
+    pauseQueue: (paused, reason, audit) =>
+      database.transaction('write', async (tx) => {
+        await tx.query({ text: 'update store set queue_paused = $1, queue_reason = $2', values: [paused, reason] })
+        await writeAudit(tx, audit)
+      }),
+  }
+}
+
+/** A project or budget that something still counts on cannot just vanish. */
+async function inUse(tx: Queryable, policy: Policy) {
+  const [project] = await tx.query<{ name: string }>({
+    text: `select name from project where name <> all($1)
+           and (exists (select 1 from run where run.project = project.name) or exists (select 1 from run_ended where run_ended.project = project.name))`,
+    values: [policy.projects.map((each) => each.name)],
+  })
+  if (project !== undefined) {
+    return refused(
+      'policy-in-use',
+      `project ${project.name} has runs`,
+      'keep it in the policy; a quota of 0 stops new ones',
+    )
+  }
+  const [budget] = await tx.query<{ id: string }>({
+    text: 'select id from budget where id <> all($1) and (used <> 0 or reserved <> 0)',
+    values: [policy.budgets.map((each) => each.id)],
+  })
+  return budget === undefined
+    ? null
+    : refused('policy-in-use', `budget ${budget.id} has been used`, 'keep it in the policy; its books would be lost')
+}
+
+async function saveProjects(tx: Queryable, policy: Policy): Promise<void> {
+  // Parents may stand after their children: the tree is put in first without them.
+  await tx.query({
+    text: `insert into project (name, quota_gpus, max_priority) select * from unnest($1::text[], $2::int[], $3::text[])
+           on conflict (name) do update set quota_gpus = excluded.quota_gpus, max_priority = excluded.max_priority, version = project.version + 1`,
+    values: columns(policy.projects, (each) => [each.name, each.quotaGpus, each.maxPriority]),
+  })
+  await tx.query({
+    text: `update project p set parent = n.parent from unnest($1::text[], $2::text[]) as n(name, parent) where p.name = n.name`,
+    values: columns(policy.projects, (each) => [each.name, each.parent]),
+  })
+  await tx.query({ text: 'delete from budget where id <> all($1)', values: [policy.budgets.map((each) => each.id)] })
+  await tx.query({
+    text: 'delete from project where name <> all($1)',
+    values: [policy.projects.map((each) => each.name)],
+  })
+}
+
+async function saveBudgets(tx: Queryable, policy: Policy): Promise<void> {
+  if (policy.budgets.length === 0) return
+  await tx.query({
+    text: `insert into budget (id, project, unit, currency, hard, "limit")
+           select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[])
+           on conflict (id) do update set project = excluded.project, hard = excluded.hard, "limit" = excluded."limit", version = budget.version + 1`,
+    values: columns(policy.budgets, (each) => [
+      each.id,
+      each.project,
+      each.unit.kind,
+      each.unit.kind === 'money' ? each.unit.currency : null,
+      each.hard,
+      each.limit,
+    ]),
+  })
+}
+
+async function savePrices(tx: Queryable, policy: Policy): Promise<void> {
+  await tx.query({
+    text: 'delete from price where gpu_model <> all($1)',
+    values: [policy.prices.map((each) => each.gpuModel)],
+  })
+  if (policy.prices.length === 0) return
+  await tx.query({
+    text: `insert into price (gpu_model, micros_per_gpu_hour, currency) select * from unnest($1::text[], $2::bigint[], $3::text[])
+           on conflict (gpu_model) do update set micros_per_gpu_hour = excluded.micros_per_gpu_hour, currency = excluded.currency`,
+    values: columns(policy.prices, (each) => [each.gpuModel, each.price.microsPerGpuHour, each.price.currency]),
+  })
+}
+
+export async function writeAudit(tx: Queryable, audit: AuditEntry): Promise<void> {
+  await tx.query({
+    text: 'insert into audit (at, actor, verb, target, detail) values ($1, $2, $3, $4, $5)',
+    values: [audit.at, audit.actor, audit.verb, audit.target, JSON.stringify(audit.detail)],
+  })
+}
+
+type TokenRow = {
+  id: string
+  name: string
+  subject: string
+  role: StoredToken['role']
+  project: StoredToken['project']
+  created_at: EpochMs
+  expires_at: EpochMs | null
+  last_used_at: EpochMs | null
+  revoked_at: EpochMs | null
+}
+
+const tokenOf = (row: TokenRow): StoredToken => ({
+  id: row.id,
+  name: row.name,
+  subject: row.subject,
+  role: row.role,
+  project: row.project,
+  createdAt: row.created_at,
+  expiresAt: row.expires_at,
+  lastUsedAt: row.last_used_at,
+  revokedAt: row.revoked_at,
+})
+
+const TOKEN = 'id, name, subject, role, project, created_at, expires_at, last_used_at, revoked_at'
+
+export function tokenStore(database: Database): TokenStore {
+  return {
+    addToken: (token, hash, audit) =>
+      database.transaction('write', async (tx) => {
+        await tx.query({
+          text: 'insert into token (id, hash, name, subject, role, project, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8)',
+          values: [
+            token.id,
+            Buffer.from(hash),
+            token.name,
+            token.subject,
+            token.role,
+            token.project,
+            token.createdAt,
+            token.expiresAt,
+          ],
+        })
+        await writeAudit(tx, audit)
+      }),
+    async findToken(hash) {
+      // Last use is a hint for people: written at most once a minute, so that reading does not become writing.
+      const rows = await database.query<TokenRow>({
+        text: `with used as (
+                 update token set last_used_at = floor(extract(epoch from clock_timestamp()) * 1000)::bigint
+                 where hash = $1 and coalesce(last_used_at, 0) < floor(extract(epoch from clock_timestamp()) * 1000)::bigint - 60000
+               )
+               select ${TOKEN} from token where hash = $1`,
+        values: [Buffer.from(hash)],
+      })
+      return rows[0] === undefined ? null : tokenOf(rows[0])
+    },
+    async tokens() {
+      return (
+        await database.query<TokenRow>({ text: `select ${TOKEN} from token order by created_at`, values: [] })
+      ).map(tokenOf)
+    },
+    revokeToken: (id, at, audit) =>
+      database.transaction('write', async (tx) => {
+        const rows = await tx.query<TokenRow>({
+          text: `update token set revoked_at = coalesce(revoked_at, $2) where id = $1 returning ${TOKEN}`,
+          values: [id, at],
+        })
+        if (rows[0] === undefined) return null
+        await writeAudit(tx, audit)
+        return tokenOf(rows[0])
+      }),
+  }
+}

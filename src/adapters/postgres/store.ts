@@ -1,0 +1,45 @@
+// The real store, put together. Each part is a file of its own.
+import type { RunId } from '../../domain/ids.ts'
+import type { RunSpec } from '../../domain/spec.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Store } from '../../ports/store.ts'
+import { booksStore, isRevisionTaken } from './books.ts'
+import { commitItems } from './commit.ts'
+import { leaderStore } from './lead.ts'
+import { ingestStore } from './logs.ts'
+import { policyStore, tokenStore } from './policy.ts'
+import type { Database } from './pool.ts'
+import { requestStore } from './requests.ts'
+import { viewStore } from './views.ts'
+import { readWorld } from './world.ts'
+
+export function postgresStore(database: Database, clock: Clock, settings: { readonly blindAfterMs: number }): Store {
+  const books = booksStore(database, clock)
+  return {
+    ...leaderStore(database),
+    ...ingestStore(database, clock),
+    ...requestStore(database),
+    ...viewStore(database),
+    ...policyStore(database),
+    ...tokenStore(database),
+    booksDue: (now) => books.booksDue(now),
+    readBooks: (attempts, firstCell) => books.readBooks(attempts, firstCell),
+    async writeBooks(epoch, write) {
+      try {
+        return await books.writeBooks(epoch, write)
+      } catch (error) {
+        if (isRevisionTaken(error)) return false
+        throw error
+      }
+    },
+    world: (health) => readWorld(database, clock, health),
+    commit: (epoch, items) => commitItems(database, clock, settings.blindAfterMs, epoch, items),
+    async specs(runs) {
+      const rows = await database.query<{ run: RunId; spec: RunSpec }>({
+        text: 'select run, spec from run_spec where run = any($1)',
+        values: [runs],
+      })
+      return new Map(rows.map((row) => [row.run, row.spec]))
+    },
+  }
+}

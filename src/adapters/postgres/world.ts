@@ -1,0 +1,56 @@
+// The full read: one snapshot of everything that a decision may look at.
+import type { ClusterName } from '../../domain/ids.ts'
+import type { Price } from '../../domain/units.ts'
+import { epochMs } from '../../domain/units.ts'
+import type { ClusterHealth, World } from '../../domain/world.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Database, Statement } from './pool.ts'
+import type { AttemptRow, BudgetRow, ClaimRow, NodeRow, ProjectRow, ReserveRow, RunRow } from './rows.ts'
+import { attemptOf, budgetOf, claimOf, nodeOf, projectOf, reserveOf, runOf } from './rows.ts'
+
+const sql = (text: string): Statement => ({ text, values: [] })
+
+export async function readWorld(
+  database: Database,
+  clock: Clock,
+  clusters: ReadonlyMap<ClusterName, ClusterHealth>,
+): Promise<World> {
+  return database.transaction('read', async (tx) => {
+    const nodes = (
+      await tx.query<NodeRow>(sql('select image, version, booked_to, last_observed from node order by id'))
+    ).map(nodeOf)
+    const claims = await tx.query<ClaimRow>(
+      sql('select image from claim where released_at is null order by node, holder'),
+    )
+    const runs = await tx.query<RunRow>(sql('select image, version from run'))
+    const attempts = await tx.query<AttemptRow>(sql('select image from attempt where living'))
+    const projects = await tx.query<ProjectRow>(
+      sql('select name, parent, quota_gpus, max_priority, version from project'),
+    )
+    const budgets = await tx.query<BudgetRow>(sql('select * from budget order by id'))
+    const reserves = await tx.query<ReserveRow>(sql('select r.* from reserve r join run on run.id = r.run'))
+    const prices = await tx.query<
+      { gpu_model: string } & { micros_per_gpu_hour: Price['microsPerGpuHour']; currency: string }
+    >(sql('select gpu_model, micros_per_gpu_hour, currency from price'))
+    const [store] = await tx.query<{ queue_paused: boolean; queue_reason: string }>(
+      sql('select queue_paused, queue_reason from store'),
+    )
+    const now = clock.now()
+    return {
+      now,
+      newestBookedTo: nodes.reduce((newest, node) => (node.bookedTo > newest ? node.bookedTo : newest), epochMs(0)),
+      queue: { paused: store?.queue_paused ?? false, reason: store?.queue_reason ?? '' },
+      clusters,
+      nodes: new Map(nodes.map((node) => [node.id, node])),
+      claims: claims.map(claimOf),
+      runs: new Map(runs.map(runOf).map((run) => [run.id, run])),
+      attempts: new Map(attempts.map(attemptOf).map((attempt) => [attempt.id, attempt])),
+      projects: new Map(projects.map(projectOf).map((project) => [project.name, project])),
+      budgets: new Map(budgets.map(budgetOf).map((budget) => [budget.id, budget])),
+      reserves: reserves.map(reserveOf),
+      prices: new Map(
+        prices.map((row) => [row.gpu_model, { microsPerGpuHour: row.micros_per_gpu_hour, currency: row.currency }]),
+      ),
+    }
+  })
+}

@@ -1,0 +1,57 @@
+// The files of the checkout and of a home, read once at the start and refused whole where something in them is wrong.
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseGpus, parsePresets } from '../../contract/catalogue.ts'
+import type { Config } from '../../contract/config.ts'
+import { parseConfig } from '../../contract/config.ts'
+import { parsePolicy } from '../../contract/policy.ts'
+import { formatProblems } from '../../contract/problems.ts'
+import { parseRunSpec } from '../../contract/run-spec.ts'
+import type { Policy } from '../../domain/policy.ts'
+import type { ModelSize, RunSpec } from '../../domain/spec.ts'
+
+export const projectRoot = fileURLToPath(new URL('../../../', import.meta.url))
+
+const read = (...path: string[]): string => readFileSync(join(projectRoot, ...path), 'utf8')
+
+export type Files = {
+  readonly config: Config
+  readonly policy: Policy
+  readonly policyDocument: unknown
+  readonly presets: ReadonlyMap<string, ModelSize>
+  /** Peak dense TFLOP/s in BF16 by GPU model. */
+  readonly peaks: ReadonlyMap<string, number | null>
+}
+
+/** A file that cannot be used: the message names every problem with its place. */
+export class FileProblem extends Error {}
+
+export function readSettings(home: string): Files {
+  const override = join(home, 'config.yaml')
+  const names = { default: 'config/default.yaml', override }
+  const config = parseConfig(
+    read('config', 'default.yaml'),
+    existsSync(override) ? readFileSync(override, 'utf8') : null,
+    names,
+  )
+  if (!config.ok) throw new FileProblem(formatProblems(config.file, config.problems))
+  const policy = parsePolicy(read('config', 'policy', 'seed.yaml'))
+  if (!policy.ok) throw new FileProblem(formatProblems('config/policy/seed.yaml', policy.problems))
+  return {
+    config: config.config,
+    policy: policy.policy,
+    policyDocument: policy.document,
+    presets: presets(),
+    peaks: new Map(parseGpus(read('config', 'catalogue', 'gpus.json')).map((gpu) => [gpu.id, gpu.peakBf16Tflops])),
+  }
+}
+
+export const presets = (): ReadonlyMap<string, ModelSize> => parsePresets(read('config', 'catalogue', 'models.json'))
+
+/** A spec from a file; its folder is the working directory where it names none. */
+export function readSpec(path: string, set: readonly string[] = []): RunSpec {
+  const parsed = parseRunSpec(readFileSync(path, 'utf8'), { file: path, set, presets: presets() })
+  if (!parsed.ok) throw new FileProblem(formatProblems(path, parsed.problems))
+  return { ...parsed.spec, workdir: resolve(dirname(path), parsed.spec.workdir ?? '.') }
+}

@@ -1,0 +1,143 @@
+// Everything that runs in one process, put together: store, clock, clusters, loops. Only wiring; what it does stands in control.
+import { startLooks } from '../../adapters/bullmq/looks.ts'
+import { migrate } from '../../adapters/postgres/migrate.ts'
+import type { Connection } from '../../adapters/postgres/pool.ts'
+import { Database } from '../../adapters/postgres/pool.ts'
+import { postgresStore } from '../../adapters/postgres/store.ts'
+import { bootMs, BootClock } from '../../adapters/system/clock.ts'
+import { chance, secrets } from '../../adapters/system/secrets.ts'
+import { accountTurn } from '../../control/account.ts'
+import type { Control, ControlSettings } from '../../control/control.ts'
+import { launchTurn } from '../../control/launch.ts'
+import { giveUpLead, keepLead } from '../../control/lead.ts'
+import { followLogs } from '../../control/logs.ts'
+import { observeTurn } from '../../control/observe.ts'
+import { placeTurn } from '../../control/place.ts'
+import type { RequestContext } from '../../control/requests/context.ts'
+import { requestsOf } from '../../control/requests/requests.ts'
+import { viewsOf } from '../../control/views/views.ts'
+import type { ClusterName } from '../../domain/ids.ts'
+import { epochMs } from '../../domain/units.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Cluster } from '../../ports/cluster.ts'
+import type { Doorbell, LoopName } from '../../ports/doorbell.ts'
+import type { Log } from '../../ports/log.ts'
+import type { Requests } from '../../ports/requests.ts'
+import type { Store } from '../../ports/store.ts'
+import type { Views } from '../../ports/views.ts'
+
+export type ServiceOptions = {
+  readonly connection: Connection
+  readonly poolMax: number
+  readonly redisUrl: string | null
+  readonly settings: ControlSettings
+  /** How often each loop looks when nobody rings. */
+  readonly timersMs: Readonly<Record<LoopName, number>>
+  readonly defaultCluster: ClusterName
+  readonly peaks: ReadonlyMap<string, number | null>
+  /** Who leads; the caller has the lock of the home, so whoever led from it before is dead. */
+  readonly holder: string
+  readonly log: Log
+  readonly clusters: (clock: Clock) => Promise<readonly (Cluster & { close(): Promise<void> })[]>
+  readonly prepare: (store: Store, clock: Clock) => Promise<void>
+}
+
+export type Service = {
+  readonly control: Control
+  readonly requests: Requests
+  readonly views: Views
+  readonly context: RequestContext
+  readonly store: Store
+  /** Ends the loops, gives the lead back and closes every connection. Runs go on. */
+  stop(): Promise<void>
+}
+
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { log } = options
+  const database = new Database(options.connection, options.poolMax, (error) =>
+    log.warn({ error: error.message }, 'a connection to PostgreSQL broke'),
+  )
+  const applied = await migrate(database)
+  if (applied.length > 0) log.info({ applied }, 'the schema was brought up to date')
+  const clock = new BootClock()
+  const store = postgresStore(database, clock, { blindAfterMs: options.settings.durations.blindAfterMs })
+  clock.setBase(await store.now(), bootMs())
+  await options.prepare(store, clock)
+  const clusters = await options.clusters(clock)
+  // The bell exists before the loops that it rings for.
+  let bell: Doorbell = { ring: () => {} }
+  const control: Control = {
+    store,
+    clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
+    clock,
+    doorbell: { ring: (loop) => bell.ring(loop) },
+    chance,
+    log,
+    settings: options.settings,
+    health: new Map(),
+    lead: { epoch: null, until: epochMs(0) },
+  }
+  const stopLeading = await startLeading(control, clock, options)
+  const every = options.timersMs
+  const looks = await startLooks({
+    connection: options.connection,
+    redisUrl: options.redisUrl,
+    log: (level, fields, message) => log[level]({ ...fields }, message),
+    loops: {
+      place: { everyMs: every.place, run: async () => void (await placeTurn(control)) },
+      launch: { everyMs: every.launch, run: () => launchTurn(control) },
+      observe: {
+        everyMs: every.observe,
+        run: async () => {
+          await observeTurn(control)
+          await followLogs(control)
+        },
+      },
+      account: { everyMs: every.account, run: () => accountTurn(control) },
+    },
+  })
+  bell = looks
+  const unwatch = clusters.map((cluster) => cluster.watch(() => bell.ring('observe')))
+  for (const loop of ['observe', 'place', 'launch', 'account'] as const) bell.ring(loop)
+  const context: RequestContext = { control, defaultCluster: options.defaultCluster, peaks: options.peaks, secrets }
+  return {
+    control,
+    context,
+    store,
+    requests: requestsOf(context),
+    views: viewsOf(context),
+    async stop() {
+      for (const end of unwatch) end()
+      await looks.close()
+      await stopLeading()
+      for (const cluster of clusters) await cluster.close()
+      await database.end()
+    },
+  }
+}
+
+/** Takes the lead at once where the home's lock proves that the last holder is dead, and keeps it. */
+async function startLeading(control: Control, clock: BootClock, options: ServiceOptions): Promise<() => Promise<void>> {
+  const rebase = (now: Parameters<BootClock['setBase']>[0]): number => clock.setBase(now, bootMs())
+  let first = true
+  const step = async (): Promise<void> => {
+    try {
+      await keepLead(control, { holder: options.holder, force: first, rebase })
+      first = false
+    } catch (error) {
+      control.log.warn({ error: String(error) }, 'the lead could not be renewed')
+    }
+  }
+  await step()
+  let running: Promise<void> = Promise.resolve()
+  const timer = setInterval(() => {
+    running = running.then(step)
+  }, options.settings.durations.leaseRenewMs)
+  return async () => {
+    clearInterval(timer)
+    await running
+    await giveUpLead(control).catch((error: unknown) =>
+      control.log.warn({ error: String(error) }, 'the lead could not be given back; it runs out'),
+    )
+  }
+}

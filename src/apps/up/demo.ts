@@ -1,0 +1,147 @@
+// The demonstration: prepares a Python that can import torch while the control plane is up already, submits examples/moe, shows a
+// live line and ends with the statement. It leaves nothing behind.
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { EnvironmentFault, prepareEnvironment } from '../../adapters/local/environment.ts'
+import { statementOf } from '../../control/views/statement.ts'
+import type { RunDocument, StatementDocument } from '../../domain/documents.ts'
+import type { RunId } from '../../domain/ids.ts'
+import type { Principal } from '../../domain/principal.ts'
+import type { NodeSeen } from '../../ports/cluster.ts'
+import { projectRoot, readSpec } from '../parts/files.ts'
+import type { Service } from '../parts/service.ts'
+import { liveLine, statementText } from './lines.ts'
+import type { Ending } from './main.ts'
+import { Exit, say } from './say.ts'
+import { toWire } from '../../contract/wire.ts'
+
+const LOOK_MS = 500
+const PLAIN_EVERY_MS = 10_000
+
+export type DemoResult = { readonly ended: boolean; readonly code: number }
+
+export class Demonstration {
+  condition: NodeSeen['condition'] = {
+    kind: 'not-ready',
+    reason: 'preparing-environment',
+    message: 'looking for a Python with PyTorch',
+  }
+  binDir: string | null = null
+  readonly #abort = new AbortController()
+  #preparing: Promise<void> = Promise.resolve()
+  #fault: EnvironmentFault | null = null
+
+  async run(
+    service: Service,
+    who: Principal,
+    options: { untilDone: boolean; json: boolean; asked: Ending },
+  ): Promise<DemoResult> {
+    this.#preparing = this.#prepare(service)
+    const run = await submitExample(service, who)
+    const ended = await this.#follow(service, who, run, options)
+    if (!ended) {
+      await service.requests.stop(who, run.id, false)
+      say('the demonstration run is asked to stop; it saves a checkpoint first (Ctrl-C again: do not wait)')
+      await settled(service, run.id as RunId)
+      return { ended: true, code: 130 }
+    }
+    const statement = await settled(service, run.id as RunId)
+    if (options.json) process.stdout.write(`${JSON.stringify(toWire('statement', statement))}\n`)
+    else say(statementText(statement))
+    if (!options.untilDone && !options.asked.isAsked) {
+      say('the control plane stays up; Ctrl-C ends it')
+      await options.asked.asked
+    }
+    return { ended: true, code: statement.state === 'succeeded' ? 0 : 1 }
+  }
+
+  async end(): Promise<void> {
+    this.#abort.abort(new Error('plimsoll ends'))
+    await this.#preparing
+  }
+
+  async #prepare(service: Service): Promise<void> {
+    try {
+      const environment = await prepareEnvironment({
+        env: process.env,
+        cacheDir: process.env.PLIMSOLL_CACHE ?? join(homedir(), '.cache', 'plimsoll'),
+        signal: this.#abort.signal,
+        onProgress: ({ phase, detail }) => {
+          this.condition = { kind: 'not-ready', reason: 'preparing-environment', message: `${phase}: ${detail}` }
+        },
+      })
+      this.binDir = environment.binDir
+      this.condition = { kind: 'ready' }
+      service.control.doorbell.ring('observe')
+    } catch (error) {
+      if (this.#abort.signal.aborted) return
+      const fault =
+        error instanceof EnvironmentFault ? error : new EnvironmentFault('unusable', String(error), 'see the log')
+      this.#fault = fault
+      this.condition = { kind: 'not-ready', reason: 'preparing-environment', message: fault.message }
+    }
+  }
+
+  /** False when a person asked to end before the run did. */
+  async #follow(service: Service, who: Principal, run: RunDocument, options: { asked: Ending }): Promise<boolean> {
+    const terminal = process.stderr.isTTY
+    let shown = ''
+    let shownAt = 0
+    try {
+      while (!options.asked.isAsked) {
+        if (this.#fault !== null)
+          throw new Exit(1, `the demonstration cannot run: ${this.#fault.message}\n  ${this.#fault.whatToDo}`)
+        const show = await service.views.show(who, run.id)
+        if (!show.ok) throw new Exit(1, show.message)
+        const text = liveLine(show.value, this.condition)
+        const now = performance.now()
+        if (terminal) process.stderr.write(`\r\u001b[K${text.slice(0, (process.stderr.columns ?? 120) - 1)}`)
+        else if (text !== shown && (now - shownAt > PLAIN_EVERY_MS || stateOf(text) !== stateOf(shown))) {
+          say(text)
+          shown = text
+          shownAt = now
+        }
+        if (['succeeded', 'failed', 'cancelled', 'suspended'].includes(show.value.state)) return true
+        await Promise.race([options.asked.asked, pause(LOOK_MS)])
+      }
+      return false
+    } finally {
+      if (terminal) process.stderr.write('\n')
+    }
+  }
+}
+
+const stateOf = (text: string): string => text.slice(0, text.indexOf(' '))
+
+const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms)
+  })
+
+/** The example of the checkout. A run of it that lives already, from an `up` that was killed, is followed instead. */
+async function submitExample(service: Service, who: Principal): Promise<RunDocument> {
+  const spec = readSpec(join(projectRoot, 'examples', 'moe', 'run.yaml'))
+  const submitted = await service.requests.submit(who, spec, null)
+  if (submitted.ok) return submitted.value.run
+  const living =
+    submitted.code === 'name-taken' ? await service.views.show(who, `${spec.project}/${spec.name}`) : submitted
+  if (!living.ok) throw new Exit(3, `the example was refused: ${living.message}`)
+  say(`run ${living.value.id} of the demonstration is there already and is followed`)
+  return living.value
+}
+
+const SETTLE_MS_MAX = 30_000
+
+/** Waits until the run's last slot is released, its logs are read and its books are posted: then the statement is final. */
+async function settled(service: Service, run: RunId): Promise<StatementDocument> {
+  for (let waited = 0; ; waited += 100) {
+    const found = await service.store.run(run)
+    if (found === null) throw new Exit(1, `run ${run} is gone`)
+    const open = (await service.store.logCursors()).some((cursor) => cursor.run === run)
+    const statement = await statementOf(service.control, found)
+    const ended = ['succeeded', 'failed', 'cancelled', 'suspended'].includes(found.state.kind)
+    if ((ended && !open && statement.provisionalGpuMs === 0) || (ended && waited > SETTLE_MS_MAX)) return statement
+    service.control.doorbell.ring(open ? 'observe' : 'account')
+    await pause(100)
+  }
+}

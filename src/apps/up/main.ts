@@ -1,0 +1,181 @@
+// `plimsoll up`: one process with everything, on a home of its own. It holds the home's lock while it lives; PostgreSQL and the
+// supervisors of workers are processes of their own, so that kill -9 of this one costs nothing but time.
+import { mkdirSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { EnvironmentFault } from '../../adapters/local/environment.ts'
+import { PostgresFault, startEmbeddedPostgres } from '../../adapters/postgres/embedded.ts'
+import { HomeFault, takeHomeLock } from '../../adapters/system/home-lock.ts'
+import { createLog } from '../../adapters/system/log.ts'
+import type { Principal } from '../../domain/principal.ts'
+import { Fault } from '../../ports/fault.ts'
+import { readSettings } from '../parts/files.ts'
+import type { Service } from '../parts/service.ts'
+import { startApi } from './api.ts'
+import { Demonstration } from './demo.ts'
+import { findInterpreter, localCluster } from './local.ts'
+import { Exit, say } from './say.ts'
+import { startAll } from './start.ts'
+
+export type UpOptions = {
+  readonly demo: boolean
+  readonly untilDone: boolean
+  readonly stopRuns: boolean
+  readonly home: string | null
+  readonly database: string | null
+  readonly json: boolean
+}
+
+/** Runs until it is told to end; returns the exit code. */
+export async function runUp(options: UpOptions): Promise<number> {
+  try {
+    return await up(options)
+  } catch (error) {
+    if (error instanceof Exit) {
+      say(error.message)
+      return error.code
+    }
+    if (error instanceof PostgresFault || error instanceof EnvironmentFault || error instanceof HomeFault) {
+      say(`${error.message}${'whatToDo' in error ? `\n  ${error.whatToDo}` : ''}`)
+      return 1
+    }
+    if (error instanceof Fault) {
+      say(error.message)
+      return 1
+    }
+    throw error
+  }
+}
+
+async function up(options: UpOptions): Promise<number> {
+  const home = resolve(options.home ?? process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll'))
+  const files = readSettings(home)
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  const lock = await takeHomeLock(home)
+  if (!lock.held) {
+    const pid = lock.holder.pid === null ? '' : ` (process ${lock.holder.pid})`
+    throw new Exit(
+      3,
+      `another plimsoll up runs on ${home}${pid}. Use it, stop it with Ctrl-C or kill ${lock.holder.pid ?? 'PID'}, or choose another --home.`,
+    )
+  }
+  const logs = createLog(join(home, 'plimsoll.log'), files.config.log.level)
+  const toLog = (level: 'info' | 'warn' | 'error', fields: object, message: string): void =>
+    logs.log[level]({ ...fields }, message)
+  const ending = new Ending()
+  try {
+    say(`home ${home}, log ${join(home, 'plimsoll.log')}`)
+    const interpreter = await findInterpreter()
+    const postgres = options.database === null ? await startEmbeddedPostgres({ home, log: toLog }) : null
+    if (postgres?.adopted === true) say('PostgreSQL was still running and is used again')
+    const demo = options.demo ? new Demonstration() : null
+    let service: Service | null = null
+    try {
+      service = await startAll({
+        home,
+        files,
+        log: logs.log,
+        connection: postgres?.connection ?? { connectionString: options.database ?? '' },
+        clusters: async (clock) => [
+          await localCluster({ home, clock, config: files.config, python: interpreter, demo, log: toLog }),
+        ],
+      })
+      const api = await startApi(service, files, home, logs.pino)
+      try {
+        return await serve(options, service, api.url, demo, ending, home)
+      } finally {
+        await api.close()
+      }
+    } finally {
+      await service?.stop()
+      await demo?.end()
+      await postgres?.stop()
+    }
+  } finally {
+    ending.end()
+    logs.flush()
+    lock.release()
+  }
+}
+
+async function serve(
+  options: UpOptions,
+  service: Service,
+  url: string,
+  demo: Demonstration | null,
+  ending: Ending,
+  home: string,
+): Promise<number> {
+  say(
+    `up at ${url}; command line: node bin/plimsoll.mjs runs${process.env.PLIMSOLL_HOME === undefined && options.home === null ? '' : ` with PLIMSOLL_HOME=${home}`}`,
+  )
+  say('commands of runs are executed as this user: this is for people who trust each other')
+  const who: Principal = { kind: 'user', name: userName(), grants: [{ role: 'admin', project: null }] }
+  if (demo !== null) {
+    const result = await demo.run(service, who, { untilDone: options.untilDone, json: options.json, asked: ending })
+    if (result.ended) return result.code
+  } else {
+    await ending.asked
+  }
+  if (options.stopRuns) await stopRuns(service, who)
+  else await listRuns(service, who)
+  return 0
+}
+
+function userName(): string {
+  return process.env.USER ?? process.env.LOGNAME ?? 'local'
+}
+
+async function stopRuns(service: Service, who: Principal): Promise<void> {
+  const world = await service.store.world(service.control.health)
+  for (const run of world.runs.values()) await service.requests.stop(who, run.id, false)
+  for (;;) {
+    const now = await service.store.world(service.control.health)
+    if (now.attempts.size === 0) return
+    await service.control.store.now()
+    await new Promise((resolvePause) => setTimeout(resolvePause, 200))
+  }
+}
+
+/** Runs go on under their supervisors; whoever ends the control plane is told so. */
+async function listRuns(service: Service, who: Principal): Promise<void> {
+  const world = await service.store.world(service.control.health)
+  if (world.attempts.size === 0) return
+  say(`${world.attempts.size} runs go on without the control plane, within what was reserved for them:`)
+  for (const attempt of world.attempts.values()) {
+    const run = world.runs.get(attempt.run)
+    say(`  ${run?.project}/${run?.name} (${attempt.run}): ${run?.state.kind}`)
+  }
+  say(
+    `the next plimsoll up finds them; plimsoll up --stop-runs and Ctrl-C stops them (asked by ${who.kind === 'user' ? who.name : ''})`,
+  )
+}
+
+/** Ctrl-C, SIGTERM: the first asks, the second one does not wait. */
+export class Ending {
+  readonly asked: Promise<void>
+  #isAsked = false
+  #handlers: [NodeJS.Signals, () => void][] = []
+
+  constructor() {
+    const { promise, resolve: fulfil } = Promise.withResolvers<void>()
+    this.asked = promise
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      const handler = (): void => {
+        if (this.#isAsked && signal === 'SIGINT') process.exit(130)
+        this.#isAsked = true
+        fulfil()
+      }
+      process.on(signal, handler)
+      this.#handlers.push([signal, handler])
+    }
+  }
+
+  get isAsked(): boolean {
+    return this.#isAsked
+  }
+
+  end(): void {
+    for (const [signal, handler] of this.#handlers) process.off(signal, handler)
+  }
+}

@@ -1,0 +1,44 @@
+import type { Connection } from '../../adapters/postgres/pool.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Cluster } from '../../ports/cluster.ts'
+import type { Log } from '../../ports/log.ts'
+import type { Store } from '../../ports/store.ts'
+import type { Files } from '../parts/files.ts'
+import type { Service } from '../parts/service.ts'
+import { startService } from '../parts/service.ts'
+
+export async function startAll(options: {
+  readonly home: string
+  readonly files: Files
+  readonly log: Log
+  readonly connection: Connection
+  readonly clusters: (clock: Clock) => Promise<readonly (Cluster & { close(): Promise<void> })[]>
+}): Promise<Service> {
+  const { files, home } = options
+  return startService({
+    connection: options.connection,
+    poolMax: files.config.database.poolMax,
+    redisUrl: files.config.queue.url,
+    settings: { durations: files.config.durations, checkpointRoot: `${home}/checkpoints` },
+    timersMs: files.config.loops,
+    defaultCluster: files.policy.defaultCluster,
+    peaks: files.peaks,
+    holder: `home:${home}`,
+    log: options.log,
+    clusters: options.clusters,
+    prepare: (store, clock) => seedPolicy(store, clock, files),
+  })
+}
+
+/** The policy lives in the database; the file is its seed, and never applied over what somebody changed. */
+async function seedPolicy(store: Store, clock: Clock, files: Files): Promise<void> {
+  if ((await store.policy()) !== null) return
+  const at = clock.now()
+  await store.applyPolicy(files.policy, files.policyDocument, {
+    at,
+    actor: 'rule:seed',
+    verb: 'policy.apply',
+    target: 'policy',
+    detail: { file: 'config/policy/seed.yaml' },
+  })
+}

@@ -1,0 +1,77 @@
+// Intents first, effects second; what an effect leaves undone the next turn repeats.
+import { attemptsToEnd, attemptsToLaunch, decideEndings, decideHolds, planOf } from '../core/launch/launch.ts'
+import type { Attempt } from '../domain/attempt.ts'
+import type { AttemptId } from '../domain/ids.ts'
+import type { EpochMs } from '../domain/units.ts'
+import type { World } from '../domain/world.ts'
+import { commitAll } from './commit.ts'
+import type { Control } from './control.ts'
+import { epochNow, leaseOutlasts } from './control.ts'
+
+/** An effect on a cluster takes at most this long; the lease must outlast it. */
+const EFFECT_MS = 2_000
+/** Deadlines as they were last told to the clusters by this process. */
+const told = new WeakMap<Control, Map<AttemptId, EpochMs | null>>()
+
+export async function launchTurn(control: Control): Promise<void> {
+  const epoch = epochNow(control)
+  if (epoch === null) return
+  const before = await control.store.world(control.health)
+  const items = [...decideEndings(before, control.settings.durations), ...decideHolds(before)]
+  const committed = await commitAll(control, epoch, items)
+  if (committed.deposed) return
+  // The intents are read again: only what is committed is done.
+  const world = items.length === 0 ? before : await control.store.world(control.health)
+  await startAll(control, world)
+  await endAll(control, world)
+  await tellDeadlines(control, world)
+  if (committed.applied > 0) control.doorbell.ring('place')
+}
+
+async function startAll(control: Control, world: World): Promise<void> {
+  const attempts = attemptsToLaunch(world)
+  if (attempts.length === 0) return
+  const specs = await control.store.specs(attempts.map((attempt) => attempt.run))
+  for (const attempt of attempts) {
+    const cluster = control.clusters.get(attempt.cluster)
+    const spec = specs.get(attempt.run)
+    if (cluster === undefined || spec === undefined) continue
+    if (!leaseOutlasts(control, EFFECT_MS)) return
+    const plan = planOf(attempt, spec, control.settings.checkpointRoot, control.settings.durations.graceMs)
+    await outside(control, attempt, 'launch', () => cluster.launch(plan, attempt.deadlineAt, null))
+  }
+  control.doorbell.ring('observe')
+}
+
+async function endAll(control: Control, world: World): Promise<void> {
+  for (const { attempt, request } of attemptsToEnd(world)) {
+    const cluster = control.clusters.get(attempt.cluster)
+    if (cluster === undefined) continue
+    if (!leaseOutlasts(control, EFFECT_MS)) return
+    await outside(control, attempt, 'end', () => cluster.end(request))
+  }
+}
+
+async function tellDeadlines(control: Control, world: World): Promise<void> {
+  const known = told.get(control) ?? new Map<AttemptId, EpochMs | null>()
+  told.set(control, known)
+  for (const id of known.keys()) if (!world.attempts.has(id)) known.delete(id)
+  for (const attempt of world.attempts.values()) {
+    const cluster = control.clusters.get(attempt.cluster)
+    if (cluster === undefined || attempt.state.kind !== 'running') continue
+    if (known.has(attempt.id) && known.get(attempt.id) === attempt.deadlineAt) continue
+    await outside(control, attempt, 'deadline', async () => {
+      await cluster.deadline(attempt.id, attempt.deadlineAt)
+      known.set(attempt.id, attempt.deadlineAt)
+    })
+  }
+}
+
+/** One attempt that cannot be reached must not keep the others from being started or ended. */
+async function outside(control: Control, attempt: Attempt, what: string, effect: () => Promise<void>): Promise<void> {
+  try {
+    await effect()
+  } catch (error) {
+    control.log.warn({ attempt: attempt.id, what, error: String(error) }, 'an effect failed and will be repeated')
+  }
+}

@@ -1,0 +1,67 @@
+// Follows the logs of workers: bytes are stored as they came, and what they say becomes facts. Needs no leader; the cursor in the
+// store makes a second reader's work a repeat.
+import { dialectsFor } from '../core/observe/dialects/dialect.ts'
+import { factsOf, linesOf } from '../core/observe/log.ts'
+import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
+import type { RunSpec } from '../domain/spec.ts'
+import { earlier } from '../domain/units.ts'
+import type { LogAppend, LogCursor } from '../ports/store.ts'
+import type { Control } from './control.ts'
+
+export async function followLogs(control: Control): Promise<void> {
+  const cursors = await control.store.logCursors()
+  const specs = await control.store.specs([...new Set(cursors.map((cursor) => cursor.run))])
+  const appends: LogAppend[] = []
+  for (const cursor of cursors) {
+    const append = await readOn(control, cursor, specs.get(cursor.run) ?? null)
+    if (append !== null) appends.push(append)
+  }
+  await control.store.appendLogs(appends)
+  if (appends.some((append) => append.facts.length > 0)) control.doorbell.ring('account')
+  // A full slice: there is more to read at once.
+  if (appends.some((append) => append.bytes.length > LOG_CHUNK_BYTES_MAX / 2)) control.doorbell.ring('observe')
+  await forget(control)
+}
+
+async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null): Promise<LogAppend | null> {
+  const cluster = control.clusters.get(cursor.cluster)
+  if (cluster === undefined) return null
+  const asked = control.clock.now()
+  try {
+    const slice = await cluster.readLog(cursor.worker, cursor.offset, LOG_CHUNK_BYTES_MAX)
+    const atEnd = slice.bytes.length === 0
+    const complete = atEnd && !cursor.living
+    const lines = linesOf(slice.bytes, slice.offset)
+    const facts = factsOf(cursor.worker, cursor.attempt, lines, dialectsFor(spec?.training.framework ?? 'auto'))
+    const last = lines.at(-1)?.at ?? null
+    return {
+      worker: cursor.worker,
+      attempt: cursor.attempt,
+      fromOffset: cursor.offset,
+      nextOffset: slice.nextOffset,
+      bytes: slice.bytes,
+      lastLineAt: last === null ? null : earlier(last, asked),
+      observedTo: slice.bytes.length < LOG_CHUNK_BYTES_MAX / 2 ? asked : last,
+      complete,
+      // A clock that is ahead of ours says nothing about the future.
+      facts: facts.map((fact) => ({ ...fact, at: earlier(fact.at, asked) })),
+    }
+  } catch (error) {
+    control.log.warn({ worker: cursor.worker, error: String(error) }, 'a log could not be read and will be read again')
+    return null
+  }
+}
+
+/** What is stored needs no place on the cluster any more. */
+async function forget(control: Control): Promise<void> {
+  const done = []
+  for (const { attempt, cluster } of await control.store.attemptsToForget()) {
+    try {
+      await control.clusters.get(cluster)?.forget(attempt)
+      done.push(attempt)
+    } catch (error) {
+      control.log.warn({ attempt, error: String(error) }, 'the remains of an attempt could not be removed yet')
+    }
+  }
+  if (done.length > 0) await control.store.forgotten(done)
+}

@@ -1,0 +1,126 @@
+// Looks at every cluster and writes what changed. A cluster that cannot be asked is unknown, not empty: nothing of it ends, and
+// nothing is placed there.
+import { decideLost, decideNodes, lostNodes } from '../core/observe/nodes.ts'
+import type { LookAtWorkers, WorkerFact } from '../core/observe/workers.ts'
+import { decideWorkers } from '../core/observe/workers.ts'
+import type { WorkerId } from '../domain/ids.ts'
+import { attemptOfWorker } from '../domain/ids.ts'
+import type { Item } from '../domain/item.ts'
+import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
+import type { World } from '../domain/world.ts'
+import type { Cluster, ClusterSeen, WorkerSeen } from '../ports/cluster.ts'
+import { commitAll } from './commit.ts'
+import type { Control } from './control.ts'
+import { epochNow } from './control.ts'
+
+export async function observeTurn(control: Control): Promise<void> {
+  for (const cluster of control.clusters.values()) {
+    const epoch = epochNow(control)
+    if (epoch === null) return
+    const seen = await look(control, cluster)
+    if (seen === null) continue
+    const world = await control.store.world(control.health)
+    const items = await decide(control, cluster, world, seen)
+    const committed = await commitAll(control, epoch, items)
+    if (committed.deposed) return
+    if (committed.applied > 0) for (const loop of ['place', 'launch', 'account'] as const) control.doorbell.ring(loop)
+    if (committed.stale > 0) control.doorbell.ring('observe')
+  }
+}
+
+async function look(control: Control, cluster: Cluster): Promise<ClusterSeen | null> {
+  try {
+    const seen = await cluster.observe()
+    if (control.health.get(cluster.name)?.kind !== 'reachable') {
+      control.health.set(cluster.name, { kind: 'reachable' })
+      control.doorbell.ring('place')
+    }
+    return seen
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    if (control.health.get(cluster.name)?.kind !== 'unknown')
+      control.log.warn({ cluster: cluster.name, error: message }, 'a cluster cannot be asked')
+    control.health.set(cluster.name, { kind: 'unknown', message })
+    return null
+  }
+}
+
+async function decide(control: Control, cluster: Cluster, world: World, seen: ClusterSeen): Promise<Item[]> {
+  const { durations } = control.settings
+  const nodes = new Set(seen.nodes.map((node) => node.name))
+  const items = decideNodes(world, cluster.name, seen.nodes, seen.observedAt, durations)
+  const lost = lostNodes(world, cluster.name, nodes, seen.observedAt, durations)
+  if (lost.kind === 'blind') {
+    control.health.set(cluster.name, {
+      kind: 'unknown',
+      message: `${lost.silent} of ${lost.of} nodes are silent at once`,
+    })
+  }
+  if (lost.kind === 'lost') items.push(...decideLost(world, lost.nodes, seen.observedAt, durations))
+  const alsoLost = new Set(lost.kind === 'lost' ? lost.nodes.map((node) => node.id) : [])
+  const looked: LookAtWorkers = {
+    observedAt: seen.observedAt,
+    nodes,
+    workers: new Map(seen.workers.map((worker) => [worker.worker, factOf(worker)])),
+  }
+  for (const attempt of world.attempts.values()) {
+    if (attempt.cluster !== cluster.name) continue
+    // What was just decided for an attempt on a lost node stands; the rest of it is looked at in the next turn.
+    if (attempt.placement.workers.some((worker) => alsoLost.has(worker.node))) continue
+    const tails = await tailsOf(cluster, attempt.id, looked)
+    const item = decideWorkers(world, attempt, looked, tails, durations)
+    if (item !== null) items.push(item)
+  }
+  return items
+}
+
+function factOf(seen: WorkerSeen): WorkerFact {
+  const base = { worker: seen.worker, bound: true, startedAt: null, end: null }
+  switch (seen.phase) {
+    case 'claimed':
+      return base
+    case 'running':
+      return { ...base, startedAt: seen.startedAt }
+    case 'gone':
+      return {
+        ...base,
+        end: {
+          at: null,
+          exit: {
+            kind: 'gone',
+            code: 0,
+            signal: null,
+            cause: 'unknown',
+            message: 'nothing is left of it, and nobody saw how it ended',
+          },
+        },
+      }
+    case 'exited':
+      return {
+        ...base,
+        startedAt: seen.startedAt,
+        end: {
+          at: seen.endedAt,
+          exit: {
+            kind: seen.exit.kind,
+            code: seen.exit.kind === 'code' ? seen.exit.code : 0,
+            signal: seen.exit.kind === 'signal' ? seen.exit.signal : null,
+            cause: seen.cause,
+            message: seen.message,
+          },
+        },
+      }
+  }
+}
+
+/** The last lines of workers that failed: what they say decides the class, and it must be read before anything is deleted. */
+async function tailsOf(cluster: Cluster, attempt: string, looked: LookAtWorkers): Promise<Map<WorkerId, string>> {
+  const tails = new Map<WorkerId, string>()
+  for (const fact of looked.workers.values()) {
+    const bad = fact.end !== null && !(fact.end.exit.kind === 'code' && fact.end.exit.code === 0)
+    if (!bad || attemptOfWorker(fact.worker) !== attempt) continue
+    const slice = await cluster.readLog(fact.worker, -LOG_CHUNK_BYTES_MAX, LOG_CHUNK_BYTES_MAX).catch(() => null)
+    if (slice !== null) tails.set(fact.worker, new TextDecoder().decode(slice.bytes))
+  }
+  return tails
+}

@@ -1,0 +1,155 @@
+// What operators and admins ask: the queue, nodes, policy, tokens.
+import type { TokenDocument } from '../../domain/documents.ts'
+import type { ProjectName } from '../../domain/ids.ts'
+import type { Policy } from '../../domain/policy.ts'
+import type { Principal } from '../../domain/principal.ts'
+import { actorOf } from '../../domain/principal.ts'
+import type { Answer } from '../../domain/refusal.ts'
+import { accepted, refused } from '../../domain/refusal.ts'
+import { plusMs } from '../../domain/units.ts'
+import type { NewToken } from '../../ports/requests.ts'
+import type { StoredToken } from '../../ports/store.ts'
+import type { RequestContext } from './context.ts'
+import { mayNot } from './context.ts'
+
+export async function pauseQueue(
+  context: RequestContext,
+  who: Principal,
+  paused: boolean,
+  reason: string,
+): Promise<Answer<{ paused: boolean }>> {
+  const refusal = mayNot(who, 'queue.pause', null)
+  if (refusal !== null) return refusal
+  const { store, clock, doorbell } = context.control
+  const verb = paused ? 'queue.pause' : 'queue.resume'
+  await store.pauseQueue(paused, paused ? reason : '', {
+    at: clock.now(),
+    actor: actorOf(who),
+    verb,
+    target: 'queue',
+    detail: { reason },
+  })
+  doorbell.ring('place')
+  return accepted({ paused })
+}
+
+export async function cordon(
+  context: RequestContext,
+  who: Principal,
+  name: string,
+  cordoned: boolean,
+  reason: string,
+): Promise<Answer<{ node: string }>> {
+  const refusal = mayNot(who, 'node.cordon', null)
+  if (refusal !== null) return refusal
+  const { control } = context
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const world = await control.store.world(control.health)
+    const node = [...world.nodes.values()].find((each) => each.id === name || each.name === name)
+    if (node === undefined) return refused('not-found', `there is no node ${name}`, 'plimsoll nodes lists them')
+    if ((node.cordon !== null) === cordoned) return accepted({ node: node.id })
+    const now = control.clock.now()
+    const image = { ...node, cordon: cordoned ? { by: actorOf(who), reason } : null }
+    const committed = await control.store.commit(null, [
+      {
+        about: `cordon ${node.id}`,
+        expects: [{ kind: 'node', id: node.id, version: node.version }],
+        writes: [
+          { kind: 'node', node: image, heartbeat: false },
+          {
+            kind: 'audit',
+            entry: {
+              at: now,
+              actor: actorOf(who),
+              verb: cordoned ? 'node.cordon' : 'node.uncordon',
+              target: node.id,
+              detail: { reason },
+            },
+          },
+        ],
+      },
+    ])
+    if (committed.kind === 'committed' && committed.results[0]?.kind === 'applied') {
+      control.doorbell.ring('place')
+      return accepted({ node: node.id })
+    }
+  }
+  return refused('stale', `node ${name} changed all the time`, 'try again')
+}
+
+export async function applyPolicy(
+  context: RequestContext,
+  who: Principal,
+  policy: Policy,
+  document: unknown,
+): Promise<Answer<{ version: number }>> {
+  const refusal = mayNot(who, 'policy.apply', null)
+  if (refusal !== null) return refusal
+  const { store, clock, doorbell } = context.control
+  const answer = await store.applyPolicy(policy, document, {
+    at: clock.now(),
+    actor: actorOf(who),
+    verb: 'policy.apply',
+    target: 'policy',
+    detail: {},
+  })
+  doorbell.ring('place')
+  return answer
+}
+
+export async function createToken(
+  context: RequestContext,
+  who: Principal,
+  token: NewToken,
+): Promise<Answer<{ token: TokenDocument; secret: string }>> {
+  const refusal = mayNot(who, 'token.create', null)
+  if (refusal !== null) return refusal
+  const { store, clock } = context.control
+  const { id, secret, hash } = context.secrets.create()
+  const now = clock.now()
+  const stored: StoredToken = {
+    id,
+    name: token.name,
+    subject: token.subject,
+    role: token.role,
+    project: token.project as ProjectName | null,
+    createdAt: now,
+    expiresAt: token.ttlMs === null ? null : plusMs(now, token.ttlMs),
+    lastUsedAt: null,
+    revokedAt: null,
+  }
+  await store.addToken(stored, hash, {
+    at: now,
+    actor: actorOf(who),
+    verb: 'token.create',
+    target: id,
+    detail: { role: token.role, subject: token.subject },
+  })
+  return accepted({ token: stored, secret })
+}
+
+export async function revokeToken(context: RequestContext, who: Principal, id: string): Promise<Answer<TokenDocument>> {
+  const refusal = mayNot(who, 'token.revoke', null)
+  if (refusal !== null) return refusal
+  const { store, clock } = context.control
+  const now = clock.now()
+  const token = await store.revokeToken(id, now, {
+    at: now,
+    actor: actorOf(who),
+    verb: 'token.revoke',
+    target: id,
+    detail: {},
+  })
+  return token === null
+    ? refused('not-found', `there is no token ${id}`, 'plimsoll token list shows them')
+    : accepted(token)
+}
+
+/** Who a secret belongs to; null for nobody: not known, expired or revoked. */
+export async function authenticate(context: RequestContext, secret: string): Promise<Principal | null> {
+  const { store, clock } = context.control
+  const token = await store.findToken(context.secrets.hash(secret))
+  if (token === null || token.revokedAt !== null || (token.expiresAt !== null && token.expiresAt <= clock.now()))
+    return null
+  return { kind: 'user', name: token.subject, grants: [{ role: token.role, project: token.project }] }
+}

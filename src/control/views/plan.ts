@@ -1,0 +1,95 @@
+// The plan before spending: what a spec would cost and when it would start, by the functions that decide, without writing.
+import { candidatesOf } from '../../core/admit/admit.ts'
+import { estimateRun } from '../../core/estimate/estimate.ts'
+import { planPlacements } from '../../core/place/place.ts'
+import { needGpuMs } from '../../core/place/reserve.ts'
+import { left } from '../../domain/budget.ts'
+import type { Budget } from '../../domain/budget.ts'
+import type { BudgetDocument, PlanDocument } from '../../domain/documents.ts'
+import type { Principal } from '../../domain/principal.ts'
+import type { Answer } from '../../domain/refusal.ts'
+import { accepted } from '../../domain/refusal.ts'
+import type { RunSpec } from '../../domain/spec.ts'
+import { gpusOf } from '../../domain/spec.ts'
+import type { Price } from '../../domain/units.ts'
+import { micros } from '../../domain/units.ts'
+import { placeSettings } from '../place.ts'
+import type { RequestContext } from '../requests/context.ts'
+import { mayNot } from '../requests/context.ts'
+import { draft } from '../requests/submit.ts'
+
+export async function planOfSpec(
+  context: RequestContext,
+  who: Principal,
+  spec: RunSpec,
+): Promise<Answer<PlanDocument>> {
+  const refusal = mayNot(who, 'run.submit', spec.project)
+  if (refusal !== null) return refusal
+  const drafted = await draft(context, who, spec)
+  if (!drafted.ok) return drafted
+  const run = drafted.value
+  const { control } = context
+  const before = await control.store.world(control.health)
+  const world = { ...before, runs: new Map([...before.runs, [run.id, run] as const]) }
+  const { report } = planPlacements(world, candidatesOf(world), { ...placeSettings(control), draw: () => 0 })
+  const waiting = report.waiting.find((each) => each.run === run.id)
+  const models =
+    spec.resources.gpu.length > 0
+      ? spec.resources.gpu
+      : [...world.nodes.values()].filter((node) => node.cluster === run.cluster).map((node) => node.gpuModel)
+  const model = models[0] ?? null
+  const peak = model === null ? null : (context.peaks.get(model) ?? null)
+  const price = model === null ? null : (world.prices.get(model) ?? null)
+  const estimate = estimateRun(spec, peak)
+  const notes: string[] = []
+  if (estimate === null) notes.push('no estimate: the spec has no training.tokens or no training.model')
+  else if (estimate.gpuMs === null)
+    notes.push(`no GPU-hours: ${model ?? 'the GPU model'} has no peak FLOP/s in the catalogue`)
+  if (price === null) notes.push(`no money: ${model ?? 'the GPU model'} has no price in the policy`)
+  return accepted({
+    gpus: gpusOf(spec.resources),
+    cluster: run.cluster,
+    flops: estimate === null ? null : { total: estimate.flops, method: estimate.method },
+    gpuMs: estimate?.gpuMs ?? null,
+    money:
+      estimate?.gpuMs == null || price === null
+        ? null
+        : {
+            p10: cost(estimate.gpuMs.p10, price),
+            p50: cost(estimate.gpuMs.p50, price),
+            p90: cost(estimate.gpuMs.p90, price),
+          },
+    reserveGpuMs: needGpuMs(run, 0, world.now, control.settings.durations),
+    budgets: run.budgets.flatMap((id) => {
+      const budget = world.budgets.get(id)
+      return budget === undefined ? [] : [budgetDocument(budget)]
+    }),
+    wouldStart: waiting === undefined,
+    reason: waiting?.reason ?? null,
+    message: waiting?.message ?? 'it would start at once',
+    expectedStart: waiting === undefined ? { p50: world.now, p90: world.now } : null,
+    notes,
+  })
+}
+
+function cost(amount: number, price: Price) {
+  return {
+    micros: micros(Number((BigInt(amount) * BigInt(price.microsPerGpuHour)) / 3_600_000n)),
+    currency: price.currency,
+  }
+}
+
+export function budgetDocument(budget: Budget): BudgetDocument {
+  return {
+    id: budget.id,
+    project: budget.project,
+    unit: budget.unit.kind === 'gpu-ms' ? 'gpu-ms' : 'micros',
+    currency: budget.unit.kind === 'gpu-ms' ? null : budget.unit.currency,
+    hard: budget.hard,
+    limit: budget.limit,
+    used: budget.used,
+    reserved: budget.reserved,
+    over: budget.over,
+    left: left(budget),
+  }
+}

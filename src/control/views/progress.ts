@@ -1,0 +1,46 @@
+import type { ProgressDocument } from '../../domain/documents.ts'
+import type { Run } from '../../domain/run.ts'
+import { livingAttempt } from '../../domain/run.ts'
+import type { AttemptId } from '../../domain/ids.ts'
+import { attemptIdOf } from '../../domain/ids.ts'
+import type { Control } from '../control.ts'
+import { statementOf } from './statement.ts'
+
+/** Progress of the living attempt, or of the last one. What no source said is null. */
+export async function progressOf(control: Control, run: Run): Promise<ProgressDocument> {
+  const attempt: AttemptId | null =
+    livingAttempt(run.state) ?? (run.attempts > 0 ? attemptIdOf(run.id, run.attempts) : null)
+  const newest = attempt === null ? null : await control.store.newestStep(attempt)
+  const statement = await statementOf(control, run)
+  const base = { heldGpuMs: statement.heldGpuMs, money: statement.money }
+  if (newest === null || newest.fact.body.kind !== 'step') {
+    return {
+      recognised: false,
+      step: null,
+      totalSteps: null,
+      loss: null,
+      stepMs: null,
+      tokensPerSecond: null,
+      observedAt: null,
+      etaMs: null,
+      ...base,
+    }
+  }
+  const { body } = newest.fact
+  const before = newest.before?.body.kind === 'step' ? newest.before.body : null
+  const stepMs = body.durationMs
+  const perStep = body.batch === null || run.sequenceLength === null ? null : body.batch * run.sequenceLength
+  const left = body.total === null ? null : Math.max(0, body.total - body.step)
+  return {
+    recognised: true,
+    step: body.step,
+    totalSteps: body.total ?? before?.total ?? null,
+    loss: body.loss,
+    stepMs,
+    tokensPerSecond:
+      perStep === null || stepMs === null || stepMs === 0 ? null : Math.round((perStep * 1_000) / stepMs),
+    observedAt: newest.fact.at,
+    etaMs: left === null || stepMs === null ? null : Math.round(left * stepMs),
+    ...base,
+  }
+}

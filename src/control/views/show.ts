@@ -1,0 +1,59 @@
+import { describeExit } from '../../core/observe/workers.ts'
+import type { Attempt } from '../../domain/attempt.ts'
+import type { CellRecord } from '../../domain/books.ts'
+import type { Claim } from '../../domain/claim.ts'
+import type { AttemptDocument, ShowDocument } from '../../domain/documents.ts'
+import type { Run } from '../../domain/run.ts'
+import type { Control } from '../control.ts'
+import { progressOf } from './progress.ts'
+import { documentOf } from './run-document.ts'
+
+export async function showOf(control: Control, run: Run): Promise<ShowDocument> {
+  const { attempts, claims, newest } = await control.store.attemptsOf(run.id)
+  const specs = await control.store.specs([run.id])
+  return {
+    ...documentOf(run),
+    attempts: attempts.map((attempt) => attemptDocument(attempt, claims, newest)),
+    progress: await progressOf(control, run),
+    findings: [],
+    spec: specs.get(run.id) ?? null,
+  }
+}
+
+function attemptDocument(attempt: Attempt, claims: readonly Claim[], newest: readonly CellRecord[]): AttemptDocument {
+  const { state } = attempt
+  const carry = newest.find((record) => record.attempt === attempt.id)?.summary.carry
+  const byHolder = new Map(claims.map((claim) => [claim.holder as string, claim]))
+  return {
+    id: attempt.id,
+    number: attempt.number,
+    state: state.kind,
+    outcome: state.kind === 'ended' ? state.outcome : null,
+    failure: state.kind === 'ended' ? state.failure : null,
+    message: state.kind === 'ended' ? state.message : null,
+    plannedAt: attempt.plannedAt,
+    startedAt: attempt.startedAt,
+    endedAt: attempt.endedAt,
+    deadlineAt: attempt.deadlineAt,
+    resumedFromStep: carry?.segments[0]?.resume ?? carry?.resumed ?? null,
+    lastStep: carry?.segments.at(-1)?.last ?? null,
+    workers: attempt.placement.workers.map((worker) => {
+      const claim = byHolder.get(worker.id)
+      return {
+        id: worker.id,
+        node: worker.nodeName,
+        slots: worker.slots,
+        state: stateOf(claim),
+        startedAt: claim?.startedAt ?? null,
+        endedAt: claim?.endedAt ?? null,
+        exit: claim?.exit == null ? null : describeExit(claim.exit),
+      }
+    }),
+  }
+}
+
+function stateOf(claim: Claim | undefined): 'placed' | 'bound' | 'running' | 'ended' {
+  if (claim === undefined || claim.endedAt !== null) return 'ended'
+  if (claim.startedAt !== null) return 'running'
+  return claim.boundAt === null ? 'placed' : 'bound'
+}

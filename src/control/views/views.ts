@@ -1,0 +1,163 @@
+// The views, put together: each checks who asks, takes one look, and computes with core.
+import { visibleProjects } from '../../core/authorise/authorise.ts'
+import { candidatesOf } from '../../core/admit/admit.ts'
+import { linesOf } from '../../core/observe/log.ts'
+import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
+import { LOG_CHUNK_BYTES_MAX, PAGE_ROWS_MAX } from '../../domain/limits.ts'
+import { nodeState } from '../../domain/node.ts'
+import type { NodeDocument } from '../../domain/documents.ts'
+import type { Node } from '../../domain/node.ts'
+import type { Answer } from '../../domain/refusal.ts'
+import { accepted, refused } from '../../domain/refusal.ts'
+import type { Run } from '../../domain/run.ts'
+import type { World } from '../../domain/world.ts'
+import type { Views } from '../../ports/views.ts'
+import type { RequestContext } from '../requests/context.ts'
+import { findVisible, isRefusal, mayNot } from '../requests/context.ts'
+import type { Principal, Verb } from '../../domain/principal.ts'
+import { ledgerOf } from './ledger.ts'
+import { budgetDocument } from './plan.ts'
+import { documentOf } from './run-document.ts'
+import { showOf } from './show.ts'
+import { statementOf } from './statement.ts'
+import { whyOf } from './why.ts'
+
+export function viewsOf(context: RequestContext): Views {
+  const { control } = context
+  const { store } = control
+  const ofRun = async <Value>(
+    who: Principal,
+    reference: string,
+    verb: Verb,
+    view: (run: Run) => Promise<Value>,
+  ): Promise<Answer<Value>> => {
+    const run = await findVisible(context, who, reference, verb)
+    return isRefusal(run) ? run : accepted(await view(run))
+  }
+  return {
+    async runs(who, filter, page) {
+      const visible = visibleProjects(who, 'run.read')
+      const limit = Math.min(page.limit, PAGE_ROWS_MAX)
+      const runs = await store.runsPage(filter, limit + 1, page.after)
+      const shown = runs.slice(0, limit)
+      const next = runs.length > limit ? (shown.at(-1)?.id ?? null) : null
+      return accepted({
+        runs: shown.filter((run) => visible === 'all' || visible.has(run.project)).map(documentOf),
+        next,
+      })
+    },
+    show: (who, run) => ofRun(who, run, 'run.read', (found) => showOf(control, found)),
+    statement: (who, run) => ofRun(who, run, 'run.read', (found) => statementOf(control, found)),
+    why: (who, run) => ofRun(who, run, 'run.read', (found) => whyOf(control, found)),
+    events: (who, run, page) =>
+      ofRun(who, run, 'run.read', async (found) => {
+        const limit = Math.min(page.limit, PAGE_ROWS_MAX)
+        const events = await store.events(found.id, limit + 1, Number(page.after ?? 0))
+        const shown = events.slice(0, limit)
+        return {
+          events: shown.map((event) => ({ at: event.at, kind: event.kind, message: event.message })),
+          next: events.length > limit ? String(shown.at(-1)?.id ?? '') : null,
+        }
+      }),
+    async logs(who, reference, worker, offset) {
+      const run = await findVisible(context, who, reference, 'run.logs')
+      if (isRefusal(run)) return run
+      const number = worker.attempt ?? run.attempts
+      if (number < 1 || number > run.attempts)
+        return refused('not-found', `run ${reference} has no attempt ${number}`, `it has ${run.attempts}`)
+      if (worker.index < 0 || worker.index >= run.resources.nodes) {
+        return refused(
+          'not-found',
+          `run ${reference} has no worker ${worker.index}`,
+          `its workers are 0 to ${run.resources.nodes - 1}`,
+        )
+      }
+      const id = workerIdOf(attemptIdOf(run.id, number), worker.index)
+      const log = await store.log(id, Math.max(0, offset), LOG_CHUNK_BYTES_MAX)
+      const lines = linesOf(log.bytes, log.offset).map((line) => ({
+        offset: line.offset,
+        at: line.at,
+        stream: line.stream,
+        text: line.text,
+      }))
+      return accepted({ worker: id, lines, nextOffset: log.nextOffset, complete: log.complete })
+    },
+    async queue(who) {
+      const visible = visibleProjects(who, 'queue.read')
+      const world = await store.world(control.health)
+      const waiting = candidatesOf(world).flatMap((candidate, index) => {
+        const run = world.runs.get(candidate.run)
+        const shown = run !== undefined && (visible === 'all' || visible.has(run.project))
+        return shown ? [{ ...documentOf(run), position: index + 1 }] : []
+      })
+      return accepted({ paused: world.queue.paused, reason: world.queue.paused ? world.queue.reason : null, waiting })
+    },
+    async nodes(who) {
+      const refusal = mayNot(who, 'node.read', null)
+      if (refusal !== null) return refusal
+      const world = await store.world(control.health)
+      return accepted({
+        nodes: [...world.nodes.values()]
+          .filter((node) => node.deletedAt === null)
+          .map((node) => nodeDocument(world, node, control.settings.durations.blindAfterMs)),
+      })
+    },
+    async budgets(who) {
+      const visible = visibleProjects(who, 'budget.read')
+      const world = await store.world(control.health)
+      return accepted({
+        budgets: [...world.budgets.values()]
+          .filter((budget) => visible === 'all' || visible.has(budget.project))
+          .map(budgetDocument),
+      })
+    },
+    async ledger(who, window, by) {
+      const visible = visibleProjects(who, 'ledger.read')
+      if (visible !== 'all' && visible.size === 0)
+        return mayNot(who, 'ledger.read', null) ?? refused('not-allowed', 'no project of yours')
+      return accepted(
+        await ledgerOf(control, window, visible === 'all' ? by : [...new Set([...by, 'project' as const])], visible),
+      )
+    },
+    async audit(who, page) {
+      const refusal = mayNot(who, 'audit.read', null)
+      if (refusal !== null) return refusal
+      const limit = Math.min(page.limit, PAGE_ROWS_MAX)
+      const entries = await store.audit(limit + 1, page.after === null ? null : Number(page.after))
+      const shown = entries.slice(0, limit)
+      return accepted({ entries: shown, next: entries.length > limit ? String(shown.at(-1)?.id ?? '') : null })
+    },
+    async policy(who) {
+      const refusal = mayNot(who, 'policy.read', null)
+      if (refusal !== null) return refusal
+      const policy = await store.policy()
+      return policy === null
+        ? refused('not-found', 'no policy was applied yet', 'plimsoll policy apply FILE')
+        : accepted(policy)
+    },
+    async tokens(who) {
+      return mayNot(who, 'token.list', null) ?? accepted({ tokens: await store.tokens() })
+    },
+  }
+}
+
+function nodeDocument(world: World, node: Node, blindAfterMs: number): NodeDocument {
+  const held = world.claims
+    .filter((claim) => claim.node === node.id)
+    .reduce((sum, claim) => sum + claim.slots.length, 0)
+  const { condition } = node
+  return {
+    id: node.id,
+    cluster: node.cluster,
+    name: node.name,
+    state: nodeState(node, held > 0, world.now, blindAfterMs),
+    reason: condition.kind === 'not-ready' ? condition.reason : node.cordon === null ? null : 'cordoned',
+    message: condition.kind === 'not-ready' ? condition.message : (node.cordon?.reason ?? null),
+    gpuModel: node.gpuModel,
+    declared: node.declared,
+    gpus: node.inventory,
+    held,
+    foreign: node.foreign,
+    observedAt: node.lastObserved,
+  }
+}

@@ -1,0 +1,118 @@
+// Before a reserve is spent it is extended, or the run is stopped at a checkpoint (design: books, Budgets). The account loop asks;
+// the wall itself stands in the commit, and once more outside, as the deadline that the cluster keeps while we are dead.
+import type { Attempt } from '../../domain/attempt.ts'
+import type { Budget, Reserve } from '../../domain/budget.ts'
+import { chargeCeiling, chargeOf, lastsGpuMs, left } from '../../domain/budget.ts'
+import type { BudgetId } from '../../domain/ids.ts'
+import type { Item, Write } from '../../domain/item.ts'
+import type { Run } from '../../domain/run.ts'
+import { deadlineAt } from '../../domain/deadline.ts'
+import { livingAttempt } from '../../domain/run.ts'
+import type { Durations } from '../../domain/settings.ts'
+import { gpusOf } from '../../domain/spec.ts'
+import type { Price } from '../../domain/units.ts'
+import { earlier } from '../../domain/units.ts'
+import type { World } from '../../domain/world.ts'
+
+/** `extend` is asked when a fifth of the reserve or 15 minutes are left, whichever is longer. */
+const EXTEND_SHARE = 5
+const EXTEND_MS = 900_000
+
+export type BudgetStep = {
+  readonly items: readonly Item[]
+  /** Runs whose reserve ends and cannot be extended: they are to be stopped at a checkpoint now. */
+  readonly stop: readonly { readonly run: Run; readonly attempt: Attempt }[]
+}
+
+export function decideBudgets(world: World, durations: Durations): BudgetStep {
+  const reserves = Map.groupBy(world.reserves, (reserve) => reserve.run)
+  const budgets = new Map(world.budgets)
+  const prices = new Map(world.claims.map((claim) => [claim.run, claim.price]))
+  const items: Item[] = []
+  const stop: { run: Run; attempt: Attempt }[] = []
+  for (const run of world.runs.values()) {
+    const id = livingAttempt(run.state)
+    const attempt = id === null ? undefined : world.attempts.get(id)
+    if (attempt === undefined || attempt.state.kind === 'stopping' || attempt.state.kind === 'ended') continue
+    const price = prices.get(run.id) ?? null
+    const asked = extensions(run, reserves.get(run.id) ?? [], budgets, price, durations)
+    if (asked.kind === 'stop') stop.push({ run, attempt })
+    const writes = asked.kind === 'extend' ? asked.writes : []
+    const moved = deadline(
+      world,
+      run,
+      attempt,
+      asked.kind === 'extend' ? asked.reserves : (reserves.get(run.id) ?? []),
+      budgets,
+      price,
+      durations,
+    )
+    if (moved !== null) writes.push(moved)
+    if (writes.length > 0) {
+      items.push({ about: `extend ${run.id}`, expects: [{ kind: 'run', id: run.id, version: run.version }], writes })
+    }
+  }
+  return { items, stop }
+}
+
+type Asked =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'extend'; readonly writes: Write[]; readonly reserves: Reserve[] }
+  | { readonly kind: 'stop' }
+
+function extensions(
+  run: Run,
+  reserves: readonly Reserve[],
+  budgets: Map<BudgetId, Budget>,
+  price: Price | null,
+  durations: Durations,
+): Asked {
+  const gpus = gpusOf(run.resources)
+  const writes: Write[] = []
+  const extended: Reserve[] = []
+  for (const reserve of reserves) {
+    const budget = budgets.get(reserve.budget)
+    const lasts = budget === undefined ? null : lastsGpuMs(budget, reserve, price)
+    if (budget === undefined || lasts === null) continue
+    const granted = chargeToGpuMs(budget, reserve.granted, price)
+    if (lasts > Math.max(granted / EXTEND_SHARE, EXTEND_MS * gpus)) {
+      extended.push(reserve)
+      continue
+    }
+    const want = chargeCeiling(budget.unit, chargeOf(budget.unit, durations.reserveSliceMs * gpus, price))
+    // A hard budget gives what it has, down to nothing: the run lasts as long as there is money.
+    const amount = budget.hard ? Math.min(want, Math.max(0, left(budget))) : want
+    if (amount > 0) {
+      writes.push({ kind: 'reserve', run: run.id, budget: budget.id, amount })
+      budgets.set(budget.id, { ...budget, reserved: budget.reserved + amount })
+      extended.push({ ...reserve, granted: reserve.granted + amount })
+    } else if (budget.hard && lasts <= (durations.checkpointMs + durations.graceMs) * gpus) return { kind: 'stop' }
+    else extended.push(reserve)
+  }
+  return writes.length === 0 ? { kind: 'none' } : { kind: 'extend', writes, reserves: extended }
+}
+
+function chargeToGpuMs(budget: Budget, amount: number, price: Price | null): number {
+  if (budget.unit.kind === 'gpu-ms' || price === null || price.microsPerGpuHour === 0) return amount
+  return (amount / price.microsPerGpuHour) * 3_600_000
+}
+
+/** The deadline that the cluster should keep; a write only where it differs by more than a second from what it was told. */
+function deadline(
+  world: World,
+  run: Run,
+  attempt: Attempt,
+  reserves: readonly Reserve[],
+  budgets: ReadonlyMap<BudgetId, Budget>,
+  price: Price | null,
+  durations: Durations,
+): Write | null {
+  const booked = world.claims
+    .filter((claim) => claim.attempt === attempt.id)
+    .map((claim) => world.nodes.get(claim.node)?.bookedTo ?? world.now)
+  const from = booked.reduce((least, at) => earlier(least, at), world.now)
+  const due = deadlineAt(run, attempt, reserves, budgets, price, from, durations)
+  if (due === attempt.deadlineAt) return null
+  if (due !== null && attempt.deadlineAt !== null && Math.abs(due - attempt.deadlineAt) <= 1_000) return null
+  return { kind: 'attempt', attempt: { ...attempt, deadlineAt: due } }
+}

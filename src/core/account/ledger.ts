@@ -1,0 +1,119 @@
+// The books of a window: layer 1 of everything that is not an attempt, layer 2 of the attempts, and what is not posted yet as it
+// stands. The rows over all accounts sum to the capacity, which is computed from the inventory alone.
+import type { Claim } from '../../domain/claim.ts'
+import { isRestartHolder } from '../../domain/claim.ts'
+import type { LedgerKey, LedgerRow } from '../../domain/documents.ts'
+import type { Held } from '../../domain/holdings.ts'
+import { heldGpuMs } from '../../domain/holdings.ts'
+import type { NodeId } from '../../domain/ids.ts'
+import type { Node } from '../../domain/node.ts'
+import type { Account } from '../../domain/reasons.ts'
+import type { Run } from '../../domain/run.ts'
+import type { EpochMs, Price } from '../../domain/units.ts'
+import { cellOf } from '../../domain/units.ts'
+import { moneyOf } from './statement.ts'
+
+export type LedgerInput = {
+  readonly from: EpochMs
+  readonly to: EpochMs
+  readonly nodes: readonly Node[]
+  readonly inventory: readonly { readonly node: NodeId; readonly since: EpochMs; readonly slots: number }[]
+  /** Layer 1 that is booked, by node and holder. */
+  readonly held: readonly { readonly node: NodeId; readonly holder: string; readonly gpuMs: number }[]
+  /** Layer 1 from where each node is booked to the end of the window. */
+  readonly unbooked: readonly Held[]
+  readonly holders: readonly Claim[]
+  readonly runs: ReadonlyMap<string, Run>
+  /** Layer 2, posted and provisional, by attempt and account, of this window. */
+  readonly accounts: readonly { readonly attempt: string; readonly account: string; readonly gpuMs: number }[]
+}
+
+/** A grain of the books: what one holder did with slots of one GPU model. */
+type Grain = {
+  readonly run: Run | null
+  readonly gpu: string
+  readonly account: Account
+  readonly gpuMs: number
+  readonly price: Price | null
+}
+
+export function ledgerRows(input: LedgerInput, by: readonly LedgerKey[]): LedgerRow[] {
+  const groups = new Map<
+    string,
+    {
+      row: Omit<LedgerRow, 'gpuMs' | 'money'>
+      gpuMs: number
+      parts: Map<string, { gpuMs: number; price: Price | null }>
+    }
+  >()
+  for (const grain of grains(input)) {
+    const row = keysOf(grain, by)
+    const key = JSON.stringify(row)
+    const group = groups.get(key) ?? { row, gpuMs: 0, parts: new Map() }
+    const priceKey = JSON.stringify(grain.price)
+    const part = group.parts.get(priceKey) ?? { gpuMs: 0, price: grain.price }
+    part.gpuMs += grain.gpuMs
+    group.parts.set(priceKey, part)
+    group.gpuMs += grain.gpuMs
+    groups.set(key, group)
+  }
+  return [...groups.values()]
+    .filter((group) => group.gpuMs !== 0)
+    .map((group) => ({ ...group.row, gpuMs: group.gpuMs, money: moneyOf([...group.parts.values()]) }))
+    .toSorted((a, b) => b.gpuMs - a.gpuMs)
+}
+
+/** Inventory integrated over the window, incarnation by incarnation. */
+export function capacityOf(input: Pick<LedgerInput, 'from' | 'to' | 'nodes' | 'inventory'>): number {
+  const ends = new Map(input.nodes.map((node) => [node.id, node.deletedAt]))
+  const byNode = Map.groupBy(input.inventory, (row) => row.node)
+  let capacity = 0
+  for (const [node, rows] of byNode) {
+    for (const [index, row] of rows.entries()) {
+      const until = Math.min(rows[index + 1]?.since ?? Infinity, ends.get(node) ?? Infinity, input.to)
+      capacity += row.slots * Math.max(0, until - Math.max(row.since, input.from))
+    }
+  }
+  return capacity
+}
+
+function* grains(input: LedgerInput): Generator<Grain> {
+  const nodes = new Map(input.nodes.map((node) => [node.id, node]))
+  const holders = new Map(input.holders.map((claim) => [claim.holder as string, claim]))
+  const layer1 = [
+    ...input.held,
+    ...input.unbooked.map((row) => ({ node: row.node, holder: row.holder, gpuMs: heldGpuMs(row) as number })),
+  ]
+  const ofAttempt = new Map<string, { gpu: string; price: Price | null; run: Run | null }>()
+  for (const row of layer1) {
+    const claim = holders.get(row.holder)
+    const gpu = nodes.get(row.node)?.gpuModel ?? 'unknown'
+    const run = claim === undefined ? null : (input.runs.get(claim.run) ?? null)
+    if (claim?.attempt != null) ofAttempt.set(claim.attempt, { gpu, price: claim.price, run })
+    else if (isRestartHolder(row.holder))
+      yield { run, gpu, account: 'reserved', gpuMs: row.gpuMs, price: claim?.price ?? null }
+    else yield { run: null, gpu, account: row.holder as Account, gpuMs: row.gpuMs, price: null }
+  }
+  for (const row of input.accounts) {
+    const attempt = ofAttempt.get(row.attempt)
+    if (attempt !== undefined) yield { ...attempt, account: row.account as Account, gpuMs: row.gpuMs }
+  }
+}
+
+function keysOf(grain: Grain, by: readonly LedgerKey[]): Omit<LedgerRow, 'gpuMs' | 'money'> {
+  const row: Record<string, unknown> = { account: by.includes('account') || by.length === 0 ? grain.account : null }
+  for (const key of by) {
+    if (key === 'project') row.project = grain.run?.project ?? null
+    else if (key === 'user') row.user = grain.run?.user ?? null
+    else if (key === 'run') row.run = grain.run?.id ?? null
+    else if (key === 'gpu') row.gpu = grain.gpu
+    else if (key !== 'account') row.label = grain.run?.labels[key.slice('label:'.length)] ?? null
+  }
+  return row as Omit<LedgerRow, 'gpuMs' | 'money'>
+}
+
+/** A window is widened to whole cells; its end is at most now. */
+export function windowOf(from: EpochMs, to: EpochMs, now: EpochMs): { readonly from: EpochMs; readonly to: EpochMs } {
+  const end = to >= now ? now : ((Math.ceil(to / 300_000) * 300_000) as EpochMs)
+  return { from: cellOf(from) as number as EpochMs, to: end <= now ? end : now }
+}

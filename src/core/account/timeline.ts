@@ -1,0 +1,330 @@
+// The timeline of an attempt: for each stretch of a cell, which account it belongs to. The rules and their numbers are those of
+// design: books, Layer 2; the first that applies wins.
+//
+// A gap is the time between two marks. Inside a gap, `u` counts the milliseconds that rules 1 to 3 leave over, from the mark
+// before it: a stall begins where u passes S, and a mark covers the last `cover` milliseconds of u before itself.
+import type { Carry, Segment } from '../../domain/books.ts'
+import type { Fact, FactBody } from '../../domain/fact.ts'
+import type { AttemptAccount } from '../../domain/reasons.ts'
+import type { EpochMs } from '../../domain/units.ts'
+
+type Step = Extract<FactBody, { kind: 'step' }>
+
+/** A stretch of the timeline. `mark` is the index into `Timeline.marks` of the mark that covers a productive one. */
+export type Piece = {
+  readonly from: EpochMs
+  readonly to: EpochMs
+  readonly account: AttemptAccount
+  readonly mark: number | null
+}
+
+export type Mark = {
+  readonly at: EpochMs
+  readonly segment: number
+  readonly step: number
+  readonly steps: number
+  readonly tokens: number | null
+}
+
+export type Timeline = { readonly pieces: readonly Piece[]; readonly marks: readonly Mark[]; readonly carry: Carry }
+
+export type TimelineInput = {
+  readonly from: EpochMs
+  readonly to: EpochMs
+  readonly carry: Carry
+  /** Facts from `from` on, sorted, at least up to the first mark at or after `to` where there is one. */
+  readonly facts: readonly Fact[]
+  readonly source: string | null
+  /** Up to here the silence of the source is known to be silence. */
+  readonly observedTo: EpochMs
+  /** When the last worker started. */
+  readonly startedAt: EpochMs | null
+  readonly failureAt: EpochMs | null
+  /** A source of progress is known, though it may not have spoken. */
+  readonly progressExpected: boolean
+  readonly endedWithoutSuccess: boolean
+  readonly sequenceLength: number | null
+}
+
+export const STALL_FACTOR = 3
+export const STALL_MS_MIN = 60_000
+const STALL_FROM_MARK = 6
+const DISTANCES_MAX = 20
+
+export const EMPTY_CARRY: Carry = {
+  marks: 0,
+  lastMarkAt: null,
+  lastSamples: null,
+  distances: [],
+  uncovered: 0,
+  phases: [],
+  done: false,
+  resumed: null,
+  durable: null,
+  segments: [],
+}
+
+/** Classifies `[from, to)`. Total: whatever the facts say, the pieces cover the stretch exactly once. */
+export function timelineOf(input: TimelineInput): Timeline {
+  const { from, to } = input
+  const marksAhead = input.facts.filter((fact) => isMark(fact, input.source) && fact.at >= from)
+  const inside = marksAhead.filter((fact) => fact.at < to)
+  const next = marksAhead.find((fact) => fact.at >= to)
+  const blocked = blockedStretches(input, next === undefined ? to : later(to, next.at))
+  const doneAt = input.carry.done ? from : (input.facts.find((fact) => isDone(fact, input.source))?.at ?? null)
+
+  const pieces: Piece[] = []
+  for (const stretch of blocked) pushPiece(pieces, stretch.from, earlier(stretch.to, to), stretch.account, null)
+  const marks: Mark[] = []
+  const state = openState(input.carry)
+  const resumes = input.facts.filter((fact) => fact.body.kind === 'resumed')
+  let gapFrom = from
+  for (const fact of next === undefined ? inside : [...inside, next]) {
+    const gap = freeStretches(blocked, gapFrom, fact.at)
+    const step = stepOf(fact)
+    const total = state.uncovered + lengthOf(gap)
+    const isInside = fact.at < to
+    const resumed = newestResumed(resumes, gapFrom, fact.at) ?? state.resumed
+    const mark = markOf(fact.at, step, state, resumed, input.sequenceLength)
+    const cover = coverOf(step, mark, total)
+    fillGap(pieces, gap, to, { input, state, doneAt, coveredFrom: total - cover, mark: marks.length })
+    marks.push(isInside ? mark : { ...mark, tokens: mark.tokens === null ? null : 0 })
+    if (!isInside) break
+    advance(state, step, mark, resumed, total)
+    gapFrom = fact.at
+  }
+  if (next === undefined) {
+    const tail = freeStretches(blocked, gapFrom, to)
+    fillGap(pieces, tail, to, { input, state, doneAt, coveredFrom: null, mark: null })
+  }
+  state.uncovered += lengthOf(freeStretches(blocked, gapFrom, to))
+  pieces.sort((a, b) => a.from - b.from)
+  return { pieces, marks, carry: closeState(state, input, from, to) }
+}
+
+const earlier = (a: EpochMs, b: EpochMs): EpochMs => (a <= b ? a : b)
+const later = (a: EpochMs, b: EpochMs): EpochMs => (a >= b ? a : b)
+const plus = (at: EpochMs, ms: number): EpochMs => (at + ms) as EpochMs
+
+const isMark = (fact: Fact, source: string | null): boolean => fact.body.kind === 'step' && fact.source === source
+const isDone = (fact: Fact, source: string | null): boolean => fact.body.kind === 'done' && source !== null
+
+function stepOf(fact: Fact): Step {
+  if (fact.body.kind !== 'step') throw new Error('bug: a mark is a step')
+  return fact.body
+}
+
+type Stretch = { readonly from: EpochMs; readonly to: EpochMs }
+type Blocked = Stretch & { readonly account: AttemptAccount }
+
+/** What rules 1 to 3 cover between `input.from` and `to`, sorted and without overlaps. */
+function blockedStretches(input: TimelineInput, to: EpochMs): Blocked[] {
+  const claims: Blocked[] = []
+  if (input.failureAt !== null) claims.push({ from: input.failureAt, to, account: 'recovery' })
+  claims.push({ from: input.from, to: input.startedAt ?? to, account: 'provision' })
+  claims.push(...phaseStretches(input, to))
+  const taken: Blocked[] = []
+  // In the order of the rules: a later claim gets what the earlier ones left.
+  for (const claim of claims) {
+    const clamped = { from: later(claim.from, input.from), to: earlier(claim.to, to) }
+    for (const rest of freeStretches(taken, clamped.from, clamped.to)) taken.push({ ...rest, account: claim.account })
+    taken.sort((a, b) => a.from - b.from)
+  }
+  return taken
+}
+
+/** A phase lasts from its begin mark to the end mark of the same source; one without an end lasts as far as we look. */
+function phaseStretches(input: TimelineInput, to: EpochMs): Blocked[] {
+  const open = new Map(input.carry.phases.map((phase) => [`${phase.source}|${phase.phase}`, phase.since]))
+  const stretches: Blocked[] = []
+  for (const fact of input.facts) {
+    if (fact.at >= to) break
+    if (fact.body.kind === 'begin') {
+      const key = `${fact.source}|${fact.body.phase}`
+      if (!open.has(key)) open.set(key, fact.at)
+    } else if (fact.body.kind === 'end') {
+      const key = `${fact.source}|${fact.body.phase}`
+      const since = open.get(key)
+      if (since !== undefined) stretches.push({ from: since, to: fact.at, account: fact.body.phase })
+      open.delete(key)
+    }
+  }
+  for (const [key, since] of open) {
+    stretches.push({ from: since, to, account: key.slice(key.lastIndexOf('|') + 1) as AttemptAccount })
+  }
+  return stretches.toSorted((a, b) => a.from - b.from)
+}
+
+/** What of `[from, to)` no blocked stretch covers. `blocked` is sorted. */
+function freeStretches(blocked: readonly Stretch[], from: EpochMs, to: EpochMs): Stretch[] {
+  const free: Stretch[] = []
+  let at = from
+  for (const stretch of blocked) {
+    if (stretch.to <= at) continue
+    if (stretch.from >= to) break
+    if (stretch.from > at) free.push({ from: at, to: stretch.from })
+    at = later(at, stretch.to)
+  }
+  if (at < to) free.push({ from: at, to })
+  return free
+}
+
+const lengthOf = (stretches: readonly Stretch[]): number =>
+  stretches.reduce((sum, stretch) => sum + stretch.to - stretch.from, 0)
+
+type State = {
+  marks: number
+  lastMarkAt: EpochMs | null
+  lastSamples: number | null
+  distances: number[]
+  uncovered: number
+  resumed: number | null
+  segments: Segment[]
+}
+
+function openState(carry: Carry): State {
+  return {
+    marks: carry.marks,
+    lastMarkAt: carry.lastMarkAt,
+    lastSamples: carry.lastSamples,
+    distances: [...carry.distances],
+    uncovered: carry.uncovered,
+    resumed: carry.resumed,
+    segments: [...carry.segments],
+  }
+}
+
+/** A load marker may come from another worker than the steps do. */
+function newestResumed(resumes: readonly Fact[], from: EpochMs, to: EpochMs): number | null {
+  const newest = resumes.findLast((fact) => fact.at >= from && fact.at <= to)
+  return newest?.body.kind === 'resumed' ? newest.body.step : null
+}
+
+/** Milliseconds of u that a mark covers. A repeated step covers nothing. */
+function coverOf(step: Step, mark: Mark, total: number): number {
+  if (mark.steps === 0) return 0
+  return step.durationMs === null ? total : Math.min(total, Math.round(step.durationMs * mark.steps))
+}
+
+/** Which steps a mark stands for. A mark that does not go up begins a segment when it goes down, and is a repeat when it is equal. */
+function markOf(at: EpochMs, step: Step, state: State, resumed: number | null, sequenceLength: number | null): Mark {
+  const current = state.segments.at(-1)
+  const begins = current === undefined || step.step < current.last
+  const before = begins ? (resumed ?? step.step - (step.steps ?? 1)) : current.last
+  const steps = Math.max(0, step.steps ?? step.step - Math.min(before, step.step))
+  const samples =
+    step.batch !== null
+      ? step.batch * steps
+      : step.samples !== null && state.lastSamples !== null && !begins
+        ? step.samples - state.lastSamples
+        : null
+  return {
+    at,
+    segment: begins ? state.segments.length : state.segments.length - 1,
+    step: step.step,
+    steps,
+    tokens: samples === null || sequenceLength === null ? null : samples * sequenceLength,
+  }
+}
+
+function advance(state: State, step: Step, mark: Mark, resumed: number | null, distance: number): void {
+  const current = state.segments.at(-1)
+  if (mark.segment === state.segments.length || current === undefined) {
+    state.segments.push({ resume: resumed ?? mark.step - mark.steps, last: mark.step })
+    state.resumed = null
+  } else if (mark.step > current.last) {
+    state.segments[state.segments.length - 1] = { ...current, last: mark.step }
+  }
+  if (state.lastMarkAt !== null) state.distances = [...state.distances, distance].slice(-DISTANCES_MAX)
+  state.marks += 1
+  state.lastMarkAt = mark.at
+  state.lastSamples = step.samples ?? state.lastSamples
+  state.uncovered = 0
+}
+
+type GapRules = {
+  readonly input: TimelineInput
+  readonly state: State
+  readonly doneAt: EpochMs | null
+  /** In u: from here on the mark at the gap's end covers; null where no mark ends it. */
+  readonly coveredFrom: number | null
+  readonly mark: number | null
+}
+
+/** Rules 4 to 8 over the free stretches of one gap, cut at `to`. */
+function fillGap(pieces: Piece[], gap: readonly Stretch[], to: EpochMs, rules: GapRules): void {
+  const { input, state, doneAt } = rules
+  const stallAfter = state.marks >= STALL_FROM_MARK ? stallMs(state.distances) : Infinity
+  const startup = state.marks === 0 && (input.progressExpected || input.source !== null)
+  const unfinished = input.endedWithoutSuccess && rules.coveredFrom === null && state.marks > 0
+  let u = state.uncovered
+  for (const stretch of gap) {
+    const end = earlier(stretch.to, to)
+    for (let at = stretch.from; at < end;) {
+      const until = Math.min(
+        end,
+        nextBorder(at, u, stallAfter),
+        nextBorder(at, u, rules.coveredFrom ?? Infinity),
+        doneAt !== null && doneAt > at ? doneAt : Infinity,
+        input.observedTo > at ? input.observedTo : Infinity,
+      ) as EpochMs
+      const done = doneAt !== null && at >= doneAt
+      const covered = rules.coveredFrom !== null && u >= rules.coveredFrom
+      if (u >= stallAfter && !done && at < input.observedTo) pushPiece(pieces, at, until, 'stalled', null)
+      else if (covered) pushPiece(pieces, at, until, 'productive', rules.mark)
+      else if (startup) pushPiece(pieces, at, until, 'startup', null)
+      else if (done) pushPiece(pieces, at, until, 'idle', null)
+      else pushPiece(pieces, at, until, unfinished ? 'lost' : 'unknown', null)
+      u += until - at
+      at = until
+    }
+  }
+}
+
+/** Where u reaches `border`, as a moment; Infinity when it lies behind. */
+function nextBorder(at: EpochMs, u: number, border: number): number {
+  return border > u ? at + (border - u) : Infinity
+}
+
+/** S of rule 4. */
+function stallMs(distances: readonly number[]): number {
+  const sorted = distances.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] ?? 0
+  const median = sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2
+  return Math.max(Math.round(STALL_FACTOR * median), STALL_MS_MIN)
+}
+
+function pushPiece(pieces: Piece[], from: EpochMs, to: EpochMs, account: AttemptAccount, mark: number | null): void {
+  if (from < to) pieces.push({ from, to, account, mark })
+}
+
+function closeState(state: State, input: TimelineInput, from: EpochMs, to: EpochMs): Carry {
+  const inside = input.facts.filter((fact) => fact.at >= from && fact.at < to)
+  const phases = new Map(input.carry.phases.map((phase) => [`${phase.source}|${phase.phase}`, phase]))
+  let { durable } = input.carry
+  let { done } = input.carry
+  let { resumed } = state
+  for (const fact of inside) {
+    const { body } = fact
+    if (body.kind === 'begin') {
+      const key = `${fact.source}|${body.phase}`
+      if (!phases.has(key)) phases.set(key, { source: fact.source, phase: body.phase, since: fact.at })
+    } else if (body.kind === 'end') phases.delete(`${fact.source}|${body.phase}`)
+    else if (body.kind === 'saved') durable = Math.max(durable ?? body.step, body.step)
+    else if (body.kind === 'done') done ||= input.source !== null
+    else if (body.kind === 'resumed' && (state.lastMarkAt === null || fact.at > state.lastMarkAt)) resumed = body.step
+  }
+  return {
+    marks: state.marks,
+    lastMarkAt: state.lastMarkAt,
+    lastSamples: state.lastSamples,
+    distances: state.distances,
+    uncovered: state.uncovered,
+    phases: [...phases.values()].map((phase) => ({ ...phase, since: plus(phase.since, 0) })),
+    done,
+    resumed,
+    durable,
+    segments: state.segments,
+  }
+}

@@ -1,0 +1,117 @@
+// The launch step: what should run against what was seen. It writes intents first; the effects repeat them until they are true, and
+// every effect is harmless when it is repeated.
+import type { Attempt } from '../../domain/attempt.ts'
+import { restartHolder } from '../../domain/claim.ts'
+import type { Item, Write } from '../../domain/item.ts'
+import type { AttemptPlan, EndRequest } from '../../domain/plan.ts'
+import type { EndCause } from '../../domain/reasons.ts'
+import type { Run } from '../../domain/run.ts'
+import { livingAttempt } from '../../domain/run.ts'
+import type { Durations } from '../../domain/settings.ts'
+import type { RunSpec } from '../../domain/spec.ts'
+import type { DurationMs } from '../../domain/units.ts'
+import { durationMs } from '../../domain/units.ts'
+import type { World } from '../../domain/world.ts'
+
+/** Attempts whose end a person asked for, and that are not ending yet. */
+export function decideEndings(world: World, durations: Durations): Item[] {
+  const items: Item[] = []
+  for (const run of world.runs.values()) {
+    const id = livingAttempt(run.state)
+    const attempt = id === null ? undefined : world.attempts.get(id)
+    const cause = causeOf(run)
+    if (attempt === undefined || cause === null) continue
+    const graceMs = run.wish === 'stop-now' ? durationMs(0) : durations.graceMs
+    const { state } = attempt
+    // `stop --now` after `stop` only shortens the grace.
+    if (state.kind === 'stopping' && state.graceMs <= graceMs) continue
+    items.push(endItem(world, run, attempt, cause, graceMs))
+  }
+  return items
+}
+
+function causeOf(run: Run): EndCause | null {
+  if (run.wish === 'run') return null
+  return run.wish === 'suspend' ? 'suspend' : 'stop'
+}
+
+/** Ends an attempt for a cause: from here on `launch` asks its workers to end, again and again. */
+export function endItem(world: World, run: Run, attempt: Attempt, cause: EndCause, graceMs: DurationMs): Item {
+  const writes: Write[] = [
+    { kind: 'attempt', attempt: { ...attempt, state: { kind: 'stopping', cause, since: world.now, graceMs } } },
+    { kind: 'run', run: { ...run, state: { kind: 'stopping', attempt: attempt.id, cause } } },
+    {
+      kind: 'event',
+      event: {
+        run: run.id,
+        at: world.now,
+        kind: 'stopping',
+        message: `attempt ${attempt.number} is asked to end: ${cause}`,
+      },
+    },
+  ]
+  return { about: `end ${attempt.id} ${cause}`, expects: [{ kind: 'run', id: run.id, version: run.version }], writes }
+}
+
+/** Attempts to start: everything planned whose workers have not all been seen. */
+export function attemptsToLaunch(world: World): Attempt[] {
+  const unbound = new Set(
+    world.claims.filter((claim) => claim.boundAt === null && claim.endedAt === null).map((claim) => claim.attempt),
+  )
+  return [...world.attempts.values()].filter(
+    (attempt) => (attempt.state.kind === 'planned' || attempt.state.kind === 'launching') && unbound.has(attempt.id),
+  )
+}
+
+export function attemptsToEnd(world: World): { readonly attempt: Attempt; readonly request: EndRequest }[] {
+  return [...world.attempts.values()].flatMap((attempt) =>
+    attempt.state.kind === 'stopping'
+      ? [{ attempt, request: { attempt: attempt.id, graceMs: attempt.state.graceMs, askedAt: attempt.state.since } }]
+      : [],
+  )
+}
+
+/** Restart holds whose time is over, or whose run does not wait for its slots any more. */
+export function decideHolds(world: World): Item[] {
+  const items: Item[] = []
+  for (const claim of world.claims) {
+    if (claim.until === null) continue
+    const run = world.runs.get(claim.run)
+    const waits = run?.state.kind === 'queued' && claim.holder === restartHolder(claim.run)
+    if (waits && world.now < claim.until) continue
+    const writes: Write[] = [{ kind: 'release', node: claim.node, holder: claim.holder, paidUntil: claim.until }]
+    if (run !== undefined && run.state.kind === 'queued') {
+      writes.push({ kind: 'give-back', run: run.id, budgets: run.budgets })
+      writes.push({
+        kind: 'event',
+        event: {
+          run: run.id,
+          at: world.now,
+          kind: 'hold-ended',
+          message: 'its slots are given back: it waited too long to restart',
+        },
+      })
+    }
+    items.push({ about: `hold ${claim.holder} on ${claim.node}`, expects: [], writes })
+  }
+  return items
+}
+
+/** The plan that a cluster carries out: the placement and the frozen spec, nothing else. */
+export function planOf(attempt: Attempt, spec: RunSpec, checkpointRoot: string, graceMs: DurationMs): AttemptPlan {
+  return {
+    attempt: attempt.id,
+    run: attempt.run,
+    cluster: attempt.cluster,
+    command: spec.command,
+    env: spec.env,
+    secrets: spec.secrets,
+    workdir: spec.workdir,
+    checkpointDir: spec.checkpoints.path ?? `${checkpointRoot}/${attempt.run}`,
+    masterAddress: attempt.placement.masterAddress,
+    masterPort: attempt.placement.masterPort,
+    gpusPerNode: spec.resources.gpusPerNode,
+    workers: attempt.placement.workers,
+    graceMs,
+  }
+}

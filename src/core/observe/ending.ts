@@ -1,0 +1,203 @@
+// The end of an attempt: its outcome, its slots, and what becomes of the run. Called in the turn that sees its last worker gone.
+import type { Attempt } from '../../domain/attempt.ts'
+import type { Claim } from '../../domain/claim.ts'
+import { restartHolder } from '../../domain/claim.ts'
+import type { NodeId, WorkerId } from '../../domain/ids.ts'
+import type { Write } from '../../domain/item.ts'
+import type { FailureClass, Outcome } from '../../domain/reasons.ts'
+import { assertNever } from '../../domain/reasons.ts'
+import type { Run, RunState } from '../../domain/run.ts'
+import type { Durations } from '../../domain/settings.ts'
+import type { EpochMs } from '../../domain/units.ts'
+import { earlier, gpuMs, plusMs } from '../../domain/units.ts'
+import { classOfFailure } from './failure-class.ts'
+
+export type Ending = {
+  readonly run: Run
+  readonly attempt: Attempt
+  readonly claims: readonly Claim[]
+  readonly at: EpochMs
+  /** Nodes that were declared lost in this turn: nothing on them is kept. */
+  readonly lostNodes: ReadonlySet<NodeId>
+}
+
+export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>, durations: Durations): Write[] {
+  const { run, attempt, claims, at } = ending
+  const outcome = outcomeOf(attempt, claims)
+  const failure = needsClass(outcome) ? classOfFailure(outcome, claims, tails) : null
+  const message = messageOf(claims)
+  const paid = claims.reduce(
+    (sum, claim) => sum + claim.slots.length * Math.max(0, paidUntil(claim, at, durations) - claim.placedAt),
+    0,
+  )
+  const after = afterAttempt(ending, outcome, failure, message, durations)
+  const writes: Write[] = claims.map((claim) => ({
+    kind: 'release',
+    node: claim.node,
+    holder: claim.holder,
+    paidUntil: paidUntil(claim, at, durations),
+  }))
+  if (after.keepSlots) writes.push(...restartHolds(ending, durations))
+  else writes.push({ kind: 'give-back', run: run.id, budgets: run.budgets })
+  const ended: Attempt = {
+    ...attempt,
+    state: { kind: 'ended', outcome, failure, message },
+    endedAt: at,
+    deadlineAt: null,
+  }
+  writes.push({ kind: 'attempt', attempt: ended })
+  writes.push({
+    kind: 'run',
+    run: {
+      ...run,
+      state: after.state,
+      startedAt: run.startedAt ?? attempt.startedAt,
+      restartsLeft: after.restartsLeft,
+      failuresInRow: failure === null ? 0 : run.failuresInRow + 1,
+      paidGpuMs: gpuMs(run.paidGpuMs + paid),
+      endedAt:
+        after.state.kind === 'succeeded' || after.state.kind === 'failed' || after.state.kind === 'cancelled'
+          ? at
+          : null,
+      wish: after.state.kind === 'suspended' ? 'run' : run.wish,
+    },
+  })
+  const text = `attempt ${attempt.number} ended: ${outcome}${failure === null ? '' : ` (${failure})`}${message === null ? '' : `, ${message}`}`
+  writes.push({ kind: 'event', event: { run: run.id, at, kind: 'attempt-ended', message: text } })
+  if (after.note !== null)
+    writes.push({ kind: 'event', event: { run: run.id, at, kind: after.state.kind, message: after.note } })
+  return writes
+}
+
+/** Its worker's end plus grace, at most the release; the store clamps to the moment of the commit. */
+function paidUntil(claim: Claim, at: EpochMs, durations: Durations): EpochMs {
+  return earlier(at, plusMs(claim.endedAt ?? at, durations.graceMs))
+}
+
+/** The first worker that went wrong by itself; the others mostly fell because of it. */
+export function messageOf(claims: readonly Claim[]): string | null {
+  const bad = claims
+    .filter((claim) => claim.exit !== null && !(claim.exit.kind === 'code' && claim.exit.code === 0))
+    .toSorted((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0))[0]
+  if (bad?.exit == null) return null
+  const { exit } = bad
+  const what =
+    exit.kind === 'code' ? `exit code ${exit.code}` : exit.kind === 'signal' ? `signal ${exit.signal ?? '?'}` : 'gone'
+  return `worker ${bad.holder}: ${what}${exit.message === null ? '' : `, ${exit.message}`}`
+}
+
+function outcomeOf(attempt: Attempt, claims: readonly Claim[]): Outcome {
+  const clean = claims.every((claim) => claim.exit?.kind === 'code' && claim.exit.code === 0)
+  if (clean && claims.every((claim) => claim.exit?.cause === 'itself')) return 'succeeded'
+  const { state } = attempt
+  if (claims.some((claim) => claim.exit?.cause === 'deadline')) return 'deadline'
+  if (state.kind !== 'stopping') return claims.every((claim) => claim.exit?.kind === 'gone') ? 'unknown' : 'failed'
+  switch (state.cause) {
+    case 'stop':
+      return 'stopped'
+    case 'suspend':
+    case 'budget':
+      return 'suspended'
+    case 'limit':
+      return 'deadline'
+    case 'failure':
+      return claims.every((claim) => claim.exit === null || claim.exit.kind === 'gone') ? 'unknown' : 'failed'
+    case 'node-lost':
+      return 'node-lost'
+    case 'never-started':
+      return 'never-started'
+    default:
+      return assertNever(state.cause)
+  }
+}
+
+const needsClass = (outcome: Outcome): boolean =>
+  outcome === 'failed' || outcome === 'node-lost' || outcome === 'never-started' || outcome === 'unknown'
+
+type After = {
+  readonly state: RunState
+  readonly keepSlots: boolean
+  readonly restartsLeft: Run['restartsLeft']
+  readonly note: string | null
+}
+
+function afterAttempt(
+  ending: Ending,
+  outcome: Outcome,
+  failure: FailureClass | null,
+  message: string | null,
+  durations: Durations,
+): After {
+  const { run, attempt, at } = ending
+  const stay = (state: RunState, note: string | null): After => ({
+    state,
+    keepSlots: false,
+    restartsLeft: run.restartsLeft,
+    note,
+  })
+  if (outcome === 'succeeded') return stay({ kind: 'succeeded' }, null)
+  // What a person asked for counts for more than how the attempt took it.
+  if (run.wish === 'stop' || run.wish === 'stop-now') return stay({ kind: 'cancelled' }, null)
+  if (run.wish === 'suspend') return stay({ kind: 'suspended', by: 'person', message: 'suspended by request' }, null)
+  const cause = attempt.state.kind === 'stopping' ? attempt.state.cause : null
+  if (cause === 'budget')
+    return stay({ kind: 'suspended', by: 'budget', message: 'its budget could not be extended' }, null)
+  if (outcome === 'deadline') return afterDeadline(run, at, stay)
+  if (failure === null) return stay({ kind: 'failed', message: message ?? outcome }, null)
+  const restarts = run.restartsLeft[failure]
+  if (restarts <= 0) {
+    const why = `${message ?? outcome}; no restart left for failures of class ${failure}`
+    return stay({ kind: 'failed', message: why }, why)
+  }
+  const backoff = Math.min(durations.backoffMaxMs, durations.backoffMinMs * 2 ** Math.min(run.failuresInRow, 30))
+  const lost = ending.lostNodes.size > 0
+  const wait = lost ? durations.fenceAfterMs : backoff
+  return {
+    state: {
+      kind: 'queued',
+      reason: lost ? 'fence' : 'restarting',
+      message: `after ${message ?? outcome}; ${restarts - 1} restarts left for class ${failure}`,
+      notBefore: plusMs(at, wait),
+    },
+    keepSlots: true,
+    restartsLeft: { ...run.restartsLeft, [failure]: restarts - 1 },
+    note: `restarts from its newest checkpoint; ${restarts - 1} left for class ${failure}`,
+  }
+}
+
+function afterDeadline(run: Run, at: EpochMs, stay: (state: RunState, note: string | null) => After): After {
+  const byTime = run.limits.timeMs !== null && run.startedAt !== null && at >= run.startedAt + run.limits.timeMs - 1_000
+  const byGpuMs = run.limits.gpuMs !== null && run.budgets.length === 0
+  if (byTime || byGpuMs) {
+    const why = byTime ? 'limits.time is used up' : 'limits.gpuHours are used up'
+    return stay({ kind: 'failed', message: why }, why)
+  }
+  return stay({ kind: 'suspended', by: 'budget', message: 'its reserve was used up' }, null)
+}
+
+/** The surviving slots stay with the run for a while, in a claim of their own, so that only missing workers are placed anew. */
+function restartHolds(ending: Ending, durations: Durations): Write[] {
+  const byNode = Map.groupBy(
+    ending.claims.filter((claim) => !ending.lostNodes.has(claim.node)),
+    (claim) => claim.node,
+  )
+  return [...byNode].map(([node, claims]) => ({
+    kind: 'claim',
+    claim: {
+      holder: restartHolder(ending.run.id),
+      node,
+      run: ending.run.id,
+      attempt: null,
+      slots: claims.flatMap((claim) => claim.slots).toSorted((a, b) => a - b),
+      price: claims[0]?.price ?? null,
+      placedAt: ending.at,
+      boundAt: null,
+      startedAt: null,
+      endedAt: null,
+      exit: null,
+      releasedAt: null,
+      paidUntil: null,
+      until: plusMs(ending.at, durations.restartHoldMs),
+    },
+  }))
+}

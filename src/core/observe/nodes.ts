@@ -1,0 +1,211 @@
+// The observe step for nodes: what a look says about the machines. An inventory is only raised; a node that is silent for
+// `nodeLostAfter` is lost and its runs end, unless so many are silent at once that it is more likely us who cannot see.
+import type { Attempt } from '../../domain/attempt.ts'
+import type { ClusterName, NodeId } from '../../domain/ids.ts'
+import { nodeIdOf } from '../../domain/ids.ts'
+import type { Item, Write } from '../../domain/item.ts'
+import type { Node, NodeCondition } from '../../domain/node.ts'
+import type { Durations } from '../../domain/settings.ts'
+import type { EpochMs } from '../../domain/units.ts'
+import { plusMs } from '../../domain/units.ts'
+import type { World } from '../../domain/world.ts'
+import { endAttempt } from './ending.ts'
+
+export type NodeFact = {
+  readonly name: string
+  readonly gpuModel: string
+  readonly slots: number
+  readonly declared: boolean
+  readonly foreign: number
+  readonly condition: Exclude<NodeCondition, { kind: 'lost' }>
+}
+
+/** Items for what changed; `heartbeats` are written only when the stored moment is older than `persistMs`. */
+export function decideNodes(
+  world: World,
+  cluster: ClusterName,
+  seen: readonly NodeFact[],
+  observedAt: EpochMs,
+  durations: Durations,
+): Item[] {
+  const known = new Map(
+    [...world.nodes.values()]
+      .filter((node) => node.cluster === cluster && node.deletedAt === null)
+      .map((node) => [node.name, node]),
+  )
+  const items: Item[] = []
+  for (const fact of seen) {
+    const node = known.get(fact.name)
+    const item =
+      node === undefined ? registration(cluster, fact, observedAt) : update(world, node, fact, observedAt, durations)
+    if (item !== null) items.push(item)
+  }
+  return items
+}
+
+function registration(cluster: ClusterName, fact: NodeFact, at: EpochMs): Item {
+  const node: Node = {
+    id: nodeIdOf(cluster, fact.name, 1),
+    cluster,
+    name: fact.name,
+    incarnation: 1,
+    gpuModel: fact.gpuModel,
+    declared: fact.declared,
+    inventory: fact.slots,
+    condition: fact.condition,
+    cordon: null,
+    foreign: fact.foreign,
+    lastObserved: at,
+    bookedTo: at,
+    registeredAt: at,
+    deletedAt: null,
+    version: 0,
+  }
+  return { about: `register ${node.id}`, expects: [], writes: [{ kind: 'node', node, heartbeat: false }] }
+}
+
+function update(world: World, node: Node, fact: NodeFact, at: EpochMs, durations: Durations): Item | null {
+  // A lost node is not ready again while our old workers may still be on it.
+  const stillOurs = node.condition.kind === 'lost' && world.claims.some((claim) => claim.node === node.id)
+  const image: Node = {
+    ...node,
+    gpuModel: fact.gpuModel,
+    declared: fact.declared,
+    inventory: Math.max(node.inventory, fact.slots),
+    condition: stillOurs ? node.condition : fact.condition,
+    foreign: fact.foreign,
+    lastObserved: at > node.lastObserved ? at : node.lastObserved,
+  }
+  if (!sameNode(node, image)) {
+    return {
+      about: `update ${node.id}`,
+      expects: [{ kind: 'node', id: node.id, version: node.version }],
+      writes: [{ kind: 'node', node: image, heartbeat: false }],
+    }
+  }
+  if (at - node.lastObserved < durations.persistMs) return null
+  return {
+    about: `heartbeat ${node.id}`,
+    expects: [{ kind: 'node', id: node.id, version: node.version }],
+    writes: [{ kind: 'node', node: image, heartbeat: true }],
+  }
+}
+
+function sameNode(a: Node, b: Node): boolean {
+  return (
+    a.gpuModel === b.gpuModel &&
+    a.declared === b.declared &&
+    a.inventory === b.inventory &&
+    a.foreign === b.foreign &&
+    sameCondition(a.condition, b.condition)
+  )
+}
+
+/** The progress of a preparation changes twice a second; only its beginning and end are changes of the node. */
+function sameCondition(a: NodeCondition, b: NodeCondition): boolean {
+  if (a.kind === 'not-ready' && b.kind === 'not-ready') return a.reason === b.reason
+  return a.kind === b.kind
+}
+
+/** A third of the nodes silent at once is more likely our own blindness than their death. */
+const SILENT_SHARE_MAX = 1 / 3
+
+export type LostNodes =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'blind'; readonly silent: number; readonly of: number }
+  | { readonly kind: 'lost'; readonly nodes: readonly Node[] }
+
+export function lostNodes(
+  world: World,
+  cluster: ClusterName,
+  seen: ReadonlySet<string>,
+  now: EpochMs,
+  durations: Durations,
+): LostNodes {
+  const nodes = [...world.nodes.values()].filter((node) => node.cluster === cluster && node.deletedAt === null)
+  const silent = nodes.filter((node) => !seen.has(node.name) && now - node.lastObserved > durations.nodeLostAfterMs)
+  const fresh = silent.filter((node) => node.condition.kind !== 'lost')
+  if (fresh.length === 0) return { kind: 'none' }
+  if (silent.length > nodes.length * SILENT_SHARE_MAX) return { kind: 'blind', silent: silent.length, of: nodes.length }
+  return { kind: 'lost', nodes: fresh }
+}
+
+/** Declares nodes lost together with the attempts that had workers there: their slots are released where the books know them last. */
+export function decideLost(world: World, lost: readonly Node[], now: EpochMs, durations: Durations): Item[] {
+  const ids = new Set<NodeId>(lost.map((node) => node.id))
+  const items: Item[] = []
+  for (const attempt of world.attempts.values()) {
+    const item = attemptOnLost(world, attempt, ids, now, durations)
+    if (item !== null) items.push(item)
+  }
+  for (const node of lost) {
+    items.push({
+      about: `lost ${node.id}`,
+      expects: [{ kind: 'node', id: node.id, version: node.version }],
+      writes: [
+        { kind: 'node', node: { ...node, condition: { kind: 'lost', since: now } }, heartbeat: false },
+        {
+          kind: 'audit',
+          entry: {
+            at: now,
+            actor: 'rule:node-lost',
+            verb: 'lose',
+            target: node.id,
+            detail: { lastObserved: node.lastObserved },
+          },
+        },
+      ],
+    })
+  }
+  return items
+}
+
+/** Workers on lost nodes count as ended when their node was last observed; the others are ended by launch, and then the attempt is. */
+function attemptOnLost(
+  world: World,
+  attempt: Attempt,
+  lost: ReadonlySet<NodeId>,
+  now: EpochMs,
+  durations: Durations,
+): Item | null {
+  const run = world.runs.get(attempt.run)
+  const claims = world.claims.filter((claim) => claim.attempt === attempt.id)
+  if (run === undefined || !claims.some((claim) => lost.has(claim.node))) return null
+  const ended = claims.map((claim) => {
+    const node = world.nodes.get(claim.node)
+    if (!lost.has(claim.node) || claim.endedAt !== null || node === undefined) return claim
+    const endedAt = claim.placedAt > node.lastObserved ? claim.placedAt : node.lastObserved
+    return {
+      ...claim,
+      endedAt,
+      exit: { kind: 'gone', code: 0, signal: null, cause: 'unknown', message: `node ${node.name} is lost` } as const,
+    }
+  })
+  const writes: Write[] = ended.map((claim) => ({ kind: 'claim', claim }))
+  for (const claim of ended) {
+    if (!lost.has(claim.node)) continue
+    writes.push({
+      kind: 'release',
+      node: claim.node,
+      holder: claim.holder,
+      paidUntil: plusMs(claim.endedAt ?? now, durations.graceMs),
+    })
+  }
+  const stopping: Attempt = {
+    ...attempt,
+    failureAt: attempt.failureAt ?? now,
+    state:
+      attempt.state.kind === 'stopping'
+        ? attempt.state
+        : { kind: 'stopping', cause: 'node-lost', since: now, graceMs: durations.graceMs },
+  }
+  if (ended.every((claim) => claim.endedAt !== null)) {
+    writes.push(
+      ...endAttempt({ run, attempt: stopping, claims: ended, at: now, lostNodes: lost }, new Map(), durations),
+    )
+  } else {
+    writes.push({ kind: 'attempt', attempt: stopping })
+    writes.push({ kind: 'run', run: { ...run, state: { kind: 'stopping', attempt: attempt.id, cause: 'node-lost' } } })
+  }
+  return { about: `lose ${attempt.id}`, expects: [{ kind: 'run', id: run.id, version: run.version }], writes }
+}

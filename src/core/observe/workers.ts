@@ -1,0 +1,182 @@
+// The observe step for workers: what a look at a cluster means for the attempts that should be there. A worker that the look does
+// not show counts as gone only when it was seen before and its node was seen now: a stale or partial list ends nothing.
+import type { Attempt, AttemptState } from '../../domain/attempt.ts'
+import type { Claim } from '../../domain/claim.ts'
+import type { WorkerExitSeen } from '../../domain/exit.ts'
+import type { NodeId, WorkerId } from '../../domain/ids.ts'
+import type { Item, Write } from '../../domain/item.ts'
+import type { Run } from '../../domain/run.ts'
+import type { Durations } from '../../domain/settings.ts'
+import type { EpochMs } from '../../domain/units.ts'
+import { earlier, later } from '../../domain/units.ts'
+import type { World } from '../../domain/world.ts'
+import type { Ending } from './ending.ts'
+import { endAttempt } from './ending.ts'
+
+/** A worker as a cluster showed it (the port's `WorkerSeen`, in nouns of the domain). */
+export type WorkerFact = {
+  readonly worker: WorkerId
+  readonly bound: boolean
+  readonly startedAt: EpochMs | null
+  readonly end: { readonly at: EpochMs | null; readonly exit: WorkerExitSeen } | null
+}
+
+export type LookAtWorkers = {
+  readonly observedAt: EpochMs
+  readonly workers: ReadonlyMap<WorkerId, WorkerFact>
+  /** Names of the nodes that this look saw. */
+  readonly nodes: ReadonlySet<string>
+}
+
+/** Tails of workers that failed, read before the decision; by worker. */
+export type Tails = ReadonlyMap<WorkerId, string>
+
+export function decideWorkers(
+  world: World,
+  attempt: Attempt,
+  look: LookAtWorkers,
+  tails: Tails,
+  durations: Durations,
+): Item | null {
+  const run = world.runs.get(attempt.run)
+  if (run === undefined) return null
+  const before = world.claims.filter((claim) => claim.attempt === attempt.id)
+  const claims = before.map((claim) => learn(world, attempt, claim, look))
+  const writes: Write[] = []
+  for (const [index, claim] of claims.entries()) {
+    const old = before[index]
+    if (claim === old) continue
+    writes.push({ kind: 'claim', claim })
+    if (claim.exit !== null && old?.exit === null) writes.push(exitEvent(run, claim, look.observedAt))
+  }
+  const next = advance(attempt, claims, look.observedAt, durations)
+  if (claims.every((claim) => claim.endedAt !== null)) {
+    const ending: Ending = { run, attempt: next, claims, at: look.observedAt, lostNodes: lostOf(world) }
+    writes.push(...endAttempt(ending, tails, durations))
+  } else {
+    if (next !== attempt) writes.push({ kind: 'attempt', attempt: next })
+    const image = runOf(run, next)
+    if (image !== run) writes.push({ kind: 'run', run: image })
+    if (next.startedAt !== null && attempt.startedAt === null) {
+      writes.push(event(run, next.startedAt, 'started', `attempt ${attempt.number}: all ${claims.length} workers run`))
+    }
+  }
+  if (writes.length === 0) return null
+  return { about: `observe ${attempt.id}`, expects: [{ kind: 'run', id: run.id, version: run.version }], writes }
+}
+
+const lostOf = (world: World): ReadonlySet<NodeId> =>
+  new Set([...world.nodes.values()].filter((node) => node.condition.kind === 'lost').map((node) => node.id))
+
+/** What the look says of one claim. Times are clamped to the holding; nothing learnt before is taken back. */
+function learn(world: World, attempt: Attempt, claim: Claim, look: LookAtWorkers): Claim {
+  if (claim.endedAt !== null) return claim
+  const seen = look.workers.get(claim.holder as WorkerId)
+  if (seen === undefined) {
+    const nodeName = attempt.placement.workers.find((worker) => worker.id === claim.holder)?.nodeName ?? ''
+    if (!look.nodes.has(nodeName)) return claim
+    if (claim.boundAt === null)
+      return neverStarts(attempt, look) ? { ...claim, endedAt: look.observedAt, exit: NEVER_STARTED } : claim
+    const lastObserved = world.nodes.get(claim.node)?.lastObserved ?? look.observedAt
+    return {
+      ...claim,
+      endedAt: later(claim.startedAt ?? claim.placedAt, earlier(lastObserved, look.observedAt)),
+      exit: GONE,
+    }
+  }
+  const boundAt = claim.boundAt ?? (seen.bound ? look.observedAt : null)
+  const inside = (at: EpochMs): EpochMs => earlier(later(at, claim.placedAt), later(look.observedAt, claim.placedAt))
+  const startedAt = claim.startedAt ?? (seen.startedAt === null ? null : inside(seen.startedAt))
+  const endedAt = seen.end === null ? null : later(inside(seen.end.at ?? look.observedAt), startedAt ?? claim.placedAt)
+  if (boundAt === claim.boundAt && startedAt === claim.startedAt && endedAt === null) return claim
+  return { ...claim, boundAt, startedAt, endedAt, exit: seen.end?.exit ?? null }
+}
+
+/** What was asked to end before anything of it existed: no launch of it can be under way any more. */
+const NEVER_STARTS_MS = 15_000
+
+function neverStarts(attempt: Attempt, look: LookAtWorkers): boolean {
+  return attempt.state.kind === 'stopping' && look.observedAt > attempt.state.since + NEVER_STARTS_MS
+}
+
+const NEVER_STARTED: WorkerExitSeen = {
+  kind: 'gone',
+  code: 0,
+  signal: null,
+  cause: 'stop',
+  message: 'it was asked to end before it started',
+}
+
+const GONE: WorkerExitSeen = {
+  kind: 'gone',
+  code: 0,
+  signal: null,
+  cause: 'unknown',
+  message: 'nothing is left of it, and nobody saw how it ended',
+}
+
+export const failed = (claim: Claim): boolean =>
+  claim.exit !== null && !(claim.exit.kind === 'code' && claim.exit.code === 0)
+
+function advance(attempt: Attempt, claims: readonly Claim[], now: EpochMs, durations: Durations): Attempt {
+  const starts = claims.map((claim) => claim.startedAt)
+  const startedAt =
+    attempt.startedAt ?? (starts.every((at) => at !== null) ? (Math.max(...starts.map(Number)) as EpochMs) : null)
+  const failure = claims.some(failed)
+  // A worker that fails while we end the attempt fails because of us.
+  const failureAt = attempt.failureAt ?? (failure && attempt.state.kind !== 'stopping' ? now : null)
+  const state = stateOf(attempt, claims, startedAt, failure, now, durations)
+  if (state === attempt.state && startedAt === attempt.startedAt && failureAt === attempt.failureAt) return attempt
+  return { ...attempt, state, startedAt, failureAt }
+}
+
+function stateOf(
+  attempt: Attempt,
+  claims: readonly Claim[],
+  startedAt: EpochMs | null,
+  failure: boolean,
+  now: EpochMs,
+  durations: Durations,
+): AttemptState {
+  const { state } = attempt
+  if (state.kind === 'stopping' || state.kind === 'ended') return state
+  if (failure) return { kind: 'stopping', cause: 'failure', since: now, graceMs: durations.graceMs }
+  if (startedAt !== null) return state.kind === 'running' ? state : { kind: 'running' }
+  if (now > attempt.plannedAt + durations.startDeadlineMs) {
+    return { kind: 'stopping', cause: 'never-started', since: now, graceMs: durations.graceMs }
+  }
+  return state.kind === 'planned' && claims.some((claim) => claim.boundAt !== null) ? { kind: 'launching' } : state
+}
+
+/** The run follows its attempt. */
+function runOf(run: Run, attempt: Attempt): Run {
+  const { state } = attempt
+  if (state.kind === 'launching' && run.state.kind === 'admitted')
+    return { ...run, state: { kind: 'starting', attempt: attempt.id } }
+  if (state.kind === 'running' && (run.state.kind === 'admitted' || run.state.kind === 'starting')) {
+    return { ...run, state: { kind: 'running', attempt: attempt.id }, startedAt: run.startedAt ?? attempt.startedAt }
+  }
+  if (state.kind === 'stopping' && run.state.kind !== 'stopping') {
+    const startedAt = run.startedAt ?? attempt.startedAt
+    return { ...run, startedAt, state: { kind: 'stopping', attempt: attempt.id, cause: state.cause } }
+  }
+  return run
+}
+
+export function event(run: Run, at: EpochMs, kind: string, message: string): Write {
+  return { kind: 'event', event: { run: run.id, at, kind, message } }
+}
+
+function exitEvent(run: Run, claim: Claim, at: EpochMs): Write {
+  return event(run, claim.endedAt ?? at, 'worker-exited', `${claim.holder} ${describeExit(claim.exit)}`)
+}
+
+export function describeExit(exit: WorkerExitSeen | null): string {
+  if (exit === null) return 'still runs'
+  const why = exit.cause === 'itself' || exit.cause === 'unknown' ? '' : ` (${exit.cause})`
+  const said = exit.message === null ? '' : `: ${exit.message}`
+  if (exit.kind === 'gone') return `is gone${said}`
+  return exit.kind === 'code'
+    ? `exited with code ${exit.code}${why}${said}`
+    : `was ended by ${exit.signal ?? 'a signal'}${why}${said}`
+}

@@ -1,0 +1,326 @@
+// The place step: candidates in, placements out. Each item is one gang with all that it needs (slots, quota, budget), so that one
+// that turns out stale takes nothing from the others. Every run that is not placed gets exactly one reason. Nothing is preempted
+// yet: `victims` of the report is what a later policy fills.
+import type { Attempt } from '../../domain/attempt.ts'
+import type { Budget, Reserve } from '../../domain/budget.ts'
+import { grant, remaining } from '../../domain/budget.ts'
+import type { Claim, Holder } from '../../domain/claim.ts'
+import { restartHolder } from '../../domain/claim.ts'
+import type { BudgetId, ClusterName, NodeId } from '../../domain/ids.ts'
+import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
+import { deadlineAt } from '../../domain/deadline.ts'
+import type { Expect, Item, Write } from '../../domain/item.ts'
+import type { Node } from '../../domain/node.ts'
+import { lineage } from '../../domain/project.ts'
+import type { WaitReason } from '../../domain/reasons.ts'
+import type { Run } from '../../domain/run.ts'
+import type { Durations } from '../../domain/settings.ts'
+import { gpusOf } from '../../domain/spec.ts'
+import type { Price } from '../../domain/units.ts'
+import { epochMs } from '../../domain/units.ts'
+import type { Blocked, Candidate, World } from '../../domain/world.ts'
+import type { BudgetPromise, Turn } from './turn.ts'
+import { drawPort, openTurn, ownHolds, useUp } from './turn.ts'
+import type { FreeNode, Seat } from './fit.ts'
+import { freeSlots, seatGang } from './fit.ts'
+import { needGpuMs, reserveAmount } from './reserve.ts'
+
+export type PlaceSettings = {
+  readonly durations: Durations
+  /** Where worker 0 of an attempt is reached. */
+  readonly masterAddress: (cluster: ClusterName, attempt: string) => string
+  /** Chance of this turn, in [0, 1): the port of an attempt is drawn, so that the next attempt draws another. */
+  readonly draw: () => number
+}
+
+export type PlaceReport = {
+  readonly placed: readonly { readonly run: string; readonly attempt: string; readonly nodes: readonly string[] }[]
+  readonly waiting: readonly { readonly run: string; readonly reason: WaitReason; readonly message: string }[]
+}
+
+export type PlacePlan = { readonly items: readonly Item[]; readonly report: PlaceReport }
+
+export function planPlacements(world: World, candidates: readonly Candidate[], settings: PlaceSettings): PlacePlan {
+  const turn = openTurn(world)
+  const items: Item[] = []
+  const placed: { run: string; attempt: string; nodes: string[] }[] = []
+  const waiting: { run: string; reason: WaitReason; message: string }[] = []
+  for (const candidate of candidates) {
+    const run = world.runs.get(candidate.run)
+    if (run === undefined || run.state.kind !== 'queued') continue
+    const result = candidate.blocked ?? placeRun(world, turn, run, settings)
+    if ('reason' in result) {
+      waiting.push({ run: run.id, reason: result.reason, message: result.message })
+      const changed = reasonItem(run, result)
+      if (changed !== null) items.push(changed)
+    } else {
+      items.push(result.item)
+      placed.push({
+        run: run.id,
+        attempt: result.attempt.id,
+        nodes: result.attempt.placement.workers.map((each) => each.nodeName),
+      })
+    }
+  }
+  return { items, report: { placed, waiting } }
+}
+
+function placeRun(
+  world: World,
+  turn: Turn,
+  run: Run,
+  settings: PlaceSettings,
+): Blocked | { item: Item; attempt: Attempt } {
+  const quota = quotaRefusal(world, turn, run)
+  if (quota !== null) return quota
+  const seats = findSeats(turn, run)
+  if ('reason' in seats) return seats
+  const price = world.prices.get(seats[0]?.node.gpuModel ?? '') ?? null
+  const promise = promiseBudgets(world, turn, run, price, settings.durations)
+  if ('reason' in promise) return promise
+  return commitPlacement(world, turn, run, seats, price, promise, settings)
+}
+
+function quotaRefusal(world: World, turn: Turn, run: Run): Blocked | null {
+  const mine = ownHolds(turn, run).reduce((sum, claim) => sum + claim.slots.length, 0)
+  for (const project of lineage(world.projects, run.project)) {
+    const used = (turn.gpusOfProject.get(project.name) ?? 0) - mine
+    if (project.quotaGpus !== null && used + gpusOf(run.resources) > project.quotaGpus) {
+      const message = `project ${project.name} holds ${used} of its ${project.quotaGpus} GPUs, and this run needs ${gpusOf(run.resources)}`
+      return { reason: 'quota', message, until: null }
+    }
+  }
+  return null
+}
+
+function findSeats(turn: Turn, run: Run): Seat[] | Blocked {
+  const nodes = (turn.nodesOf.get(run.cluster) ?? []).filter(
+    (node) => run.resources.gpu.length === 0 || run.resources.gpu.includes(node.gpuModel),
+  )
+  const { topology } = run.resources
+  if (topology?.mode === 'required' && topology.within !== 'node') {
+    return {
+      reason: 'topology',
+      message: `no node of ${run.cluster} says in which ${topology.within} it is`,
+      until: null,
+    }
+  }
+  const mine = restartHolder(run.id)
+  const seat = (free: readonly FreeNode[]): Seat[] | null => {
+    if (topology?.mode !== 'required') return seatGang(run.resources, free)
+    for (const each of free) {
+      const seats = seatGang(run.resources, [each])
+      if (seats !== null) return seats
+    }
+    return null
+  }
+  const usable = nodes.filter((node) => node.condition.kind === 'ready' && node.cordon === null)
+  const seats = seat(usable.map((node) => ({ node, slots: freeSlots(node, turn.held, mine) })))
+  return seats ?? whyNoSeats(run, nodes, usable, seat, topology !== null)
+}
+
+/** Empties the nodes step by step, to find the one thing that is missing. */
+function whyNoSeats(
+  run: Run,
+  nodes: readonly Node[],
+  usable: readonly Node[],
+  seat: (free: readonly FreeNode[]) => Seat[] | null,
+  hasTopology: boolean,
+): Blocked {
+  const whole = (each: readonly Node[]) =>
+    seat(each.map((node) => ({ node, slots: freeSlots(node, new Map(), restartHolder(run.id)) })))
+  const { gpu, nodes: workers, gpusPerNode } = run.resources
+  const asked = `${workers} x ${gpusPerNode} GPUs`
+  if (nodes.length === 0) {
+    const message =
+      gpu.length > 0 ? `no node of ${run.cluster} has ${gpu.join(' or ')}` : `cluster ${run.cluster} has no nodes yet`
+    return { reason: gpu.length > 0 ? 'gpu-model-absent' : 'nodes-not-ready', message, until: null }
+  }
+  if (whole(usable) !== null) {
+    return { reason: 'capacity', message: `${asked} are wanted, and other runs hold the slots`, until: null }
+  }
+  if (whole(nodes) !== null) {
+    const preparing = nodes.find(
+      (node) => node.condition.kind === 'not-ready' && node.condition.reason === 'preparing-environment',
+    )
+    if (preparing?.condition.kind === 'not-ready') {
+      return {
+        reason: 'preparing-environment',
+        message: `node ${preparing.name}: ${preparing.condition.message}`,
+        until: null,
+      }
+    }
+    const missing = nodes.filter((node) => !usable.includes(node)).map((node) => node.name)
+    return { reason: 'nodes-not-ready', message: `not in service: ${missing.slice(0, 5).join(', ')}`, until: null }
+  }
+  const most = Math.max(...nodes.map((node) => node.inventory))
+  return {
+    reason: hasTopology ? 'topology' : 'capacity',
+    message: `${asked} are wanted, and ${run.cluster} has ${nodes.length} node${nodes.length === 1 ? '' : 's'} with at most ${most} GPUs each: it can never start there`,
+    until: null,
+  }
+}
+
+function promiseBudgets(
+  world: World,
+  turn: Turn,
+  run: Run,
+  price: Price | null,
+  durations: Durations,
+): Blocked | BudgetPromise {
+  const needed = needGpuMs(run, run.paidGpuMs, world.now, durations)
+  const amounts: { budget: BudgetId; amount: number }[] = []
+  const reserves: { budget: Budget; reserve: Reserve }[] = []
+  for (const id of run.budgets) {
+    const budget = turn.budgets.get(id)
+    if (budget === undefined) continue
+    const old = turn.reserves.get(`${run.id}|${id}`) ?? { run: run.id, budget: id, granted: 0, posted: 0, charge: 0n }
+    // What a restart hold has left of the reserve is the run's already: only the difference is asked for.
+    const freed = { ...budget, reserved: budget.reserved - remaining(old) }
+    const asked = reserveAmount(freed, needed, price)
+    if (!('amount' in asked)) return { reason: 'budget', message: asked.message, until: null }
+    const amount = Math.max(0, asked.amount - remaining(old))
+    const granted = grant(budget, old, amount)
+    if (!granted.ok) return { reason: 'budget', message: `budget ${id} is ${granted.short} short`, until: null }
+    amounts.push({ budget: id, amount })
+    reserves.push({ budget: granted.budget, reserve: granted.reserve })
+  }
+  return { amounts, reserves }
+}
+
+function commitPlacement(
+  world: World,
+  turn: Turn,
+  run: Run,
+  seats: readonly Seat[],
+  price: Price | null,
+  promise: BudgetPromise,
+  settings: PlaceSettings,
+): { item: Item; attempt: Attempt } {
+  const attempt = attemptOf(world, turn, run, seats, promise, price, settings)
+  const holds = ownHolds(turn, run)
+  const writes: Write[] = holds.map((hold) => ({
+    kind: 'release',
+    node: hold.node,
+    holder: hold.holder,
+    paidUntil: epochMs(Number.MAX_SAFE_INTEGER),
+  }))
+  for (const { budget, amount } of promise.amounts)
+    if (amount > 0) writes.push({ kind: 'reserve', run: run.id, budget, amount })
+  for (const worker of attempt.placement.workers)
+    writes.push({ kind: 'claim', claim: claimOf(run, attempt, worker.id, worker.node, worker.slots, price, world) })
+  writes.push({ kind: 'attempt', attempt })
+  writes.push({
+    kind: 'run',
+    run: { ...run, state: { kind: 'admitted', attempt: attempt.id }, attempts: attempt.number },
+  })
+  const nodes = [...new Set(seats.map((seat) => seat.node))]
+  const where = nodes.map((node) => node.name).join(', ')
+  writes.push({
+    kind: 'event',
+    event: {
+      run: run.id,
+      at: world.now,
+      kind: 'placed',
+      message: `attempt ${attempt.number}: ${gpusOf(run.resources)} GPUs on ${where}`,
+    },
+  })
+  useUp(world, turn, run, attempt, holds, promise)
+  const expects: Expect[] = [
+    { kind: 'run', id: run.id, version: run.version },
+    ...[...new Set([...nodes.map((node) => node.id), ...holds.map((hold) => hold.node)])].map((id): Expect => ({
+      kind: 'node',
+      id,
+      version: world.nodes.get(id)?.version ?? -1,
+    })),
+  ]
+  return { item: { about: `place ${attempt.id}`, expects, writes }, attempt }
+}
+
+function attemptOf(
+  world: World,
+  turn: Turn,
+  run: Run,
+  seats: readonly Seat[],
+  promise: BudgetPromise,
+  price: Price | null,
+  settings: PlaceSettings,
+): Attempt {
+  const number = run.attempts + 1
+  const id = attemptIdOf(run.id, number)
+  const first = seats[0]?.node.name ?? ''
+  return {
+    id,
+    run: run.id,
+    number,
+    cluster: run.cluster,
+    placement: {
+      workers: seats.map((seat, index) => ({
+        id: workerIdOf(id, index),
+        index,
+        node: seat.node.id,
+        nodeName: seat.node.name,
+        slots: seat.slots,
+      })),
+      masterAddress: settings.masterAddress(run.cluster, id),
+      masterPort: drawPort(turn.ports.get(first) ?? new Set(), settings.draw),
+    },
+    state: { kind: 'planned' },
+    plannedAt: world.now,
+    startedAt: null,
+    failureAt: null,
+    endedAt: null,
+    deadlineAt: deadlineAt(
+      run,
+      { plannedAt: world.now },
+      promise.reserves.map((each) => each.reserve),
+      new Map(promise.reserves.map((each) => [each.budget.id, each.budget])),
+      price,
+      world.now,
+      settings.durations,
+    ),
+  }
+}
+
+function claimOf(
+  run: Run,
+  attempt: Attempt,
+  holder: Holder,
+  node: NodeId,
+  slots: readonly number[],
+  price: Price | null,
+  world: World,
+): Claim {
+  return {
+    holder,
+    node,
+    run: run.id,
+    attempt: attempt.id,
+    slots,
+    price,
+    placedAt: world.now,
+    boundAt: null,
+    startedAt: null,
+    endedAt: null,
+    exit: null,
+    releasedAt: null,
+    paidUntil: null,
+    until: null,
+  }
+}
+
+/** A reason is written only when it changes; the message goes with it, since it is what the person reads. */
+function reasonItem(run: Run, blocked: Blocked): Item | null {
+  const { state } = run
+  if (state.kind !== 'queued' || state.reason === blocked.reason) return null
+  // While a backoff or fence lasts its moment stays; any other reason has none.
+  const next: Run = {
+    ...run,
+    state: { kind: 'queued', reason: blocked.reason, message: blocked.message, notBefore: state.notBefore },
+  }
+  return {
+    about: `wait ${run.id} ${blocked.reason}`,
+    expects: [{ kind: 'run', id: run.id, version: run.version }],
+    writes: [{ kind: 'run', run: next }],
+  }
+}

@@ -1,0 +1,35 @@
+// An attempt: one launch of the gang of a run. planned -> launching -> running -> stopping -> ended. Its placement never changes, its
+// name is never used again, and it ends exactly once: in the commit that sees its last worker gone.
+import type { AttemptId, ClusterName, RunId } from './ids.ts'
+import type { Placement } from './plan.ts'
+import type { EndCause, FailureClass, Outcome } from './reasons.ts'
+import type { DurationMs, EpochMs } from './units.ts'
+
+export type AttemptState =
+  | { readonly kind: 'planned' }
+  | { readonly kind: 'launching' }
+  | { readonly kind: 'running' }
+  | { readonly kind: 'stopping'; readonly cause: EndCause; readonly since: EpochMs; readonly graceMs: DurationMs }
+  | {
+      readonly kind: 'ended'
+      readonly outcome: Outcome
+      readonly failure: FailureClass | null
+      readonly message: string | null
+    }
+
+export type Attempt = {
+  readonly id: AttemptId
+  readonly run: RunId
+  readonly number: number
+  readonly cluster: ClusterName
+  readonly placement: Placement
+  readonly state: AttemptState
+  readonly plannedAt: EpochMs
+  /** When its last worker started. */
+  readonly startedAt: EpochMs | null
+  /** When a failure of it became known; from then on its time is `recovery`. */
+  readonly failureAt: EpochMs | null
+  readonly endedAt: EpochMs | null
+  /** The wall outside Plimsoll, as it was last told to the cluster. */
+  readonly deadlineAt: EpochMs | null
+}

@@ -1,0 +1,213 @@
+// What callers read, as nouns: the HTTP API and `-o json` print them as they are. GPU-time is `...GpuMs`, money `{micros, currency}`;
+// moments are EpochMs here and ISO 8601 in UTC on the wire (contract/documents converts every key that ends in `At`, and `from`, `to`,
+// `p50`, `p90` of an expected start).
+import type { Account, FailureClass, Outcome, Priority, WaitReason } from './reasons.ts'
+import type { EpochMs, Money } from './units.ts'
+
+export type RunDocument = {
+  readonly id: string
+  readonly project: string
+  readonly name: string
+  readonly user: string
+  readonly cluster: string
+  readonly priority: Priority
+  readonly state: string
+  /** One of the waiting reasons while it waits; why it ended or stands otherwise. */
+  readonly reason: string | null
+  readonly message: string | null
+  readonly gpus: number
+  readonly nodes: number
+  readonly gpusPerNode: number
+  readonly labels: Readonly<Record<string, string>>
+  readonly attempt: string | null
+  readonly createdAt: EpochMs
+  readonly startedAt: EpochMs | null
+  readonly endedAt: EpochMs | null
+}
+
+export type RunsDocument = { readonly runs: readonly RunDocument[]; readonly next: string | null }
+
+export type AttemptDocument = {
+  readonly id: string
+  readonly number: number
+  readonly state: string
+  readonly outcome: Outcome | null
+  readonly failure: FailureClass | null
+  readonly message: string | null
+  readonly plannedAt: EpochMs
+  readonly startedAt: EpochMs | null
+  readonly endedAt: EpochMs | null
+  readonly deadlineAt: EpochMs | null
+  readonly resumedFromStep: number | null
+  readonly lastStep: number | null
+  readonly workers: readonly {
+    readonly id: string
+    readonly node: string
+    readonly slots: readonly number[]
+    readonly state: 'placed' | 'bound' | 'running' | 'ended'
+    readonly startedAt: EpochMs | null
+    readonly endedAt: EpochMs | null
+    readonly exit: string | null
+  }[]
+}
+
+/** Progress of the living attempt, or of the last one. `null` means not known, never zero. */
+export type ProgressDocument = {
+  readonly recognised: boolean
+  readonly step: number | null
+  readonly totalSteps: number | null
+  readonly loss: number | null
+  readonly stepMs: number | null
+  readonly tokensPerSecond: number | null
+  readonly observedAt: EpochMs | null
+  readonly etaMs: number | null
+  readonly heldGpuMs: number
+  readonly money: Money | null
+}
+
+export type ShowDocument = RunDocument & {
+  readonly attempts: readonly AttemptDocument[]
+  readonly progress: ProgressDocument
+  readonly findings: readonly never[]
+  readonly spec: unknown
+}
+
+export type StatementDocument = {
+  readonly run: string
+  readonly project: string
+  readonly name: string
+  readonly state: string
+  readonly attempts: readonly {
+    readonly id: string
+    readonly outcome: Outcome | null
+    readonly heldGpuMs: number
+    readonly byAccount: Readonly<Partial<Record<Account, number>>>
+  }[]
+  readonly heldGpuMs: number
+  readonly paidGpuMs: number
+  readonly byAccount: Readonly<Partial<Record<Account, number>>>
+  /** What of it is computed now and not posted yet. */
+  readonly provisionalGpuMs: number
+  readonly money: Money | null
+  readonly goodput: number | null
+  readonly ettr: number | null
+  readonly tokens: number | null
+  readonly tokensPerGpuHour: number | null
+  readonly experts: null
+  readonly alerts: { readonly sent: number; readonly failed: number }
+}
+
+export type WhyDocument = {
+  readonly run: string
+  readonly state: string
+  readonly reason: WaitReason | null
+  readonly message: string
+  readonly position: number | null
+  readonly counterfactual: string | null
+  readonly expectedStart: { readonly p50: EpochMs; readonly p90: EpochMs } | null
+}
+
+export type PlanDocument = {
+  readonly gpus: number
+  readonly cluster: string
+  readonly flops: { readonly total: number; readonly method: string } | null
+  readonly gpuMs: { readonly p10: number; readonly p50: number; readonly p90: number } | null
+  readonly money: { readonly p10: Money; readonly p50: Money; readonly p90: Money } | null
+  readonly reserveGpuMs: number
+  readonly budgets: readonly BudgetDocument[]
+  readonly wouldStart: boolean
+  readonly reason: WaitReason | null
+  readonly message: string
+  readonly expectedStart: { readonly p50: EpochMs; readonly p90: EpochMs } | null
+  readonly notes: readonly string[]
+}
+
+export type BudgetDocument = {
+  readonly id: string
+  readonly project: string
+  readonly unit: 'gpu-ms' | 'micros'
+  readonly currency: string | null
+  readonly hard: boolean
+  readonly limit: number
+  readonly used: number
+  readonly reserved: number
+  readonly over: number
+  readonly left: number
+}
+
+export type NodeDocument = {
+  readonly id: string
+  readonly cluster: string
+  readonly name: string
+  readonly state: string
+  readonly reason: string | null
+  readonly message: string | null
+  readonly gpuModel: string
+  readonly declared: boolean
+  readonly gpus: number
+  readonly held: number
+  readonly foreign: number
+  readonly observedAt: EpochMs
+}
+
+export type QueueDocument = {
+  readonly paused: boolean
+  readonly reason: string | null
+  readonly waiting: readonly (RunDocument & { readonly position: number })[]
+}
+
+export type LedgerKey = 'project' | 'user' | 'run' | 'account' | 'gpu' | `label:${string}`
+
+export type LedgerDocument = {
+  readonly from: EpochMs
+  readonly to: EpochMs
+  readonly capacityGpuMs: number
+  readonly rows: readonly LedgerRow[]
+}
+
+/** Keys that were asked for with `by`; null where nobody's run holds the slots. */
+export type LedgerRow = {
+  readonly project?: string | null
+  readonly user?: string | null
+  readonly run?: string | null
+  readonly gpu?: string
+  readonly label?: string | null
+  readonly account: Account | null
+  readonly gpuMs: number
+  readonly money: Money | null
+}
+
+export type EventDocument = { readonly at: EpochMs; readonly kind: string; readonly message: string }
+export type AuditDocument = {
+  readonly id: number
+  readonly at: EpochMs
+  readonly actor: string
+  readonly verb: string
+  readonly target: string
+  readonly detail: unknown
+}
+
+export type LogDocument = {
+  readonly worker: string
+  readonly lines: readonly {
+    readonly offset: number
+    readonly at: EpochMs
+    readonly stream: string
+    readonly text: string
+  }[]
+  readonly nextOffset: number
+  /** Nothing will follow. */
+  readonly complete: boolean
+}
+
+export type TokenDocument = {
+  readonly id: string
+  readonly name: string
+  readonly subject: string
+  readonly role: string
+  readonly project: string | null
+  readonly createdAt: EpochMs
+  readonly expiresAt: EpochMs | null
+  readonly lastUsedAt: EpochMs | null
+  readonly revokedAt: EpochMs | null
+}

@@ -1,0 +1,13 @@
+import type { EpochMs } from './units.ts'
+
+/** How a worker ended, as its supervisor or kubelet tells it. */
+export type WorkerExitSeen = {
+  readonly kind: 'code' | 'signal' | 'gone'
+  /** The exit code for `code`; 0 otherwise. */
+  readonly code: number
+  readonly signal: string | null
+  readonly cause: 'itself' | 'stop' | 'deadline' | 'could-not-start' | 'unknown'
+  readonly message: string | null
+}
+
+export type WorkerEnd = { readonly at: EpochMs; readonly exit: WorkerExitSeen }

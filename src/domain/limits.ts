@@ -1,0 +1,37 @@
+// Every queue, page, batch, name and retry has a limit, and all of them stand here with the reason.
+
+/** A DNS label less the suffixes that we add (`-<attempt>-<worker>`). */
+export const NAME_CHARS_MAX = 63
+export const SPEC_BYTES_MAX = 256 * 1024
+/** A gang: 8,192 workers of 8 GPUs is four times the largest published run. */
+export const NODES_PER_RUN_MAX = 8_192
+export const GPUS_PER_NODE_MAX = 64
+export const LABELS_MAX = 16
+export const LABEL_CHARS_MAX = 63
+export const COMMAND_ARGS_MAX = 1_024
+export const COMMAND_CHARS_MAX = 128 * 1024
+export const ENV_VARS_MAX = 512
+export const ENV_CHARS_MAX = 32 * 1024
+export const SECRETS_MAX = 32
+export const NOTIFY_MAX = 16
+export const RESTARTS_MAX = 1_000
+export const IDEMPOTENCY_KEY_CHARS_MAX = 255
+/** Live runs: the world is read whole each turn. */
+export const LIVE_RUNS_MAX = 100_000
+/** Items in one transaction: keeps a commit short and its locks few. */
+export const ITEMS_PER_COMMIT_MAX = 500
+export const PAGE_ROWS_MAX = 1_000
+export const PAGE_ROWS_DEFAULT = 100
+/** Bytes of one log chunk as stored, and of one read of a worker's log. */
+export const LOG_CHUNK_BYTES_MAX = 256 * 1024
+/** A log line longer than this is matched by its beginning only. */
+export const LOG_LINE_CHARS_PARSED_MAX = 4_096
+/** Logs kept of one worker of an attempt; beyond it the middle is dropped with a visible gap. */
+export const LOG_BYTES_PER_WORKER_MAX = 64 * 1024 * 1024
+/** Workers of an attempt whose logs are followed (design: state, Logs). */
+export const WORKERS_FOLLOWED_MAX = 256
+export const REQUEST_BYTES_MAX = 1024 * 1024
+export const TOKENS_PER_OWNER_MAX = 100
+/** Alternatives that the search for a counterfactual tries: each costs one decision over the world. */
+export const COUNTERFACTUALS_TRIED_MAX = 64
+export const MESSAGE_CHARS_MAX = 2_000

@@ -1,0 +1,29 @@
+// Who may use how much of what, as an operator writes it. It lives in the database, versioned and audited; config/policy is its seed.
+import type { BudgetUnit } from './budget.ts'
+import type { BudgetId, ClusterName, ProjectName } from './ids.ts'
+import type { Priority } from './reasons.ts'
+import type { Price } from './units.ts'
+
+export type Policy = {
+  readonly projects: readonly PolicyProject[]
+  readonly budgets: readonly PolicyBudget[]
+  readonly prices: readonly { readonly gpuModel: string; readonly price: Price }[]
+  /** Where a spec without `cluster` goes. */
+  readonly defaultCluster: ClusterName
+}
+
+export type PolicyProject = {
+  readonly name: ProjectName
+  readonly parent: ProjectName | null
+  readonly quotaGpus: number | null
+  readonly maxPriority: Priority
+}
+
+export type PolicyBudget = {
+  readonly id: BudgetId
+  readonly project: ProjectName
+  readonly unit: BudgetUnit
+  readonly hard: boolean
+  /** GPU-milliseconds or micros, as `unit` says. */
+  readonly limit: number
+}

@@ -1,0 +1,80 @@
+// A cluster starts, keeps and ends processes on nodes; it decides nothing. Every call may be repeated: names are derived from run
+// and attempt, and a second call with the same name changes nothing. What it tells is a fact with the moment of the look.
+import type { AttemptId, ClusterName, WorkerId } from '../domain/ids.ts'
+import type { AttemptPlan, EndRequest } from '../domain/plan.ts'
+import type { EpochMs } from '../domain/units.ts'
+
+/** A node as it was seen. `slots` is what exists, not what is free; `foreign` are slots that somebody else uses. */
+export type NodeSeen = {
+  readonly name: string
+  readonly gpuModel: string
+  readonly slots: number
+  /** Slots without a device behind them: declared by configuration, and shown so everywhere. */
+  readonly declared: boolean
+  readonly foreign: number
+  readonly condition:
+    | { readonly kind: 'ready' }
+    | {
+        readonly kind: 'not-ready'
+        readonly reason: 'preparing-environment' | 'nodes-not-ready'
+        readonly message: string
+      }
+}
+
+export type WorkerExit =
+  | { readonly kind: 'code'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: string }
+
+/**
+ * A worker as it was seen. `claimed`: its supervisor or pod exists, the process not yet. `gone`: nothing of it is left and nobody
+ * can say how it ended. Times are on the leader's clock.
+ */
+export type WorkerSeen =
+  | { readonly worker: WorkerId; readonly phase: 'claimed' }
+  | { readonly worker: WorkerId; readonly phase: 'running'; readonly startedAt: EpochMs }
+  | {
+      readonly worker: WorkerId
+      readonly phase: 'exited'
+      readonly startedAt: EpochMs | null
+      readonly endedAt: EpochMs
+      readonly exit: WorkerExit
+      /** Why the supervisor ended it, where it did: `stop`, `deadline`; or what kept it from starting. */
+      readonly cause: 'itself' | 'stop' | 'deadline' | 'could-not-start'
+      readonly message: string | null
+    }
+  | { readonly worker: WorkerId; readonly phase: 'gone' }
+
+export type ClusterSeen = {
+  readonly observedAt: EpochMs
+  readonly nodes: readonly NodeSeen[]
+  /**
+   * Every worker that the cluster knows, also of attempts that we have forgotten. A worker of an attempt that was asked to end and
+   * that is missing here, or shows no start, never started and never will.
+   */
+  readonly workers: readonly WorkerSeen[]
+}
+
+/** Bytes of a worker's log from `offset` on, in whole CRI lines (`time stream P|F text`). */
+export type LogSlice = { readonly offset: number; readonly bytes: Uint8Array; readonly nextOffset: number }
+
+export interface Cluster {
+  readonly name: ClusterName
+  /** Where worker 0 of an attempt is reached by the others. */
+  masterAddress(attempt: string): string
+  /** A full look, the judge of what exists. Throws a fault when the cluster cannot be asked; never an empty answer instead. */
+  observe(): Promise<ClusterSeen>
+  /** Calls back when something may have changed; it says "look", never "what". Returns the end of it. */
+  watch(changed: () => void): () => void
+  /** Starts the gang. Workers that exist already are left as they are. `deadlineAt` is the wall that holds while we are dead. */
+  launch(plan: AttemptPlan, deadlineAt: EpochMs | null, ingest: IngestAddress | null): Promise<void>
+  /** Moves the deadline of a living attempt. */
+  deadline(attempt: AttemptId, deadlineAt: EpochMs | null): Promise<void>
+  /** Asks all workers of an attempt to end, those that never started included: none of them starts after this. */
+  end(request: EndRequest): Promise<void>
+  /** A negative offset counts from the end: the tail. A log that does not exist is empty. */
+  readLog(worker: WorkerId, offset: number, bytesMax: number): Promise<LogSlice>
+  /** Removes what is left of an attempt whose logs are stored and whose slots are released. */
+  forget(attempt: AttemptId): Promise<void>
+}
+
+export type IngestAddress = { readonly url: string; readonly token: string }

@@ -1,0 +1,36 @@
+// What a caller may ask. The HTTP adapter translates to and from this; nothing else of it decides anything.
+import type { RunDocument, PlanDocument, TokenDocument } from '../domain/documents.ts'
+import type { Policy } from '../domain/policy.ts'
+import type { Principal, Role } from '../domain/principal.ts'
+import type { Answer } from '../domain/refusal.ts'
+import type { RunSpec } from '../domain/spec.ts'
+
+export interface Requests {
+  /** `hash` is of the request as it came, so that the same key with another body is refused. */
+  submit(
+    who: Principal,
+    spec: RunSpec,
+    key: { readonly key: string; readonly hash: string } | null,
+  ): Promise<Answer<{ readonly run: RunDocument; readonly repeated: boolean }>>
+  /** What submit would do, without doing it. */
+  plan(who: Principal, spec: RunSpec): Promise<Answer<PlanDocument>>
+  stop(who: Principal, run: string, now: boolean): Promise<Answer<RunDocument>>
+  suspend(who: Principal, run: string): Promise<Answer<RunDocument>>
+  resume(who: Principal, run: string): Promise<Answer<RunDocument>>
+  pauseQueue(who: Principal, paused: boolean, reason: string): Promise<Answer<{ readonly paused: boolean }>>
+  cordon(who: Principal, node: string, cordoned: boolean, reason: string): Promise<Answer<{ readonly node: string }>>
+  applyPolicy(who: Principal, policy: Policy, document: unknown): Promise<Answer<{ readonly version: number }>>
+  createToken(
+    who: Principal,
+    token: NewToken,
+  ): Promise<Answer<{ readonly token: TokenDocument; readonly secret: string }>>
+  revokeToken(who: Principal, id: string): Promise<Answer<TokenDocument>>
+}
+
+export type NewToken = {
+  readonly name: string
+  readonly subject: string
+  readonly role: Role
+  readonly project: string | null
+  readonly ttlMs: number | null
+}

@@ -1,0 +1,226 @@
+// The truth. One real implementation (PostgreSQL) and one in the simulated world, held to the same suite. What is written is decided
+// elsewhere; the store compares versions, serves claims, keeps walls, and writes whole transactions or nothing.
+import type { Attempt } from '../domain/attempt.ts'
+import type { AttemptBooks, CellRecord, Revision } from '../domain/books.ts'
+import type { Claim } from '../domain/claim.ts'
+import type { AuditEntry, RunEvent } from '../domain/event.ts'
+import type { Fact } from '../domain/fact.ts'
+import type { Held } from '../domain/holdings.ts'
+import type { AttemptId, NodeId, ProjectName, RunId, WorkerId } from '../domain/ids.ts'
+import type { CommitResult, Item } from '../domain/item.ts'
+import type { Node } from '../domain/node.ts'
+import type { Policy } from '../domain/policy.ts'
+import type { Role } from '../domain/principal.ts'
+import type { Answer } from '../domain/refusal.ts'
+import type { Run } from '../domain/run.ts'
+import type { RunSpec } from '../domain/spec.ts'
+import type { Cell, EpochMs } from '../domain/units.ts'
+import type { ClusterHealth, World } from '../domain/world.ts'
+import type { ClusterName } from '../domain/ids.ts'
+
+export type Epoch = number
+
+/** Leadership: at most one process decides at a time, and every write of a deposed one is refused. */
+export interface LeaderStore {
+  /** Takes the lead where it is free or its lease is over; `force` where the caller knows that the holder is dead. */
+  takeLead(holder: string, leaseMs: number, force: boolean): Promise<Epoch | null>
+  /** False: somebody else leads. */
+  renewLead(epoch: Epoch, leaseMs: number): Promise<boolean>
+  giveUpLead(epoch: Epoch): Promise<void>
+  /** The store's own clock: the base of everybody's. */
+  now(): Promise<EpochMs>
+}
+
+export interface TurnStore {
+  /** One consistent picture. `health` is what the caller knows of the clusters; it is not stored. */
+  world(health: ReadonlyMap<ClusterName, ClusterHealth>): Promise<World>
+  /** Applies independent items; `epoch` null for requests, which need no leader. At most ITEMS_PER_COMMIT_MAX. */
+  commit(epoch: Epoch | null, items: readonly Item[]): Promise<CommitResult>
+  specs(runs: readonly RunId[]): Promise<ReadonlyMap<RunId, RunSpec>>
+}
+
+export type LogCursor = {
+  readonly worker: WorkerId
+  readonly attempt: AttemptId
+  readonly run: RunId
+  readonly cluster: ClusterName
+  readonly offset: number
+  /** The attempt has not ended: more may follow. */
+  readonly living: boolean
+}
+
+export type LogAppend = {
+  readonly worker: WorkerId
+  readonly attempt: AttemptId
+  /** The cursor as it was read: another reader's append makes this one a repeat, which changes nothing. */
+  readonly fromOffset: number
+  readonly nextOffset: number
+  readonly bytes: Uint8Array
+  readonly lastLineAt: EpochMs | null
+  /** Up to here the log has been read to its end, so that silence is silence. */
+  readonly observedTo: EpochMs | null
+  readonly complete: boolean
+  readonly facts: readonly Fact[]
+}
+
+export interface IngestStore {
+  /** Of attempts whose logs are not complete, living or ended. */
+  logCursors(): Promise<readonly LogCursor[]>
+  /** One transaction: the chunk, the facts, the cursor, and the cells that the facts may change. */
+  appendLogs(appends: readonly LogAppend[]): Promise<void>
+  /** Attempts that ended, whose logs are complete and whose remains are still on the cluster. */
+  attemptsToForget(): Promise<readonly { readonly attempt: AttemptId; readonly cluster: ClusterName }[]>
+  forgotten(attempts: readonly AttemptId[]): Promise<void>
+}
+
+/** Everything about one attempt's books from a cell on; `control` makes the decision's input of it. */
+export type BooksRead = {
+  readonly attempt: Attempt
+  readonly run: Run
+  readonly books: AttemptBooks
+  readonly claims: readonly Claim[]
+  readonly readFrom: Cell
+  readonly held: readonly Held[]
+  readonly facts: readonly Fact[]
+  readonly cells: readonly CellRecord[]
+  readonly bookedTo: EpochMs
+  readonly sources: readonly {
+    readonly source: string
+    readonly lastAt: EpochMs | null
+    readonly observedTo: EpochMs
+  }[]
+  readonly siblings: readonly {
+    readonly attempt: Attempt
+    readonly books: AttemptBooks
+    readonly newest: CellRecord | null
+  }[]
+}
+
+export type BooksWrite = {
+  readonly revisions: readonly Revision[]
+  readonly books: AttemptBooks
+  readonly reopen: readonly { readonly attempt: AttemptId; readonly afterStep: number }[]
+}
+
+export interface BooksStore {
+  /** Attempts with something due: a cell over, something dirty, or released and not closed. */
+  booksDue(now: EpochMs): Promise<readonly AttemptId[]>
+  /** `firstCell` decides how far back to read, from what is cheap to know. One snapshot. */
+  readBooks(attempts: readonly AttemptId[], firstCell: (light: BooksLight) => Cell): Promise<readonly BooksRead[]>
+  /** Writes what is not there yet. False where another writer's revision came first: read again. */
+  writeBooks(epoch: Epoch, write: BooksWrite): Promise<boolean>
+}
+
+export type BooksLight = {
+  readonly attempt: Attempt
+  readonly books: AttemptBooks
+  readonly placedAt: EpochMs
+  readonly lastMarkAt: EpochMs | null
+}
+
+export interface RequestStore {
+  /**
+   * Writes a request once. `key` is the caller's idempotency key, hashed with the request: a repeat gives the first answer, another
+   * request under the same key is refused. `name-taken`: a run of that name lives.
+   */
+  submit(request: SubmitRequest): Promise<SubmitResult>
+  findRun(reference: string): Promise<Run | null>
+  run(id: RunId): Promise<Run | null>
+}
+
+export type SubmitRequest = {
+  readonly run: Run
+  readonly spec: RunSpec
+  readonly audit: AuditEntry
+  readonly event: RunEvent
+  readonly key: { readonly caller: string; readonly key: string; readonly hash: string } | null
+}
+
+export type SubmitResult =
+  | { readonly kind: 'submitted' }
+  | { readonly kind: 'repeat'; readonly run: RunId }
+  | { readonly kind: 'key-reused' }
+  | { readonly kind: 'name-taken'; readonly by: RunId }
+  | { readonly kind: 'too-many'; readonly live: number }
+
+/** Reads for people; each one snapshot. Nothing of it is decided from. */
+export interface ViewStore {
+  runsPage(
+    filter: { readonly project: string | null; readonly state: string | null },
+    limit: number,
+    before: string | null,
+  ): Promise<readonly Run[]>
+  attemptsOf(run: RunId): Promise<{
+    readonly attempts: readonly Attempt[]
+    readonly claims: readonly Claim[]
+    readonly newest: readonly CellRecord[]
+  }>
+  /** The books of all attempts of a run, cells from the first on, facts from the first cell that is not posted. */
+  statementRead(run: RunId, firstCell: (light: BooksLight) => Cell): Promise<StatementRead>
+  newestStep(attempt: AttemptId): Promise<{ readonly fact: Fact; readonly before: Fact | null } | null>
+  ledgerRead(from: EpochMs, to: EpochMs, firstCell: (light: BooksLight) => Cell): Promise<LedgerRead>
+  events(run: RunId, limit: number, after: number): Promise<readonly (RunEvent & { readonly id: number })[]>
+  log(worker: WorkerId, offset: number, bytesMax: number): Promise<StoredLog>
+  audit(limit: number, before: number | null): Promise<readonly (AuditEntry & { readonly id: number })[]>
+  policy(): Promise<{ readonly version: number; readonly document: unknown } | null>
+}
+
+export type StatementRead = {
+  readonly books: readonly BooksRead[]
+  /** Living claims and nodes that the run holds slots on: what is not booked yet is computed from them. */
+  readonly nodes: readonly Node[]
+  readonly claims: readonly Claim[]
+  /** Layer 1 of the run's restart holds. */
+  readonly holds: readonly Held[]
+  /** Claims of the run that were restart holds, for their price and what was paid. */
+  readonly holdClaims: readonly Claim[]
+}
+
+export type LedgerRead = {
+  readonly nodes: readonly Node[]
+  readonly inventory: readonly { readonly node: NodeId; readonly since: EpochMs; readonly slots: number }[]
+  readonly claims: readonly Claim[]
+  /** Layer 1 in the window, by node and holder. */
+  readonly held: readonly { readonly node: NodeId; readonly holder: string; readonly gpuMs: number }[]
+  /** Claims behind those holders. */
+  readonly holders: readonly Claim[]
+  readonly postings: readonly { readonly attempt: AttemptId; readonly account: string; readonly gpuMs: number }[]
+  /** Books of the attempts whose postings do not cover their holdings in the window. */
+  readonly open: readonly BooksRead[]
+  readonly runs: readonly Run[]
+}
+
+export type StoredLog = {
+  readonly offset: number
+  readonly bytes: Uint8Array
+  readonly nextOffset: number
+  readonly complete: boolean
+}
+
+export interface PolicyStore {
+  /** Replaces the policy: projects, budgets (what is used and reserved stays), prices. One transaction with its audit row. */
+  applyPolicy(policy: Policy, document: unknown, audit: AuditEntry): Promise<Answer<{ readonly version: number }>>
+  pauseQueue(paused: boolean, reason: string, audit: AuditEntry): Promise<void>
+}
+
+export type StoredToken = {
+  readonly id: string
+  readonly name: string
+  readonly subject: string
+  readonly role: Role
+  readonly project: ProjectName | null
+  readonly createdAt: EpochMs
+  readonly expiresAt: EpochMs | null
+  readonly lastUsedAt: EpochMs | null
+  readonly revokedAt: EpochMs | null
+}
+
+export interface TokenStore {
+  addToken(token: StoredToken, hash: Uint8Array, audit: AuditEntry): Promise<void>
+  findToken(hash: Uint8Array): Promise<StoredToken | null>
+  tokens(): Promise<readonly StoredToken[]>
+  revokeToken(id: string, at: EpochMs, audit: AuditEntry): Promise<StoredToken | null>
+}
+
+export interface Store
+  extends ViewStore, PolicyStore, TokenStore, LeaderStore, TurnStore, IngestStore, BooksStore, RequestStore {}

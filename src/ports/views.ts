@@ -1,0 +1,68 @@
+// What a caller may read, in one consistent look each.
+import type {
+  AuditDocument,
+  BudgetDocument,
+  EventDocument,
+  LedgerDocument,
+  LedgerKey,
+  LogDocument,
+  NodeDocument,
+  QueueDocument,
+  RunsDocument,
+  ShowDocument,
+  StatementDocument,
+  TokenDocument,
+  WhyDocument,
+} from '../domain/documents.ts'
+import type { Principal } from '../domain/principal.ts'
+import type { Answer } from '../domain/refusal.ts'
+import type { EpochMs } from '../domain/units.ts'
+
+export type Page = { readonly limit: number; readonly after: string | null }
+
+export interface Views {
+  runs(
+    who: Principal,
+    filter: { readonly project: string | null; readonly state: string | null },
+    page: Page,
+  ): Promise<Answer<RunsDocument>>
+  show(who: Principal, run: string): Promise<Answer<ShowDocument>>
+  statement(who: Principal, run: string): Promise<Answer<StatementDocument>>
+  why(who: Principal, run: string): Promise<Answer<WhyDocument>>
+  events(
+    who: Principal,
+    run: string,
+    page: Page,
+  ): Promise<Answer<{ readonly events: readonly EventDocument[]; readonly next: string | null }>>
+  /** Lines of one worker from a byte offset on. */
+  logs(
+    who: Principal,
+    run: string,
+    worker: { readonly attempt: number | null; readonly index: number },
+    offset: number,
+  ): Promise<Answer<LogDocument>>
+  queue(who: Principal): Promise<Answer<QueueDocument>>
+  nodes(who: Principal): Promise<Answer<{ readonly nodes: readonly NodeDocument[] }>>
+  budgets(who: Principal): Promise<Answer<{ readonly budgets: readonly BudgetDocument[] }>>
+  ledger(
+    who: Principal,
+    window: { readonly from: EpochMs | null; readonly to: EpochMs | null },
+    by: readonly LedgerKey[],
+  ): Promise<Answer<LedgerDocument>>
+  audit(
+    who: Principal,
+    page: Page,
+  ): Promise<Answer<{ readonly entries: readonly AuditDocument[]; readonly next: string | null }>>
+  policy(who: Principal): Promise<Answer<{ readonly version: number; readonly document: unknown }>>
+  tokens(who: Principal): Promise<Answer<{ readonly tokens: readonly TokenDocument[] }>>
+}
+
+/** Who a secret belongs to; null where it is nobody's. */
+export interface Authenticate {
+  (secret: string): Promise<Principal | null>
+}
+
+/** `/readyz`: can this process do its work? */
+export interface Readiness {
+  (): Promise<{ readonly ready: boolean; readonly checks: Readonly<Record<string, string>> }>
+}

@@ -1,0 +1,80 @@
+// The main line as a user starts it: a real PostgreSQL, real supervisors, a real torchrun. The statement's accounts sum to what was
+// held, the ledger's rows to the capacity, and nothing is left running.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+test(
+  'up --demo --until-done trains the example and ends with a statement that adds up',
+  { timeout: 1_500_000 },
+  async () => {
+    const home = mkdtempSync(join(tmpdir(), 'plimsoll-start-'))
+    try {
+      const { code, stdout, stderr } = await run(['up', '--demo', '--until-done', '-o', 'json'], home)
+      assert.equal(code, 0, stderr.slice(-2_000))
+      const lines = stdout.trim().split('\n')
+      assert.equal(lines.length, 1, 'stdout has the document and nothing else')
+      const statement = JSON.parse(lines[0] ?? '') as Statement
+      assert.equal(statement.state, 'succeeded')
+      assert.ok(statement.heldGpuMs > 0)
+      assert.equal(sum(statement.byAccount), statement.heldGpuMs)
+      assert.equal(statement.provisionalGpuMs, 0)
+      assert.ok((statement.byAccount.productive ?? 0) > 0)
+      assert.equal(statement.tokens, 614_400)
+      assert.ok(statement.paidGpuMs > 0 && statement.paidGpuMs <= statement.heldGpuMs)
+      assert.equal(statement.money?.currency, 'EUR')
+      assert.deepEqual(processesOf(home), [])
+    } finally {
+      rmSync(home, { recursive: true, force: true })
+    }
+  },
+)
+
+type Statement = {
+  state: string
+  heldGpuMs: number
+  paidGpuMs: number
+  provisionalGpuMs: number
+  byAccount: Record<string, number>
+  tokens: number
+  money: { micros: number; currency: string } | null
+}
+
+const sum = (accounts: Record<string, number>): number =>
+  Object.values(accounts).reduce((total, each) => total + each, 0)
+
+function run(args: readonly string[], home: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(root, 'bin', 'plimsoll.mjs'), ...args], {
+      env: { ...process.env, PLIMSOLL_HOME: home },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    child.on('exit', (code) => resolve({ code, stdout, stderr }))
+  })
+}
+
+/** Command lines of processes that carry the home in their arguments or environment. */
+function processesOf(home: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const text = readFileSync(`/proc/${pid}/cmdline`, 'utf8') + readFileSync(`/proc/${pid}/environ`, 'utf8')
+        return text.includes(home)
+          ? [`${pid} ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`]
+          : []
+      } catch {
+        return []
+      }
+    })
+}

@@ -1,0 +1,77 @@
+// Runs the tests, part by part, and says at the end what passed, what failed and what could not run here and why. `npm test` runs all,
+// `npm run test:fast` the pure ones, `npm run check` what CI runs. In CI nothing may be skipped.
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+const bin = (name: string): string => join(root, 'node_modules', '.bin', name)
+
+type Part = {
+  readonly name: string
+  readonly in: readonly ('fast' | 'check' | 'test')[]
+  readonly run: () => Promise<Outcome>
+}
+type Outcome = { readonly kind: 'passed' | 'failed' } | { readonly kind: 'skipped'; readonly why: string }
+
+const PURE = ['src/domain', 'src/core', 'src/contract', 'src/control', 'src/sim', 'src/ports', 'test/architecture']
+const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts']
+
+const PARTS: readonly Part[] = [
+  { name: 'format', in: ['check'], run: () => command(bin('oxfmt'), ['--check']) },
+  { name: 'lint', in: ['check'], run: () => command(bin('oxlint'), ['--type-aware', 'src', 'test', 'bench']) },
+  { name: 'types', in: ['check'], run: () => command(bin('tsc'), ['--noEmit', '-p', '.']) },
+  { name: 'dead code', in: ['check'], run: () => command(bin('knip'), []) },
+  { name: 'pure', in: ['fast', 'check', 'test'], run: () => nodeTests(PURE, ['--test-isolation=none']) },
+  { name: 'real', in: ['check', 'test'], run: () => nodeTests(REAL, ['--test-concurrency=2']) },
+  { name: 'end to end', in: ['check', 'test'], run: () => nodeTests(['test/end-to-end'], ['--test-concurrency=1']) },
+]
+
+const wanted = (process.argv[2] ?? 'test') as 'fast' | 'check' | 'test'
+const results: { name: string; outcome: Outcome; seconds: number }[] = []
+for (const part of PARTS.filter((each) => each.in.includes(wanted))) {
+  process.stdout.write(`\n== ${part.name}\n`)
+  const begin = performance.now()
+  const outcome = await part.run()
+  results.push({ name: part.name, outcome, seconds: (performance.now() - begin) / 1000 })
+}
+
+process.stdout.write('\n')
+for (const { name, outcome, seconds } of results) {
+  const why = outcome.kind === 'skipped' ? `: ${outcome.why}` : ''
+  process.stdout.write(`${outcome.kind.padEnd(8)}${name.padEnd(14)}${seconds.toFixed(1).padStart(8)} s${why}\n`)
+}
+const of = (kind: Outcome['kind']): number => results.filter((each) => each.outcome.kind === kind).length
+process.stdout.write(`${of('passed')} passed, ${of('failed')} failed, ${of('skipped')} skipped\n`)
+// A part that cannot run is a failure where everything must.
+process.exitCode = of('failed') > 0 || (process.env.CI !== undefined && of('skipped') > 0) ? 1 : 0
+
+async function nodeTests(folders: readonly string[], flags: readonly string[]): Promise<Outcome> {
+  const files = folders.flatMap(testFiles)
+  if (files.length === 0) return { kind: 'skipped', why: 'there are no test files' }
+  // A file that leaves a handle open would hang for ever; test/parts/leaks.ts makes the leak a failure.
+  return command(process.execPath, ['--test', '--test-force-exit', ...flags, ...files])
+}
+
+function testFiles(folder: string): string[] {
+  try {
+    return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.test.ts'))
+      .map((file) => join(folder, file))
+      .toSorted()
+  } catch {
+    return []
+  }
+}
+
+function command(file: string, args: readonly string[]): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+    child.on('error', (error) => {
+      process.stdout.write(`${file} could not be started: ${error.message}\n`)
+      resolve({ kind: 'failed' })
+    })
+    child.on('exit', (code) => resolve({ kind: code === 0 ? 'passed' : 'failed' }))
+  })
+}
