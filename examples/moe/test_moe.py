@@ -199,7 +199,7 @@ class Running(unittest.TestCase):
         gang = subprocess.Popen(
             [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2',
              str(HERE / 'train.py'), '--iterations', '100000', '--save', str(self.folder / 'saved'), *arguments],
-            env=environment(PLIMSOLL_LAUNCH_LOG=str(self.folder / 'launches'), PLIMSOLL_ATTEMPT='run/1'),
+            env=environment(MOE_LAUNCH_LOG=str(self.folder / 'launches'), PLIMSOLL_ATTEMPT='run/1'),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.addCleanup(gang.stdout.close)
         self.addCleanup(lambda: gang.poll() is None and gang.kill())

@@ -13,7 +13,7 @@ import time
 def log_launch() -> None:
     """Says that this rank was started, before anything slow or fallible. One write in append mode, so that the lines
     of many ranks cannot mix."""
-    path = os.environ.get('PLIMSOLL_LAUNCH_LOG')
+    path = os.environ.get('MOE_LAUNCH_LOG')
     if not path:
         return
     rank = os.environ.get('RANK') or os.environ.get('LOCAL_RANK') or '0'

@@ -4,6 +4,8 @@ import { FRAMEWORKS } from '../domain/spec.ts'
 import type { ModelSize, RunSpec } from '../domain/spec.ts'
 import {
   COMMAND_ARGS_MAX,
+  COMMAND_CHARS_MAX,
+  ENV_CHARS_MAX,
   ENV_VARS_MAX,
   GPUS_PER_NODE_MAX,
   LABEL_CHARS_MAX,
@@ -72,11 +74,16 @@ const schema = z.strictObject({
   command: z
     .array(z.union([text, z.number()]).transform(String))
     .min(1, 'must have a program')
-    .max(COMMAND_ARGS_MAX),
+    .max(COMMAND_ARGS_MAX)
+    .refine(
+      (command) => command.join(' ').length <= COMMAND_CHARS_MAX,
+      `has at most ${COMMAND_CHARS_MAX} characters in all`,
+    ),
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.union([text, z.number(), z.boolean()]).transform(String))
     .default({})
-    .refine((env) => Object.keys(env).length <= ENV_VARS_MAX, `at most ${ENV_VARS_MAX} variables`),
+    .refine((env) => Object.keys(env).length <= ENV_VARS_MAX, `at most ${ENV_VARS_MAX} variables`)
+    .refine((env) => JSON.stringify(env).length <= ENV_CHARS_MAX, `at most ${ENV_CHARS_MAX} characters in all`),
   secrets: z.array(name).max(SECRETS_MAX).default([]),
   resources: z.strictObject({
     nodes: z.int().min(1).max(NODES_PER_RUN_MAX).default(1),

@@ -1,20 +1,39 @@
-// Documents as they go over the wire: moments are ISO 8601 in UTC there, and each names its schema.
-const MOMENT = /(?:At$|^at$|^from$|^to$|^p50$|^p90$)/
-/** Numbers beyond this are moments; GPU-ms and micros live under keys of their own. */
-const isMoment = (key: string, value: unknown, parent: string): value is number =>
-  typeof value === 'number' && MOMENT.test(key) && (key !== 'p50' && key !== 'p90' ? true : parent === 'expectedStart')
+// Documents as they go over the wire: moments are ISO 8601 in UTC there, and each document names its schema at the top.
+import type { EpochMs } from '../domain/units.ts'
+import type { DocumentName } from './documents.ts'
 
-export function toWire(name: string, document: object): Record<string, unknown> {
+/** What a document of the domain becomes in JSON. */
+export type WireOf<Value> = unknown extends Value
+  ? unknown
+  : Value extends EpochMs
+    ? string
+    : Value extends number
+      ? number
+      : Value extends readonly (infer Item)[]
+        ? WireOf<Item>[]
+        : Value extends object
+          ? { -readonly [Key in keyof Value]: WireOf<Value[Key]> }
+          : Value
+
+const MOMENT = /(?:At$|^at$|^from$|^to$)/
+/** Written by people, or by a part of the program for itself: what is in them is not ours to read. */
+const OPAQUE = new Set(['spec', 'document', 'detail', 'labels'])
+
+export function toWire(name: DocumentName, document: object): Record<string, unknown> {
   return { schema: `plimsoll.${name}/v1`, ...(convert(document, '') as object) }
 }
 
 function convert(value: unknown, parent: string): unknown {
   if (Array.isArray(value)) return value.map((each) => convert(each, parent))
-  if (value === null || typeof value !== 'object') return value
+  if (value === null || typeof value !== 'object' || OPAQUE.has(parent)) return value
   return Object.fromEntries(
     Object.entries(value).map(([key, each]) => [
       key,
-      isMoment(key, each, parent) ? new Date(each).toISOString() : convert(each, key),
+      typeof each === 'number' && isMoment(key, parent) ? new Date(each).toISOString() : convert(each, key),
     ]),
   )
 }
+
+/** `p50` and `p90` are moments of an expected start, GPU-milliseconds and money elsewhere. */
+const isMoment = (key: string, parent: string): boolean =>
+  MOMENT.test(key) || ((key === 'p50' || key === 'p90') && parent === 'expectedStart')

@@ -1,5 +1,3 @@
-import type { EpochMs } from './units.ts'
-
 /** How a worker ended, as its supervisor or kubelet tells it. */
 export type WorkerExitSeen = {
   readonly kind: 'code' | 'signal' | 'gone'
@@ -9,5 +7,3 @@ export type WorkerExitSeen = {
   readonly cause: 'itself' | 'stop' | 'deadline' | 'could-not-start' | 'unknown'
   readonly message: string | null
 }
-
-export type WorkerEnd = { readonly at: EpochMs; readonly exit: WorkerExitSeen }

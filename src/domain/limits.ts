@@ -26,12 +26,9 @@ export const PAGE_ROWS_DEFAULT = 100
 export const LOG_CHUNK_BYTES_MAX = 256 * 1024
 /** A log line longer than this is matched by its beginning only. */
 export const LOG_LINE_CHARS_PARSED_MAX = 4_096
-/** Logs kept of one worker of an attempt; beyond it the middle is dropped with a visible gap. */
-export const LOG_BYTES_PER_WORKER_MAX = 64 * 1024 * 1024
 /** Workers of an attempt whose logs are followed (design: state, Logs). */
 export const WORKERS_FOLLOWED_MAX = 256
 export const REQUEST_BYTES_MAX = 1024 * 1024
-export const TOKENS_PER_OWNER_MAX = 100
 /** Alternatives that the search for a counterfactual tries: each costs one decision over the world. */
 export const COUNTERFACTUALS_TRIED_MAX = 64
 export const MESSAGE_CHARS_MAX = 2_000

@@ -29,8 +29,6 @@ export type RunState =
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'suspended'; readonly by: 'person' | 'budget'; readonly message: string }
 
-export type RunStateKind = RunState['kind']
-
 export type Wish = 'run' | 'stop' | 'stop-now' | 'suspend'
 
 export type Run = {

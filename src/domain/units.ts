@@ -30,7 +30,6 @@ export const gpuMs = (value: number): GpuMs => integer(value, 'GpuMs') as GpuMs
 export const micros = (value: number): Micros => integer(value, 'Micros') as Micros
 
 export const plusMs = (at: EpochMs, distance: number): EpochMs => epochMs(at + distance)
-export const sinceMs = (from: EpochMs, to: EpochMs): DurationMs => durationMs(to - from)
 export const earlier = (a: EpochMs, b: EpochMs): EpochMs => (a <= b ? a : b)
 export const later = (a: EpochMs, b: EpochMs): EpochMs => (a >= b ? a : b)
 

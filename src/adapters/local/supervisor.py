@@ -9,12 +9,11 @@ A worker is `claimed`, then runs, then is `ending`: everything that descends fro
 starts to save a checkpoint is not hit), and SIGKILL when the grace is over, again and again until none is left. We are a child
 subreaper, so orphans become ours, torchrun's ranks in sessions of their own too: "no child left" means "nothing left".
 
-It is one file, longer than others here: under -I Python imports no neighbour of a script. Python 3.9 and newer, Linux.
+Its neighbours are `supervisor_log.py` and `supervisor_processes.py`. Python 3.9 and newer, Linux.
 
 Times are CLOCK_BOOTTIME: a step of the wall clock neither ends a run nor keeps it alive, and a suspended machine's time counts.
 """
 
-import errno
 import os
 import select
 import sys
@@ -23,26 +22,23 @@ import time
 # The public module costs 5 ms of CPU a start for its enumerations, json 3 to 7 ms for its regular expressions; `import ctypes` is 2.
 import _signal as signal
 
-LINE_BYTES_MAX = 16384  # as the container runtimes cut
-READ_BYTES = LINE_BYTES_MAX
-UNFINISHED_LINE_MS = 1000  # then it is logged as it is: a progress bar or a last word before a hang has no line end
+# Under -I Python does not look for modules beside a script. Our folder comes last, so that nothing in it can stand in for a module of
+# the library; and no bytecode of ours is stored, because the folder may be a checkout or read-only. The library's own may be.
+sys.path.append(os.path.dirname(__file__))
+sys.dont_write_bytecode = True
+from supervisor_log import READ_BYTES, UNFINISHED_LINE_MS, Log, Stream, boot_ms, complain
+from supervisor_processes import CouldNotStart, become, become_subreaper, boot_id, descendants, environment, load_libc
+from supervisor_processes import outcome, read, start_of
+
+sys.dont_write_bytecode = False
+
 STRAGGLERS_GRACE_MS = 5000  # for what a program left behind when it exited by itself
 LOOK_MS = 5000  # poll's clock stands still while the machine is suspended, and a wake-up may be lost
 LOOK_UNTOLD_MS = 100  # where the kernel gives us no inotify
 KILL_AGAIN_MS = 100
 RESERVED_BYTES = 4096
-SECRET_BYTES_MAX = 65536
 
-PR_SET_CHILD_SUBREAPER = 36
 IN_CLOSE_WRITE, IN_MOVED_TO = 0x8, 0x80
-
-SIGNAL_NAMES = {getattr(signal, name): name for name in dir(signal) if name[:3] == "SIG" and "_" not in name}
-
-
-class CouldNotStart(Exception):
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
 
 
 def main(directory):
@@ -93,7 +89,7 @@ class Supervisor:
         self.kill_next = 0
         self.pid_written = False
         self.libc = load_libc()
-        self.subreaper = self.libc is not None and self.libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        self.subreaper = become_subreaper(self.libc)
 
     def run(self):
         try:
@@ -287,27 +283,7 @@ class Supervisor:
                 pass  # ended meanwhile, or not ours to signal: then it is still there, and so is the worker
 
     def descendants(self):
-        """Everything that lives and has us above it; where orphans do not become ours, also what carries the worker's mark."""
-        mark = ("PLIMSOLL_WORKER=" + self.plan["worker"]).encode()
-        children, found = {}, set()
-        for name in os.listdir("/proc"):
-            if not name.isdigit():
-                continue
-            try:
-                fields = stat_of(name)
-                if fields[0] in (b"Z", b"X"):
-                    continue
-                children.setdefault(int(fields[1]), []).append(int(name))
-                if not self.subreaper and mark in read("/proc/%s/environ" % name, 1 << 21).split(b"\0"):
-                    found.add(int(name))
-            except OSError:
-                continue
-        waiting = [os.getpid()]
-        while waiting:
-            for child in children.get(waiting.pop(), []):
-                found.add(child)
-                waiting.append(child)
-        return found
+        return descendants(self.plan["worker"], self.subreaper)
 
     def leave(self, ended, cause, message):
         content = "%s\ncause %s\nboot %s\n" % (ended, cause, boot_id())
@@ -340,122 +316,6 @@ class Supervisor:
         return (self.log.epoch_ms(boot) if self.log is not None else int(time.time() * 1000), boot)
 
 
-class Stream:
-    """Cuts the bytes of one stream into CRI lines. Bytes stay as they are, whatever encoding they are in."""
-
-    def __init__(self, name):
-        self.tag = b" " + name.encode() + b" "
-        self.rest = b""
-        self.since = 0
-        self.partial = False
-
-    def cut(self, data, stamp):
-        """At most READ_BYTES at a time: so only the first line, with what was left before it, can be longer than a line may be."""
-        waiting = len(self.rest) > 0
-        text, self.rest = self.rest + data, b""
-        part, full = stamp + self.tag + b"P ", stamp + self.tag + b"F "
-        end, out = text.find(b"\n"), b""
-        while (len(text) if end < 0 else end) > LINE_BYTES_MAX:
-            out += part + text[:LINE_BYTES_MAX] + b"\n"
-            text, end, self.partial = text[LINE_BYTES_MAX:], max(-1, end - LINE_BYTES_MAX), True
-        if end < 0:
-            self.rest = text
-        else:
-            last = text.rindex(b"\n")
-            text, self.rest, self.partial = text[:last], text[last + 1 :], False
-            out += full + text.replace(b"\n", b"\n" + full) + b"\n"
-        if end >= 0 or not waiting:
-            self.since = boot_ms()
-        return out
-
-    def unfinished(self, now, stamp):
-        if not self.rest or now < self.since + UNFINISHED_LINE_MS:
-            return b""
-        text, self.rest, self.partial = self.rest, b"", True
-        return stamp() + self.tag + b"P " + text + b"\n"
-
-    def last(self, stamp):
-        if not self.rest and not self.partial:
-            return b""
-        text, self.rest, self.partial = self.rest, b"", False
-        return stamp + self.tag + b"F " + text + b"\n"
-
-
-class Log:
-    """Files `log.N`, where N is how many bytes came before: an offset names the same byte for ever, also when old files are gone."""
-
-    def __init__(self, file_bytes, files):
-        self.file_bytes, self.files = file_bytes, files
-        self.names = []
-        self.fd = None
-        self.size = 0
-        self.begin = 0
-        self.lost = 0
-        # Lines are stamped by boot time since here, so that a step of the wall clock does not put them out of order.
-        self.zero = time.time_ns() - boot_ns()
-        self.second, self.prefix = -1, b""
-
-    def epoch_ms(self, boot):
-        return self.zero // 1000000 + boot
-
-    def stamp(self):
-        second, rest = divmod(self.zero + boot_ns(), 1000000000)
-        if second != self.second:
-            self.second, self.prefix = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-        return b"%s.%09dZ" % (self.prefix, rest)
-
-    def write(self, lines):
-        """What cannot be written is dropped and counted, and the gap is shown as soon as a line can be written again."""
-        if not lines:
-            return
-        if self.lost:
-            gap = b" stderr F plimsoll: %d bytes of this log are missing here: the disk did not take them\n" % self.lost
-            if not self.append(self.stamp() + gap):
-                self.lost += len(lines)
-                return
-            self.lost = 0
-        self.append(lines)
-
-    def append(self, lines):
-        written = 0
-        try:
-            if self.fd is None or (self.size > 0 and self.size + len(lines) > self.file_bytes):
-                self.rotate()
-            while written < len(lines):
-                written += os.write(self.fd, lines[written:] if written else lines)
-        except OSError:
-            # Readers take whole lines only, and may have taken these already: they stay, the torn one goes.
-            kept = lines.rfind(b"\n", 0, written) + 1
-            if self.fd is not None and written > kept:
-                os.ftruncate(self.fd, self.size + kept)
-            self.size += kept
-            self.lost += len(lines) - kept
-            return False
-        self.size += written
-        return True
-
-    def rotate(self):
-        begin = self.begin + self.size
-        name = "log.%d" % begin
-        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        if self.fd is not None:
-            os.close(self.fd)
-        self.fd, self.begin, self.size = fd, begin, 0
-        if name not in self.names:
-            self.names.append(name)
-        while len(self.names) > self.files:
-            os.unlink(self.names.pop(0))
-
-    def close(self):
-        if self.lost:
-            self.write(self.stamp() + b" stderr F plimsoll: end of this log\n")
-        if self.fd is not None:
-            try:
-                os.fsync(self.fd)
-            except OSError as why:
-                complain("the log could not be synced to disk: %s" % why.strerror)
-
-
 class Reserved:
     """A small file whose space is taken before it is needed, published by rename."""
 
@@ -479,77 +339,6 @@ class Reserved:
         os.unlink(self.path)
 
 
-def environment(plan):
-    # Not os.environ: under the C locale Python adds LC_CTYPE to it, and the program is to see what we were given.
-    given = read("/proc/self/environ", 1 << 21).split(b"\0")
-    env = dict(entry.split(b"=", 1) for entry in given if b"=" in entry)
-    for name, value in plan["env"].items():
-        env[name.encode()] = value.encode()
-    for secret in plan["secrets"]:
-        env[secret["variable"].encode()] = read_secret(secret["name"], secret["path"])
-    return env
-
-
-def read_secret(name, path):
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as why:
-        raise CouldNotStart(126, "the secret %s could not be read from %s: %s" % (name, path, why.strerror))
-    try:
-        if os.fstat(fd).st_mode & 0o077:
-            raise CouldNotStart(126, "the secret %s is not used: others may read %s; do chmod 600 on it" % (name, path))
-        value = os.read(fd, SECRET_BYTES_MAX + 1)
-    finally:
-        os.close(fd)
-    if len(value) > SECRET_BYTES_MAX:
-        raise CouldNotStart(126, "the secret %s is longer than %d bytes" % (name, SECRET_BYTES_MAX))
-    return value[:-1] if value.endswith(b"\n") else value
-
-
-def become(plan, env, out, err, report):
-    """In the child: turns into the program, or reports why not and ends. Never returns."""
-    try:
-        signal.set_wakeup_fd(-1)
-        os.setsid()
-        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        try:
-            os.chdir(plan["workdir"])
-        except OSError as why:
-            raise CouldNotStart(127, "the working directory %s cannot be entered: %s" % (plan["workdir"], why.strerror))
-        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-        os.dup2(out, 1)
-        os.dup2(err, 2)
-        execute([word.encode() for word in plan["argv"]], env)
-    except CouldNotStart as why:
-        os.write(report, ("%d %s" % (why.code, why)).encode("utf-8", "replace")[:4096])
-    except BaseException as why:
-        os.write(report, ("126 the program could not be started: %s" % why).encode("utf-8", "replace")[:4096])
-    finally:
-        os._exit(127)
-
-
-def execute(argv, env):
-    name, failure = argv[0], None
-    shown = name.decode("utf-8", "replace")
-    folders = [b""] if b"/" in name else [folder + b"/" if folder else b"./" for folder in env.get(b"PATH", b"").split(b":")]
-    for folder in folders:
-        try:
-            os.execve(folder + name, argv, env)
-        except OSError as why:
-            if why.errno in (errno.ENOENT, errno.ENOTDIR) and not os.path.isfile(folder + name):
-                continue
-            failure = failure or why
-    if failure is None:
-        place = "" if b"/" in name else ": it is in no folder of PATH (%s)" % env.get(b"PATH", b"").decode("utf-8", "replace")
-        raise CouldNotStart(127, "the program %s does not exist%s" % (shown, place))
-    if failure.errno == errno.ENOENT:
-        raise CouldNotStart(127, "the interpreter that %s names in its first line does not exist" % shown)
-    if failure.errno == errno.ENOEXEC:
-        raise CouldNotStart(126, "%s is neither a program nor a script with a first line such as #!/bin/sh" % shown)
-    raise CouldNotStart(126, "the program %s cannot be executed: %s" % (shown, failure.strerror))
-
-
 def parse(text):
     try:
         from _json import make_scanner
@@ -565,15 +354,6 @@ def parse(text):
         return json.loads(text)
 
 
-def load_libc():
-    try:
-        import ctypes
-
-        return ctypes.CDLL(None)
-    except (ImportError, OSError):
-        return None
-
-
 def watch_directory(libc):
     if libc is None:
         return None
@@ -584,13 +364,6 @@ def watch_directory(libc):
         os.close(fd)
         return None
     return fd
-
-
-def outcome(status):
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return "signal %s" % SIGNAL_NAMES.get(number, "SIG%d" % number)
-    return "code %d" % os.WEXITSTATUS(status)
 
 
 def moment(name, when):
@@ -605,42 +378,6 @@ def ring():
         pass
 
 
-def boot_ns():
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-def boot_ms():
-    return boot_ns() // 1000000
-
-
-def boot_id():
-    return read("/proc/sys/kernel/random/boot_id", 64).decode().strip()
-
-
-def stat_of(pid):
-    """The fields of /proc/PID/stat from the state on; the name before may hold blanks and parentheses."""
-    return read("/proc/%s/stat" % pid, 4096).rpartition(b")")[2].split()
-
-
-def start_of(pid):
-    return int(stat_of(pid)[19])
-
-
-def read(path, bytes_max):
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        parts = []
-        while bytes_max > 0:
-            part = os.read(fd, min(bytes_max, 1 << 16))
-            if not part:
-                break
-            parts.append(part)
-            bytes_max -= len(part)
-        return b"".join(parts)
-    finally:
-        os.close(fd)
-
-
 def private(path, flags):
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
@@ -651,13 +388,6 @@ def sync_directory():
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def complain(text):
-    try:
-        os.write(2, ("supervisor: %s\n" % text).encode("utf-8", "replace"))
-    except OSError:
-        pass
 
 
 if __name__ == "__main__":

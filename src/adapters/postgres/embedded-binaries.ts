@@ -42,7 +42,7 @@ export async function prepareNative(native: string, copies: readonly string[]): 
 export async function copyNative(native: string, copy: string): Promise<string> {
   if (await exists(join(copy, 'bin', 'postgres'))) return copy
   const temporary = `${copy}.new-${process.pid}`
-  await mkdir(dirname(copy), { recursive: true, mode: 0o755 })
+  await makeFolder(dirname(copy), 0o755)
   await rm(temporary, { recursive: true, force: true })
   try {
     await cp(native, temporary, { recursive: true, verbatimSymlinks: true })
@@ -88,7 +88,7 @@ async function makeLinks(links: readonly Link[]): Promise<boolean> {
     try {
       await symlink(to, path)
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : null
+      const code = codeOf(error)
       if (code === 'EEXIST') continue
       if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return false
       throw faultOfFileSystem(`making the link ${path}`, error)
@@ -96,6 +96,25 @@ async function makeLinks(links: readonly Link[]): Promise<boolean> {
   }
   return true
 }
+
+/**
+ * With the folders above it. Not by `recursive` of mkdir: where a folder exists and yet has no room for another, as /proc or a mount
+ * that is gone, Node tries for ever at full CPU. Here every step goes up, and each way back down is tried once.
+ */
+export async function makeFolder(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode })
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeFolder(dirname(path), mode)
+    await mkdir(path, { mode }).catch((second: unknown) => {
+      if (codeOf(second) !== 'EEXIST') throw second
+    })
+  }
+}
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : null)
 
 export async function exists(path: string): Promise<boolean> {
   return lstat(path).then(

@@ -7,7 +7,7 @@ import { commandAs } from './embedded-account.ts'
 import { exists } from './embedded-binaries.ts'
 import { faultOfFileSystem, faultOfOutput, PostgresFault } from './embedded-fault.ts'
 import type { Place } from './embedded-place.ts'
-import { isAlive } from './embedded-process.ts'
+import { isAlive } from './embedded-server.ts'
 
 const OUTPUT_BYTES_MAX = 20_000
 

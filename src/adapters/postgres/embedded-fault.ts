@@ -8,6 +8,7 @@ export type PostgresFaultCode =
   | 'postgres-data-unusable'
   | 'postgres-data-owner'
   | 'postgres-no-user'
+  | 'postgres-home-unusable'
   | 'postgres-disk-full'
   | 'postgres-no-permission'
   | 'postgres-in-use'
@@ -54,9 +55,20 @@ export function faultOfFileSystem(doing: string, error: unknown): unknown {
     case 'EPERM':
     case 'EROFS':
       return noPermission(doing, error.message, error)
+    case 'ELOOP':
+    case 'ENAMETOOLONG':
+    case 'ENOTDIR':
+      return homeUnusable(doing, error)
     default:
       return error
   }
+}
+
+export function homeUnusable(doing: string, cause: Error): PostgresFault {
+  const whatToDo =
+    'Choose a place with --home where folders can be made: not below a file, /proc or a mount that is gone.'
+  const message = `${doing} failed, because no folder can be there: ${cause.message}`
+  return new PostgresFault('postgres-home-unusable', message, whatToDo, cause)
 }
 
 function diskFull(doing: string, said: string, cause?: unknown): PostgresFault {

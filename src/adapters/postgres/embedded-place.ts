@@ -9,9 +9,9 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { chooseAccount, nobody } from './embedded-account.ts'
 import type { Account } from './embedded-account.ts'
-import { copyNative, exists, prepareNative } from './embedded-binaries.ts'
+import { copyNative, exists, makeFolder, prepareNative } from './embedded-binaries.ts'
 import type { Package } from './embedded-binaries.ts'
-import { faultOfFileSystem, PostgresFault } from './embedded-fault.ts'
+import { faultOfFileSystem, homeUnusable, PostgresFault } from './embedded-fault.ts'
 
 export type Place = {
   readonly account: Account
@@ -34,12 +34,14 @@ export async function preparePlace(home: string, from: Package, as: Account | nu
   try {
     return await layOut(home, from, as)
   } catch (error) {
-    throw faultOfFileSystem(`preparing ${join(home, 'postgres')}`, error)
+    const doing = `preparing ${join(home, 'postgres')}`
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') throw homeUnusable(doing, error)
+    throw faultOfFileSystem(doing, error)
   }
 }
 
 async function layOut(home: string, from: Package, as: Account | null): Promise<Place> {
-  await mkdir(join(home, 'postgres'), { recursive: true, mode: 0o700 })
+  await makeFolder(join(home, 'postgres'), 0o700)
   const real = await realpath(home)
   const root = join(real, 'postgres')
   const hash = createHash('sha256').update(real).digest('hex').slice(0, 16)
@@ -61,7 +63,7 @@ async function layOut(home: string, from: Package, as: Account | null): Promise<
     return place
   }
   if (await exists(join(root, 'data'))) throw wrongProfile(join(root, 'data'))
-  await mkdir(dirname(elsewhere), { recursive: true, mode: 0o755 })
+  await makeFolder(dirname(elsewhere), 0o755)
   await privateDirectory(elsewhere, account)
   const native = await copyNative(from.native, join(elsewhere, `native-${from.version}`))
   await privateDirectory(join(elsewhere, 'socket'), account)

@@ -1,97 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { access, chmod, chown, cp, mkdir, mkdtemp, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
+import { test } from 'node:test'
 import { Client } from 'pg'
-import { nobody } from './embedded-account.ts'
-import type { Account } from './embedded-account.ts'
-import { findPackage, prepareNative } from './embedded-binaries.ts'
-import { orphansOf, readPostmaster, servesData } from './embedded-process.ts'
-import { describeUser, PostgresFault, startEmbeddedPostgres } from './embedded.ts'
-import type { EmbeddedPostgres } from './embedded.ts'
-
-const rootDirectory = await mkdtemp(join(tmpdir(), 'plimsoll-postgres-'))
-const isRoot = process.getuid?.() === 0
-const running = new Set<EmbeddedPostgres>()
-const children = new Set<number>()
-
-after(async () => {
-  for (const server of running) await server.stop()
-  for (const pid of children) end(pid)
-  await rm(rootDirectory, { recursive: true, force: true })
-})
-
-let homes = 0
-const freshHome = (): string => join(rootDirectory, `home-${++homes}`)
-const dataOf = (home: string): string => join(home, 'postgres', 'data')
-
-async function start(home: string, as?: Account): Promise<EmbeddedPostgres> {
-  const server = await startEmbeddedPostgres({ home, log: () => undefined, ...(as === undefined ? {} : { as }) })
-  running.add(server)
-  return server
-}
-
-async function query(server: EmbeddedPostgres, text: string): Promise<unknown[]> {
-  const client = new Client(server.connection)
-  await client.connect()
-  try {
-    return (await client.query<unknown[]>({ text, rowMode: 'array' })).rows[0] ?? []
-  } finally {
-    await client.end()
-  }
-}
-
-function end(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // Already over.
-  }
-}
-
-async function until(what: string, holds: () => boolean, boundMs = 10_000): Promise<void> {
-  const limit = performance.now() + boundMs
-  while (!holds()) {
-    assert.ok(performance.now() < limit, `waited ${boundMs} ms in vain for: ${what}`)
-    await pause(5)
-  }
-}
-
-/** A process that starts the server of `home`, prints its pid and then stays. */
-const STARTER = `
-  import { startEmbeddedPostgres } from ${JSON.stringify(new URL('./embedded.ts', import.meta.url).href)}
-  const server = await startEmbeddedPostgres({ home: process.argv[1], log: () => undefined })
-  console.log(JSON.stringify({ pid: server.pid, adopted: server.adopted, socket: server.connection.host }))
-  if (process.argv[2] === 'stop') await server.stop()
-  else setInterval(() => undefined, 60_000)
-`
-
-type Starter = { readonly pid: number; said(): string; readonly ended: Promise<number | null> }
-
-function starter(
-  home: string,
-  mode: 'stay' | 'stop',
-  identity: { uid?: number; gid?: number; env?: NodeJS.ProcessEnv },
-): Starter {
-  const args = ['--input-type=module', '-e', STARTER, home, mode]
-  const child = spawn(process.execPath, args, { ...identity, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] })
-  let said = ''
-  child.stdout.on('data', (bytes: Buffer) => (said += bytes.toString()))
-  child.stderr.on('data', (bytes: Buffer) => (said += bytes.toString()))
-  const ended = new Promise<number | null>((resolve) => void child.once('close', resolve))
-  const pid = child.pid ?? -1
-  children.add(pid)
-  return { pid, said: () => said, ended }
-}
-
-function toldBy(child: Starter): { pid: number; adopted: boolean } {
-  const [, pid, adopted] = /"pid":(\d+),"adopted":(true|false)/.exec(child.said()) ?? []
-  return { pid: Number(pid), adopted: adopted === 'true' }
-}
+import { dataOf, end, freshHome, query, rootDirectory, start, starter, toldBy, until } from './embedded-fixture.ts'
+import { orphansOf, readPostmaster, servesData } from './embedded-server.ts'
 
 void test('a fresh home gets a database that answers, with the promised settings and nothing on TCP', async () => {
   const home = freshHome()
@@ -193,16 +108,57 @@ void test('two starts at once on one home end with one server, which the second 
   await (await start(home)).stop()
 })
 
+const pidFileOf = (pid: number, home: string, socket: string): string =>
+  [pid, dataOf(home), 1, 5432, socket, '', '  1  1', 'ready   ', ''].join('\n')
+
 void test('a postmaster.pid whose number now belongs to another process is not believed', async () => {
   const home = freshHome()
   const first = await start(home)
   await first.stop()
-  const stale = [process.pid, dataOf(home), 1, 5432, first.connection.host, '', '  1  1', 'ready   ', ''].join('\n')
-  await writeFile(join(dataOf(home), 'postmaster.pid'), stale, { mode: 0o600 })
-  if (isRoot) await chown(join(dataOf(home), 'postmaster.pid'), 0, 0)
-  const second = await start(home)
-  assert.equal(second.adopted, false)
-  assert.equal(readPostmaster(dataOf(home))?.pid, second.pid)
+  // Not our own number: PostgreSQL takes that of its parent for its own from an earlier boot, and would start beside it.
+  const stranger = spawn('sleep', ['60'], { stdio: 'ignore' })
+  try {
+    const stale = pidFileOf(stranger.pid ?? -1, home, first.connection.host)
+    await writeFile(join(dataOf(home), 'postmaster.pid'), stale, { mode: 0o600 })
+    const second = await start(home)
+    assert.equal(second.adopted, false)
+    assert.equal(readPostmaster(dataOf(home))?.pid, second.pid)
+    assert.equal(stranger.exitCode ?? stranger.signalCode, null)
+  } finally {
+    end(stranger.pid ?? -1)
+  }
+})
+
+void test('a killed server that its parent has not taken notice of is not believed, though a signal still reaches it', async () => {
+  const home = freshHome()
+  const first = await start(home)
+  await first.stop()
+  // The shell becomes a program that never asks for its child.
+  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    const said = await new Promise<string>((resolve) =>
+      parent.stdout.once('data', (b: Buffer) => resolve(b.toString())),
+    )
+    const zombie = Number(said)
+    await until('it is a zombie', () => readFileSync(`/proc/${zombie}/stat`, 'utf8').includes(') Z '))
+    assert.equal(process.kill(zombie, 0), true)
+    await writeFile(join(dataOf(home), 'postmaster.pid'), pidFileOf(zombie, home, first.connection.host), {
+      mode: 0o600,
+    })
+    const second = await start(home)
+    assert.equal(second.adopted, false)
+    assert.deepEqual(await query(second, 'select 1'), [1])
+  } finally {
+    end(parent.pid ?? -1)
+  }
+})
+
+void test('an empty postmaster.pid, which a crash can leave, keeps no server from starting', async () => {
+  const home = freshHome()
+  await (await start(home)).stop()
+  await writeFile(join(dataOf(home), 'postmaster.pid'), '', { mode: 0o600 })
+  const again = await start(home)
+  assert.deepEqual([again.adopted, await query(again, 'select 1')], [false, [1]])
 })
 
 void test('a path that is too long for a socket gets a short private directory, which goes away with the server', async () => {
@@ -218,125 +174,4 @@ void test('a path that is too long for a socket gets a short private directory, 
 void test('a socket directory in the home may have a comma, a quote or a blank in its path', async () => {
   const server = await start(join(rootDirectory, 'a, "b" c'))
   assert.deepEqual(await query(server, 'select 1'), [1])
-})
-
-void test('a database of another major version is refused with what to do', async () => {
-  const home = freshHome()
-  await mkdir(dataOf(home), { recursive: true })
-  await writeFile(join(dataOf(home), 'PG_VERSION'), '17\n')
-  await assert.rejects(start(home), (error) => {
-    assert.ok(error instanceof PostgresFault)
-    assert.equal(error.code, 'postgres-data-version')
-    assert.match(error.message, /PostgreSQL 17.*PostgreSQL 18/)
-    return true
-  })
-})
-
-void test('a data directory that is no database is left alone and named', async () => {
-  const home = freshHome()
-  await mkdir(dataOf(home), { recursive: true })
-  await writeFile(join(dataOf(home), 'thesis.tex'), 'x')
-  await assert.rejects(start(home), { code: 'postgres-data-unusable' })
-  assert.deepEqual(await readdir(dataOf(home)), ['thesis.tex'])
-})
-
-void test('a server that cannot start says why and what to do', async () => {
-  const home = freshHome()
-  await (await start(home)).stop()
-  await writeFile(join(dataOf(home), 'postgresql.conf'), 'no_such_setting = 1\n')
-  await assert.rejects(start(home), (error) => {
-    assert.ok(error instanceof PostgresFault)
-    assert.equal(error.code, 'postgres-start-failed')
-    assert.match(error.message, /no_such_setting/)
-    return true
-  })
-})
-
-void test('describeUser tells as whom the server runs', () => {
-  assert.ok(isRoot ? ['user-namespace', 'nobody'].includes(describeUser()) : describeUser() === 'self')
-})
-
-void test(
-  'an ordinary user starts, is adopted, and cannot write to a foreign home',
-  { skip: isRoot ? false : 'needs root' },
-  async (t) => {
-    const { uid, gid } = nobody()
-    const home = join(rootDirectory, 'of-nobody')
-    await mkdir(home, { mode: 0o700 })
-    await chown(home, uid, gid)
-    await chmod(rootDirectory, 0o755)
-    const identity = { uid, gid, env: { PATH: process.env['PATH'], HOME: home } }
-    const probe = starter('/no-such-home', 'stop', identity)
-    await probe.ended
-    if (/Cannot find|EACCES.*(node_modules|\.ts)/.test(probe.said()))
-      return t.skip('this checkout is closed to other users')
-    assert.match(probe.said(), /postgres-no-permission/)
-
-    const first = starter(home, 'stay', identity)
-    await until('the ordinary user has a server', () => first.said().includes('\n'))
-    assert.match(first.said(), /"adopted":false/)
-    end(first.pid)
-    await first.ended
-    const second = starter(home, 'stop', identity)
-    assert.equal(await second.ended, 0, second.said())
-    assert.match(second.said(), /"adopted":true/)
-
-    const foreign = join(rootDirectory, 'of-root')
-    await mkdir(foreign, { mode: 0o700 })
-    const third = starter(foreign, 'stop', identity)
-    assert.notEqual(await third.ended, 0)
-    assert.match(third.said(), /postgres-no-permission/)
-  },
-)
-
-void test(
-  'root without user namespaces runs it as nobody, outside of the home',
-  { skip: isRoot ? false : 'needs root' },
-  async () => {
-    const home = freshHome()
-    const server = await start(home, nobody())
-    const elsewhere = join(server.connection.host, '..')
-    assert.match(elsewhere, /^\/var\/lib\/plimsoll\//)
-    try {
-      assert.deepEqual(await query(server, 'select 1'), [1])
-      assert.match(readFileSync(`/proc/${server.pid}/status`, 'utf8'), /^Uid:\s+65534/m)
-      await server.stop()
-      // The next start needs no telling: the database is there.
-      const again = await start(home)
-      assert.equal(again.connection.host, server.connection.host)
-      await again.stop()
-    } finally {
-      await rm(elsewhere, { recursive: true, force: true })
-      // Other homes of this machine may be there too.
-      await rmdir(join(elsewhere, '..')).catch(() => undefined)
-    }
-  },
-)
-
-void test('programs without their links get them, or a copy where the package cannot be written', async () => {
-  const { native } = await findPackage()
-  const bare = join(rootDirectory, 'native')
-  await cp(native, bare, { recursive: true, verbatimSymlinks: true })
-  const link = join(bare, 'lib', 'libpq.so.5')
-  await rm(link)
-  if (isRoot) {
-    // Only another user than root can be kept from writing.
-    const { uid, gid } = nobody()
-    const cache = join(rootDirectory, 'cache')
-    await mkdir(cache)
-    await chown(cache, uid, gid)
-    await chmod(rootDirectory, 0o755)
-    const copy = join(cache, 'deep', 'postgres')
-    const script = `
-      import { prepareNative } from ${JSON.stringify(new URL('./embedded-binaries.ts', import.meta.url).href)}
-      console.log(await prepareNative(process.argv[1], ['/no-such-place/postgres', process.argv[2]]))
-    `
-    const args = ['--input-type=module', '-e', script, bare, copy]
-    const child = spawnSync(process.execPath, args, { uid, gid, cwd: '/', encoding: 'utf8' })
-    assert.equal(child.stdout.trim(), copy, child.stderr)
-    assert.equal(spawnSync(join(copy, 'bin', 'initdb'), ['--version']).status, 0)
-    assert.equal(existsSync(link), false)
-  }
-  assert.equal(await prepareNative(bare, []), bare)
-  await access(link)
 })

@@ -7,7 +7,7 @@
 // It must never: listen on TCP, install a signal handler, stop a server behind its caller's back, or trust a pid that it did not check.
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readSync, fstatSync, rmSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, rmSync } from 'node:fs'
 import { rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -18,9 +18,18 @@ import { cleanEnvironment, ensureData } from './embedded-data.ts'
 import { faultOfFileSystem, faultOfOutput, PostgresFault } from './embedded-fault.ts'
 import { PORT, preparePlace } from './embedded-place.ts'
 import type { Place } from './embedded-place.ts'
-import { orphansOf, pidFile, readPostmaster, servesData, signal } from './embedded-process.ts'
-import { DATABASE, ensureDatabase, USER, whatAnswers } from './embedded-question.ts'
-import { endPostmaster } from './embedded-stop.ts'
+import {
+  clearRemains,
+  DATABASE,
+  endPostmaster,
+  ensureDatabase,
+  pidFile,
+  processesIn,
+  readPostmaster,
+  servesData,
+  USER,
+  whatAnswers,
+} from './embedded-server.ts'
 
 export { describeUser } from './embedded-account.ts'
 export { PostgresFault } from './embedded-fault.ts'
@@ -75,7 +84,13 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   if (await ensureData(place, from.major)) options.log('info', { data: place.data }, 'a new database was made')
   const running = await adoptOrStart(place, options.log)
   const connection = { host: running.socket, port: running.port, user: USER, database: DATABASE }
-  await ensureDatabase(connection)
+  try {
+    await ensureDatabase(connection)
+  } catch (error) {
+    // Nobody would know of the server that we started.
+    if (!running.adopted) await endPostmaster(running.pid, place.data, options.log).catch(() => undefined)
+    throw faultOfOutput('making the database', String(error), place.log)
+  }
   const fields = { pid: running.pid, adopted: running.adopted, account: place.account.kind }
   options.log('info', fields, running.adopted ? 'the running PostgreSQL was adopted' : 'PostgreSQL is ready')
   let stopping: Promise<void> | null = null
@@ -99,8 +114,9 @@ async function adoptOrStart(place: Place, log: EmbeddedOptions['log']): Promise<
       if (running !== null) return { ...running, adopted: true }
       continue
     }
-    // Nobody serves this directory. The file would keep PostgreSQL from starting if its pid now belongs to another process.
-    if (found !== null) rmSync(pidFile(place.data), { force: true })
+    // The file would keep PostgreSQL from starting if its pid now belongs to another process. While orphans live it stays: it names the
+    // memory by which PostgreSQL knows them.
+    if (found !== null && processesIn(place.data).length === 0) rmSync(pidFile(place.data), { force: true })
     const started = await start(place, log)
     if (typeof started !== 'string') return started
     const waited = performance.now() - begun
@@ -110,22 +126,13 @@ async function adoptOrStart(place: Place, log: EmbeddedOptions['log']): Promise<
       const whatToDo = 'End what still uses this home: another Plimsoll, or a process of PostgreSQL that is left over.'
       throw new PostgresFault('postgres-in-use', fault.message, whatToDo)
     }
-    if (waited > ORPHAN_MS_MAX) endOrphans(place.data, log)
+    if (waited > ORPHAN_MS_MAX) clearRemains(place.data, log)
     await pause(50)
   }
 }
 
 const isBusy = (output: string): boolean =>
   /lock file ".*" already exists|pre-existing shared memory block|lock file ".*" is empty/.test(output)
-
-/** Only when no server is left: what they have in memory can no longer be written by anybody. */
-function endOrphans(data: string, log: EmbeddedOptions['log']): void {
-  const found = readPostmaster(data)
-  if (found !== null && servesData(found.pid, data)) return
-  const orphans = orphansOf(data)
-  for (const pid of orphans) signal(pid, 'SIGKILL')
-  if (orphans.length > 0) log('warn', { pids: orphans }, 'processes of a PostgreSQL that had been killed were ended')
-}
 
 /** The running server, or what it said when it left. */
 async function start(place: Place, log: EmbeddedOptions['log']): Promise<Running | string> {
@@ -226,7 +233,8 @@ function tailOf(log: string, offset: number, pid: number): string {
   const file = openSync(log, 'r')
   try {
     const bytes = Buffer.alloc(OUTPUT_BYTES_MAX)
-    const text = bytes.toString('utf8', 0, readSync(file, bytes, 0, OUTPUT_BYTES_MAX, offset))
+    const from = Math.max(offset, fstatSync(file).size - OUTPUT_BYTES_MAX)
+    const text = bytes.toString('utf8', 0, readSync(file, bytes, 0, OUTPUT_BYTES_MAX, from))
     const lines = text.split('\n').filter((line) => !/ \[\d+\] /.test(line) || line.includes(` [${pid}] `))
     return lines.join('\n')
   } finally {

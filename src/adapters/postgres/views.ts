@@ -164,8 +164,8 @@ async function ledgerRead(tx: Queryable, from: EpochMs, to: EpochMs, firstCell: 
   })
   const open = await tx.query<{ attempt: AttemptId }>({
     text: `select b.attempt from attempt_books b join attempt a on a.id = b.attempt
-           where not b.closed and (a.living or coalesce(b.posted_to, 0) < $2) order by b.attempt`,
-    values: [from, to],
+           where not b.closed and (a.living or coalesce(b.posted_to, 0) < $1) order by b.attempt`,
+    values: [to],
   })
   const books = await readAll(
     tx,

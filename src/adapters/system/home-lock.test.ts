@@ -93,6 +93,11 @@ void test('of twenty that come at once exactly one gets it', async () => {
   for (const lock of locks) if (lock.held) lock.release()
 })
 
+void test('a home in a place where no folder can be made is refused, and not tried for ever', async () => {
+  for (const home of ['/proc/no-such/home', '/proc/self/fd/x'])
+    await assert.rejects(takeHomeLock(home), { code: 'home-unusable' })
+})
+
 void test('a home that cannot be made is a fault with what to do', async () => {
   const file = join(rootDirectory, 'file')
   await writeFile(file, '')

@@ -4,7 +4,7 @@
 // which outlive us, do not get the descriptor and so do not keep the lock (a test sees to it).
 import { spawn } from 'node:child_process'
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 export type HomeHolder = { readonly pid: number | null; readonly url: string | null }
 export type HomeLock = { readonly held: true; release(): void } | { readonly held: false; readonly holder: HomeHolder }
@@ -54,11 +54,34 @@ export async function takeHomeLock(home: string): Promise<HomeLock> {
 
 function open(home: string, path: string): number {
   try {
-    mkdirSync(home, { recursive: true, mode: 0o700 })
+    makeFolder(home)
     return openSync(path, 'a+', 0o600)
   } catch (error) {
     throw unusable(home, error)
   }
+}
+
+/**
+ * With the folders above it. Not by `recursive` of mkdir: where a folder exists and yet has no room for another, as /proc or a mount
+ * that is gone, Node tries for ever at full CPU. Here every step goes up, and each way back down is tried once.
+ */
+function makeFolder(path: string): void {
+  if (mkdirUnlessMissing(path)) return
+  const parent = dirname(path)
+  if (parent !== path) makeFolder(parent)
+  if (!mkdirUnlessMissing(path)) throw new Error(`no folder can be made in ${parent}`)
+}
+
+/** False when the folder above is missing. */
+function mkdirUnlessMissing(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null
+    if (code === 'ENOENT') return false
+    if (code !== 'EEXIST') throw error
+  }
+  return true
 }
 
 function unusable(home: string, cause: unknown): HomeFault {

@@ -15,6 +15,8 @@ export const projectRoot = fileURLToPath(new URL('../../../', import.meta.url))
 
 const read = (...path: string[]): string => readFileSync(join(projectRoot, ...path), 'utf8')
 
+export const version = (JSON.parse(read('package.json')) as { version: string }).version
+
 export type Files = {
   readonly config: Config
   readonly policy: Policy

@@ -1,16 +1,88 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Service } from '../parts/service.ts'
+import type { FastifyBaseLogger } from 'fastify'
+import { createServer } from '../../adapters/http/server.ts'
+import { parsePolicyValue } from '../../contract/policy.ts'
+import { parseRunSpecValue } from '../../contract/run-spec.ts'
+import { authenticate } from '../../control/requests/operate.ts'
+import type { Principal } from '../../domain/principal.ts'
 import type { Files } from '../parts/files.ts'
+import { version } from '../parts/files.ts'
+import type { Service } from '../parts/service.ts'
+import { Exit } from './say.ts'
 
+export type Api = { readonly url: string; close(): Promise<void> }
+
+/** Serves the API and writes `client.json` (0600), which the command line reads when the environment says nothing. */
 export async function startApi(
   service: Service,
   files: Files,
   home: string,
-  _logger: unknown,
-): Promise<{ readonly url: string; close(): Promise<void> }> {
-  void service
-  const url = `http://${files.config.listen.host}:${files.config.listen.port}`
-  writeFileSync(join(home, 'client.json'), JSON.stringify({ url, token: '' }), { mode: 0o600 })
-  return { url, close: async () => {} }
+  logger: FastifyBaseLogger,
+  who: Principal,
+): Promise<Api> {
+  const { host, port } = files.config.listen
+  let hosts: readonly string[] = []
+  const app = await createServer({
+    requests: service.requests,
+    views: service.views,
+    authenticate: (secret) => authenticate(service.context, secret),
+    readiness: async () => {
+      const store = await service.store.now().then(
+        () => 'ok',
+        () => 'does not answer',
+      )
+      return {
+        ready: store === 'ok',
+        checks: { store, lead: service.control.lead.epoch === null ? 'standing by' : 'leading' },
+      }
+    },
+    parseSpec: (value) => parseRunSpecValue(value, { presets: files.presets }),
+    parsePolicy: parsePolicyValue,
+    hosts: () => hosts,
+    log: logger,
+    version,
+  })
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    await app.close()
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
+      throw new Exit(
+        1,
+        `port ${port} of ${host} is in use. End what listens there, or write "listen: {port: 0}" into ${join(home, 'config.yaml')} for a free one.`,
+      )
+    }
+    throw error
+  }
+  const address = app.server.address()
+  const bound = address !== null && typeof address === 'object' ? address.port : port
+  hosts = [`${host}:${bound}`, `localhost:${bound}`, `127.0.0.1:${bound}`]
+  const url = `http://${host}:${bound}`
+  await writeClient(service, home, url, who)
+  return { url, close: () => app.close() }
+}
+
+/** The token of the last start is used again while it is good: one start is not one more token. */
+async function writeClient(service: Service, home: string, url: string, who: Principal): Promise<void> {
+  const path = join(home, 'client.json')
+  const old = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8') || '{}') as { token?: string }) : {}
+  const good = old.token !== undefined && (await authenticate(service.context, old.token)) !== null
+  const token = good ? old.token : await newToken(service, who)
+  const temporary = `${path}.new`
+  writeFileSync(temporary, `${JSON.stringify({ url, token })}\n`, { mode: 0o600 })
+  renameSync(temporary, path)
+}
+
+async function newToken(service: Service, who: Principal): Promise<string> {
+  const subject = who.kind === 'user' ? who.name : 'local'
+  const created = await service.requests.createToken(who, {
+    name: 'client.json',
+    subject,
+    role: 'admin',
+    project: null,
+    ttlMs: null,
+  })
+  if (!created.ok) throw new Exit(1, created.message)
+  return created.value.secret
 }

@@ -80,7 +80,7 @@ async function up(options: UpOptions): Promise<number> {
           await localCluster({ home, clock, config: files.config, python: interpreter, demo, log: toLog }),
         ],
       })
-      const api = await startApi(service, files, home, logs.pino)
+      const api = await startApi(service, files, home, logs.pino.child({}, { level: 'warn' }), principal())
       try {
         return await serve(options, service, api.url, demo, ending, home)
       } finally {
@@ -110,7 +110,7 @@ async function serve(
     `up at ${url}; command line: node bin/plimsoll.mjs runs${process.env.PLIMSOLL_HOME === undefined && options.home === null ? '' : ` with PLIMSOLL_HOME=${home}`}`,
   )
   say('commands of runs are executed as this user: this is for people who trust each other')
-  const who: Principal = { kind: 'user', name: userName(), grants: [{ role: 'admin', project: null }] }
+  const who = principal()
   if (demo !== null) {
     const result = await demo.run(service, who, { untilDone: options.untilDone, json: options.json, asked: ending })
     if (result.ended) return result.code
@@ -122,8 +122,13 @@ async function serve(
   return 0
 }
 
-function userName(): string {
-  return process.env.USER ?? process.env.LOGNAME ?? 'local'
+/** Whoever started this process may do everything here: it runs as him. */
+function principal(): Principal {
+  return {
+    kind: 'user',
+    name: process.env.USER ?? process.env.LOGNAME ?? 'local',
+    grants: [{ role: 'admin', project: null }],
+  }
 }
 
 async function stopRuns(service: Service, who: Principal): Promise<void> {

@@ -8,7 +8,6 @@ import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import type { Run } from '../../domain/run.ts'
 import type { RunSpec } from '../../domain/spec.ts'
-import { gpusOf } from '../../domain/spec.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { gpuMs } from '../../domain/units.ts'
 import { estimateRun } from '../estimate/estimate.ts'
@@ -84,5 +83,3 @@ export function runOfSpec(spec: RunSpec, id: RunId, user: string, now: EpochMs, 
     version: 1,
   })
 }
-
-export const gpusAsked = (spec: RunSpec): number => gpusOf(spec.resources)

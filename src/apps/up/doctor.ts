@@ -1,0 +1,100 @@
+// doctor: what this machine has for `plimsoll up`, and what to do about what is missing. It changes nothing.
+import { execFileSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { findPython } from '../../adapters/local/environment.ts'
+import { describeUser } from '../../adapters/postgres/embedded.ts'
+
+type Check = {
+  readonly name: string
+  readonly state: 'good' | 'missing' | 'note'
+  readonly detail: string
+  readonly whatToDo: string | null
+}
+
+export async function runDoctor(json: boolean): Promise<number> {
+  const checks = [node(), await python(), postgres(), flock(), gpus(), home()]
+  const bad = checks.filter((check) => check.state === 'missing')
+  if (json) process.stdout.write(`${JSON.stringify({ schema: 'plimsoll.doctor/v1', checks })}\n`)
+  else {
+    for (const check of checks) {
+      process.stdout.write(
+        `${check.state.padEnd(8)}${check.name.padEnd(12)}${check.detail}${check.whatToDo === null ? '' : `\n${' '.repeat(20)}${check.whatToDo}`}\n`,
+      )
+    }
+  }
+  return bad.length === 0 ? 0 : 1
+}
+
+const good = (name: string, detail: string): Check => ({ name, state: 'good', detail, whatToDo: null })
+
+function node(): Check {
+  return good('node', `Node ${process.versions.node}`)
+}
+
+async function python(): Promise<Check> {
+  try {
+    const { python: path, version } = await findPython(process.env)
+    return good('python', `Python ${version}, ${path}`)
+  } catch (error) {
+    const whatToDo =
+      error instanceof Error && 'whatToDo' in error ? String(error.whatToDo) : 'install Python 3.9 or newer'
+    return {
+      name: 'python',
+      state: 'missing',
+      detail: error instanceof Error ? error.message : String(error),
+      whatToDo,
+    }
+  }
+}
+
+function postgres(): Check {
+  const how = {
+    self: 'as this user',
+    'user-namespace': 'as root, in a user namespace',
+    nobody: 'as root, as the user nobody under /var/lib/plimsoll',
+  }
+  return good('postgres', `the embedded server runs ${how[describeUser()]}`)
+}
+
+function flock(): Check {
+  try {
+    return good('flock', execFileSync('flock', ['--version'], { encoding: 'utf8' }).trim())
+  } catch {
+    return {
+      name: 'flock',
+      state: 'missing',
+      detail: 'flock is not there: it keeps two control planes off one home',
+      whatToDo: 'install util-linux',
+    }
+  }
+}
+
+function gpus(): Check {
+  try {
+    const names = execFileSync('nvidia-smi', ['--query-gpu=name', '--format=csv,noheader'], {
+      encoding: 'utf8',
+      timeout: 10_000,
+    })
+      .trim()
+      .split('\n')
+    return good('gpus', `${names.length} (${names[0]})`)
+  } catch {
+    return {
+      name: 'gpus',
+      state: 'note',
+      detail: 'no NVIDIA GPU answers: slots are declared and say so',
+      whatToDo: null,
+    }
+  }
+}
+
+function home(): Check {
+  const path = process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll')
+  if (!existsSync(path)) return good('home', `${path} is made by plimsoll up`)
+  const mode = statSync(path).mode & 0o077
+  return mode === 0
+    ? good('home', path)
+    : { name: 'home', state: 'missing', detail: `${path} can be entered by others`, whatToDo: `chmod 700 ${path}` }
+}

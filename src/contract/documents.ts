@@ -1,0 +1,33 @@
+// Every document that goes over the wire, by the name that stands in its `schema`: `plimsoll.<name>/v1`. What they say is decided in
+// domain/documents; documents.test.ts holds the two together.
+import type { z } from 'zod'
+import * as operate from './operate-documents.ts'
+import * as runs from './run-documents.ts'
+
+export const DOCUMENTS = {
+  run: runs.run,
+  runs: runs.runs,
+  show: runs.show,
+  statement: runs.statement,
+  why: runs.why,
+  plan: runs.plan,
+  events: runs.events,
+  logs: runs.logs,
+  queue: operate.queue,
+  'queue-steered': operate.queueSteered,
+  nodes: operate.nodes,
+  'node-steered': operate.nodeSteered,
+  budgets: operate.budgets,
+  ledger: operate.ledger,
+  audit: operate.audit,
+  policy: operate.policy,
+  'policy-applied': operate.policyApplied,
+  token: operate.token,
+  'token-created': operate.tokenCreated,
+  tokens: operate.tokens,
+}
+
+export type DocumentName = keyof typeof DOCUMENTS
+
+/** A document as a client reads it. */
+export type Wire<Name extends DocumentName> = z.infer<(typeof DOCUMENTS)[Name]>

@@ -1,0 +1,114 @@
+// Documents about the cluster, the books, the policy and who may ask.
+import { z } from 'zod'
+import { ATTEMPT_ACCOUNTS, POOLS } from '../domain/reasons.ts'
+import { amount, document, moment, money, runFields } from './document-parts.ts'
+
+export const budget = z
+  .looseObject({
+    id: z.string(),
+    project: z.string(),
+    unit: z.enum(['gpu-ms', 'micros']),
+    currency: z.string().nullable(),
+    hard: z.boolean(),
+    limit: z.int(),
+    used: z.int(),
+    reserved: z.int(),
+    over: z.int(),
+    left: z.int(),
+  })
+  .meta({ id: 'Budget', description: 'amounts are in the unit of the budget' })
+
+export const budgets = document('budgets', 'Budgets', { budgets: z.array(budget) })
+
+export const nodes = document('nodes', 'Nodes', {
+  nodes: z.array(
+    z
+      .looseObject({
+        id: z.string(),
+        cluster: z.string(),
+        name: z.string(),
+        state: z.string(),
+        reason: z.string().nullable(),
+        message: z.string().nullable(),
+        gpuModel: z.string(),
+        declared: z.boolean(),
+        gpus: z.int(),
+        held: z.int(),
+        foreign: z.int(),
+        observedAt: moment,
+      })
+      .meta({ id: 'Node' }),
+  ),
+})
+
+export const nodeSteered = document('node-steered', 'NodeSteered', { node: z.string() })
+
+export const queue = document('queue', 'Queue', {
+  paused: z.boolean(),
+  reason: z.string().nullable(),
+  waiting: z.array(z.looseObject({ ...runFields, position: z.int() }).meta({ id: 'Waiting' })),
+})
+
+export const queueSteered = document('queue-steered', 'QueueSteered', { paused: z.boolean() })
+
+export const ledger = document('ledger', 'Ledger', {
+  from: moment,
+  to: moment,
+  capacityGpuMs: amount,
+  rows: z.array(
+    z
+      .looseObject({
+        project: z.string().nullable().exactOptional(),
+        user: z.string().nullable().exactOptional(),
+        run: z.string().nullable().exactOptional(),
+        gpu: z.string().exactOptional(),
+        label: z.string().nullable().exactOptional(),
+        account: z.enum([...ATTEMPT_ACCOUNTS, ...POOLS]).nullable(),
+        gpuMs: amount,
+        money: money.nullable(),
+      })
+      .meta({
+        id: 'LedgerRow',
+        description: 'the keys that were asked for; over all accounts rows sum to capacityGpuMs',
+      }),
+  ),
+})
+
+export const audit = document('audit', 'Audit', {
+  entries: z.array(
+    z
+      .looseObject({
+        id: z.int(),
+        at: moment,
+        actor: z.string(),
+        verb: z.string(),
+        target: z.string(),
+        detail: z.unknown(),
+      })
+      .meta({ id: 'AuditEntry' }),
+  ),
+  next: z.string().nullable(),
+})
+
+export const policy = document('policy', 'Policy', { version: z.int(), document: z.unknown() })
+export const policyApplied = document('policy-applied', 'PolicyApplied', { version: z.int() })
+
+const tokenFields = {
+  id: z.string(),
+  name: z.string(),
+  subject: z.string(),
+  role: z.string(),
+  project: z.string().nullable(),
+  createdAt: moment,
+  expiresAt: moment.nullable(),
+  lastUsedAt: moment.nullable(),
+  revokedAt: moment.nullable(),
+}
+export const token = document('token', 'Token', tokenFields)
+export const tokenCreated = document('token-created', 'TokenCreated', {
+  ...tokenFields,
+  secret: z.string().meta({ description: 'shown once: it is stored as a hash' }),
+})
+export const tokens = document('tokens', 'Tokens', {
+  tokens: z.array(z.looseObject(tokenFields).meta({ id: 'TokenRow' })),
+})

@@ -1,0 +1,124 @@
+// Documents about one run, or a list of them.
+import { z } from 'zod'
+import { FAILURE_CLASSES, OUTCOMES, WAIT_REASONS } from '../domain/reasons.ts'
+import { amount, byAccount, document, expectedStart, moment, money, nothing, runFields } from './document-parts.ts'
+import { budget } from './operate-documents.ts'
+
+/** `repeated` stands in the answer to a submit only: the same Idempotency-Key came before. */
+export const run = document('run', 'Run', { ...runFields, repeated: z.boolean().exactOptional() })
+
+export const runs = document('runs', 'Runs', {
+  runs: z.array(z.looseObject(runFields).meta({ id: 'RunRow' })),
+  next: z.string().nullable().meta({ description: 'give it as after; null: there is no more' }),
+})
+
+const attempt = z
+  .looseObject({
+    id: z.string(),
+    number: z.int(),
+    state: z.string(),
+    outcome: z.enum(OUTCOMES).nullable(),
+    failure: z.enum(FAILURE_CLASSES).nullable(),
+    message: z.string().nullable(),
+    plannedAt: moment,
+    startedAt: moment.nullable(),
+    endedAt: moment.nullable(),
+    deadlineAt: moment.nullable(),
+    resumedFromStep: z.int().nullable(),
+    lastStep: z.int().nullable(),
+    workers: z.array(
+      z.looseObject({
+        id: z.string(),
+        node: z.string(),
+        slots: z.array(z.int()),
+        state: z.enum(['placed', 'bound', 'running', 'ended']),
+        startedAt: moment.nullable(),
+        endedAt: moment.nullable(),
+        exit: z.string().nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'Attempt' })
+
+const progress = z
+  .looseObject({
+    recognised: z.boolean(),
+    step: z.int().nullable(),
+    totalSteps: z.int().nullable(),
+    loss: z.number().nullable(),
+    stepMs: z.number().nullable(),
+    tokensPerSecond: z.number().nullable(),
+    observedAt: moment.nullable(),
+    etaMs: z.number().nullable(),
+    heldGpuMs: amount,
+    money: money.nullable(),
+  })
+  .meta({ id: 'Progress', description: 'null means not known, never zero' })
+
+export const show = document('show', 'Show', {
+  ...runFields,
+  attempts: z.array(attempt),
+  progress,
+  findings: z.array(z.never()),
+  spec: z.unknown(),
+})
+
+export const statement = document('statement', 'Statement', {
+  run: z.string(),
+  project: z.string(),
+  name: z.string(),
+  state: z.string(),
+  attempts: z.array(
+    z.looseObject({ id: z.string(), outcome: z.enum(OUTCOMES).nullable(), heldGpuMs: amount, byAccount }),
+  ),
+  heldGpuMs: amount,
+  paidGpuMs: amount,
+  byAccount,
+  provisionalGpuMs: amount,
+  money: money.nullable(),
+  goodput: z.number().nullable(),
+  ettr: z.number().nullable(),
+  tokens: z.int().nullable(),
+  tokensPerGpuHour: z.number().nullable(),
+  experts: nothing,
+  alerts: z.looseObject({ sent: z.int(), failed: z.int() }),
+})
+
+export const why = document('why', 'Why', {
+  run: z.string(),
+  state: z.string(),
+  reason: z.enum(WAIT_REASONS).nullable(),
+  message: z.string(),
+  position: z.int().nullable(),
+  counterfactual: z.string().nullable(),
+  expectedStart: expectedStart.nullable(),
+})
+
+export const plan = document('plan', 'Plan', {
+  gpus: z.int(),
+  cluster: z.string(),
+  flops: z.looseObject({ total: z.number(), method: z.string() }).nullable(),
+  gpuMs: z.looseObject({ p10: amount, p50: amount, p90: amount }).nullable(),
+  money: z.looseObject({ p10: money, p50: money, p90: money }).nullable(),
+  reserveGpuMs: amount,
+  budgets: z.array(budget),
+  wouldStart: z.boolean(),
+  reason: z.enum(WAIT_REASONS).nullable(),
+  message: z.string(),
+  expectedStart: expectedStart.nullable(),
+  notes: z.array(z.string()),
+})
+
+export const events = document('events', 'Events', {
+  events: z.array(z.looseObject({ at: moment, kind: z.string(), message: z.string() }).meta({ id: 'Event' })),
+  next: z.string().nullable(),
+})
+
+export const logs = document('logs', 'Logs', {
+  worker: z.string(),
+  lines: z.array(
+    z.looseObject({ offset: z.int(), at: moment, stream: z.string(), text: z.string() }).meta({ id: 'LogLine' }),
+  ),
+  nextOffset: z.int(),
+  complete: z.boolean().meta({ description: 'nothing will follow' }),
+})
