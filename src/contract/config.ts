@@ -1,51 +1,65 @@
 // config/default.yaml, and what an operator puts over it. A key that the defaults do not have is refused, with its place.
 import { z } from 'zod'
+import type { DurationMs } from '../domain/units.ts'
+import { durationMs } from '../domain/units.ts'
 import type { Durations } from '../domain/settings.ts'
-import { pointerOf } from './run-spec.ts'
-import type { Problem } from './problems.ts'
-import { durationOf } from './quantities.ts'
-import { nearest } from './suggest.ts'
-import type { Locate } from './yaml.ts'
-import { parseYaml } from './yaml.ts'
+import { duration, name, strict, text } from './fields.ts'
+import { faultsOf, PARSE } from './issues.ts'
+import { toPlain } from './plain.ts'
+import type { Fault, Problem } from './problems.ts'
+import { fault, lineage, placed } from './problems.ts'
+import { durationText } from './quantities.ts'
+import type { Parsed } from './yaml.ts'
+import { parseYaml, parseYamlValue } from './yaml.ts'
 
-const ms = z.string().transform((value, context) => {
-  const parsed = durationOf(value)
-  if (parsed === null) context.addIssue({ code: 'custom', message: 'must be a duration such as 90s, 5m or 24h' })
-  return parsed ?? 0
+const ms = duration.transform((value): DurationMs => durationMs(value))
+
+const durations = strict({
+  heartbeat: ms,
+  persist: ms,
+  blindAfter: ms,
+  lease: ms,
+  leaseRenew: ms,
+  nodeLostAfter: ms,
+  fenceAfter: ms,
+  startDeadline: ms,
+  checkpoint: ms,
+  grace: ms,
+  restartHold: ms,
+  reserveSlice: ms,
+  cellSettle: ms,
+  backoffMin: ms,
+  backoffMax: ms,
 })
+type Given = z.output<typeof durations>
 
-const schema = z.strictObject({
-  listen: z.strictObject({ host: z.string(), port: z.int().min(0).max(65_535) }),
-  database: z.strictObject({ url: z.string().nullable(), poolMax: z.int().min(2).max(100) }),
-  queue: z.strictObject({
-    url: z
-      .string()
-      .regex(/^rediss?:\/\//, 'must begin with redis://')
-      .nullable(),
+/** Values that break this order make a healthy node look lost, or two gangs write one checkpoint. */
+const RULES: readonly (readonly [(d: Given) => boolean, readonly [keyof Given, keyof Given], string])[] = [
+  [(d) => 2 * d.leaseRenew < d.lease, ['leaseRenew', 'lease'], 'leaseRenew must be less than half of lease'],
+  [(d) => d.lease < d.blindAfter, ['lease', 'blindAfter'], 'lease must be shorter than blindAfter'],
+  [(d) => d.heartbeat <= d.persist, ['heartbeat', 'persist'], 'heartbeat must be at most persist'],
+  [(d) => 3 * d.persist <= d.blindAfter, ['persist', 'blindAfter'], 'three times persist must be at most blindAfter'],
+  [
+    (d) => d.blindAfter < d.nodeLostAfter,
+    ['blindAfter', 'nodeLostAfter'],
+    'blindAfter must be shorter than nodeLostAfter',
+  ],
+  [(d) => d.nodeLostAfter <= d.fenceAfter, ['nodeLostAfter', 'fenceAfter'], 'nodeLostAfter must be at most fenceAfter'],
+  [(d) => d.fenceAfter >= d.grace + 120_000, ['fenceAfter', 'grace'], 'fenceAfter must be at least grace + 2m'],
+  [(d) => d.backoffMin <= d.backoffMax, ['backoffMin', 'backoffMax'], 'backoffMin must be at most backoffMax'],
+]
+
+const schema = strict({
+  listen: strict({ host: text, port: z.int().min(0).max(65_535) }),
+  database: strict({
+    url: text.regex(/^postgres(?:ql)?:\/\//, 'must begin with postgres://').nullable(),
+    poolMax: z.int().min(2).max(100),
   }),
-  durations: z.strictObject({
-    heartbeat: ms,
-    persist: ms,
-    blindAfter: ms,
-    lease: ms,
-    leaseRenew: ms,
-    nodeLostAfter: ms,
-    fenceAfter: ms,
-    startDeadline: ms,
-    checkpoint: ms,
-    grace: ms,
-    restartHold: ms,
-    reserveSlice: ms,
-    cellSettle: ms,
-    backoffMin: ms,
-    backoffMax: ms,
-  }),
-  local: z.strictObject({
-    name: z.string().regex(/^[a-z0-9][-a-z0-9]{0,62}$/),
-    slots: z.union([z.literal('auto'), z.int().min(1).max(64)]),
-  }),
-  loops: z.strictObject({ place: ms, launch: ms, observe: ms, account: ms }),
-  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']) }),
+  queue: strict({ url: text.regex(/^rediss?:\/\//, 'must begin with redis://').nullable() }),
+  durations,
+  local: strict({ name, slots: z.union([z.literal('auto'), z.int().min(1).max(64)]) }),
+  loops: strict({ place: ms, launch: ms, observe: ms, account: ms }),
+  log: strict({ level: z.enum(['debug', 'info', 'warn', 'error']) }),
 })
 
 type Raw = z.output<typeof schema>
@@ -62,71 +76,83 @@ export function parseConfig(
 ): ConfigResult {
   const defaults = parseYaml(defaultText)
   if (!defaults.ok) return { ok: false, file: names.default, problems: defaults.problems }
-  let value = defaults.value
-  let { locate } = defaults
-  let file = names.default
-  if (overrideText !== null && overrideText.trim() !== '') {
-    const override = parseYaml(overrideText)
-    if (!override.ok) return { ok: false, file: names.override, problems: override.problems }
-    value = merge(value, override.value)
-    locate = override.locate
-    file = names.override
+  const override = overrideOf(overrideText)
+  if (!override.ok) return { ok: false, file: names.override, problems: override.problems }
+  const plain = toPlain(merge(defaults.value, override.value))
+  const parsed = schema.safeParse(plain.value, PARSE)
+  const order = orderFaults(plain.value, override.value)
+  if (plain.faults.length + order.length === 0 && parsed.success) {
+    return { ok: true, config: { ...parsed.data, durations: withMs(parsed.data.durations) } }
   }
-  const parsed = schema.safeParse(value)
-  if (!parsed.success)
-    return {
-      ok: false,
-      file,
-      problems: parsed.error.issues.flatMap((issue) => problemsOf(issue, defaults.value, locate)),
-    }
-  const durations = withMs(parsed.data.durations)
-  const broken = orderProblems(durations, locate)
-  return broken.length > 0 ? { ok: false, file, problems: broken } : { ok: true, config: { ...parsed.data, durations } }
+  const faults = [...plain.faults, ...(parsed.success ? [] : faultsOf(parsed.error.issues)), ...order]
+  // The defaults are ours and tested: where anything that the operator wrote is wrong, that is what is to be mended.
+  const written = faults.filter((each) => has(override.value, each.pointer))
+  return written.length > 0
+    ? { ok: false, file: names.override, problems: placed(written, override.locate) }
+    : { ok: false, file: names.default, problems: placed(faults, defaults.locate) }
 }
+
+/** Points at the duration that the operator wrote: the default of the one is broken by what was written for the other. */
+function orderFaults(value: unknown, override: unknown): Fault[] {
+  const given = durations.safeParse(isTree(value) ? value['durations'] : null)
+  return RULES.filter(([holds]) => given.success && !holds(given.data)).map(([, keys, message]) => {
+    const key = keys.find((each) => hasLeaf(override, `/durations/${each}`)) ?? keys[0]
+    const values = keys.map((each) => `${each} is ${durationText(given.data?.[each] ?? 0)}`)
+    return fault(`/durations/${key}`, `${message}: ${values.join(', ')}`)
+  })
+}
+
+/** A file that is missing, empty or all comments changes nothing. */
+function overrideOf(source: string | null): Parsed {
+  const nothing = { ok: true, value: {}, locate: () => ({ line: 1, column: 1 }) } as const
+  if (source === null) return nothing
+  const parsed = parseYamlValue(source)
+  return parsed.ok && parsed.value === null ? nothing : parseYaml(source)
+}
+
+type Tree = Readonly<Record<string, unknown>>
+const isTree = (value: unknown): value is Tree => value !== null && typeof value === 'object' && !Array.isArray(value)
 
 function merge(base: unknown, over: unknown): unknown {
-  const isTree = (value: unknown): value is Record<string, unknown> =>
-    value !== null && typeof value === 'object' && !Array.isArray(value)
   if (!isTree(base) || !isTree(over)) return over
-  return {
-    ...base,
-    ...Object.fromEntries(
-      Object.entries(over).map(([key, value]) => [key, key in base ? merge(base[key], value) : value]),
-    ),
+  const merged = Object.entries(over).map(([key, value]) => [
+    key,
+    Object.hasOwn(base, key) ? merge(base[key], value) : value,
+  ])
+  return { ...base, ...Object.fromEntries(merged) }
+}
+
+/** Whether the operator wrote this or a part that holds it; the document itself is no such part. */
+function has(override: unknown, pointer: string): boolean {
+  return lineage(pointer).some((each) => each !== '' && hasLeaf(override, each))
+}
+
+function hasLeaf(override: unknown, pointer: string): boolean {
+  let inner = override
+  for (const part of pointer.split('/').slice(1)) {
+    const key = part.replaceAll('~1', '/').replaceAll('~0', '~')
+    if (!isTree(inner) || !Object.hasOwn(inner, key)) return false
+    inner = inner[key]
   }
+  return !isTree(inner)
 }
 
-function problemsOf(issue: z.core.$ZodIssue, defaults: unknown, locate: Locate): Problem[] {
-  const pointer = pointerOf(issue.path)
-  if (issue.code !== 'unrecognized_keys') return [{ message: issue.message, pointer, hint: null, ...locate(pointer) }]
-  const known = Object.keys(
-    issue.path.reduce<object>((node, part) => (node as Record<PropertyKey, object>)[part] ?? {}, defaults as object),
-  )
-  return issue.keys.map((key) => ({
-    message: `unknown setting ${key}`,
-    pointer: `${pointer}/${key}`,
-    hint: nearest(key, known),
-    ...locate(`${pointer}/${key}`),
-  }))
-}
-
-function withMs(durations: Raw['durations']): Durations {
-  return Object.fromEntries(
-    Object.entries(durations).map(([key, value]) => [`${key}Ms`, value]),
-  ) as unknown as Durations
-}
-
-/** Values that break this order make a healthy node look lost, or two gangs write one checkpoint. */
-function orderProblems(d: Durations, locate: Locate): Problem[] {
-  const rules: [boolean, string, string][] = [
-    [d.leaseMs < d.blindAfterMs, 'lease', 'lease must be shorter than blindAfter'],
-    [d.leaseRenewMs * 2 < d.leaseMs, 'leaseRenew', 'leaseRenew must be less than half of lease'],
-    [3 * d.persistMs <= d.blindAfterMs, 'persist', 'three times persist must be at most blindAfter'],
-    [d.blindAfterMs < d.nodeLostAfterMs, 'blindAfter', 'blindAfter must be shorter than nodeLostAfter'],
-    [d.nodeLostAfterMs <= d.fenceAfterMs, 'fenceAfter', 'nodeLostAfter must be at most fenceAfter'],
-    [d.fenceAfterMs >= d.graceMs + 120_000, 'fenceAfter', 'fenceAfter must be at least grace + 2m'],
-  ]
-  return rules
-    .filter(([holds]) => !holds)
-    .map(([, key, message]) => ({ message, pointer: `/durations/${key}`, hint: null, ...locate(`/durations/${key}`) }))
+function withMs(d: Given): Durations {
+  return {
+    heartbeatMs: d.heartbeat,
+    persistMs: d.persist,
+    blindAfterMs: d.blindAfter,
+    leaseMs: d.lease,
+    leaseRenewMs: d.leaseRenew,
+    nodeLostAfterMs: d.nodeLostAfter,
+    fenceAfterMs: d.fenceAfter,
+    startDeadlineMs: d.startDeadline,
+    checkpointMs: d.checkpoint,
+    graceMs: d.grace,
+    restartHoldMs: d.restartHold,
+    reserveSliceMs: d.reserveSlice,
+    cellSettleMs: d.cellSettle,
+    backoffMinMs: d.backoffMin,
+    backoffMaxMs: d.backoffMax,
+  }
 }

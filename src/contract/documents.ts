@@ -1,6 +1,7 @@
 // Every document that goes over the wire, by the name that stands in its `schema`: `plimsoll.<name>/v1`. What they say is decided in
 // domain/documents; documents.test.ts holds the two together.
 import type { z } from 'zod'
+import * as local from './local-documents.ts'
 import * as operate from './operate-documents.ts'
 import * as runs from './run-documents.ts'
 
@@ -25,6 +26,9 @@ export const DOCUMENTS = {
   token: operate.token,
   'token-created': operate.tokenCreated,
   tokens: operate.tokens,
+  login: local.login,
+  completion: local.completion,
+  'policy-diff': local.policyDiff,
 }
 
 export type DocumentName = keyof typeof DOCUMENTS

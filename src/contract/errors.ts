@@ -59,7 +59,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
   invalid: {
     status: 422,
     meaning: 'something in the request is wrong; errors names each place',
-    whatToDo: 'mend what errors names',
+    whatToDo: 'correct each place that errors names',
   },
   'unknown-project': { status: 422, meaning: 'there is no such project', whatToDo: 'use one that the policy has' },
   'unknown-cluster': { status: 422, meaning: 'there is no such cluster', whatToDo: 'use one that is configured' },
@@ -79,4 +79,31 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'PostgreSQL or a cluster does not answer',
     whatToDo: 'wait and repeat the request; nothing was lost',
   },
+}
+
+/** docs/errors.md, its table as the formatter wants it. */
+export function errorsMarkdown(): string {
+  const rows = [
+    ['code', 'status', 'what it means', 'what to do'],
+    ...Object.entries(ERRORS).map(([code, each]) => [`\`${code}\``, String(each.status), each.meaning, each.whatToDo]),
+  ]
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  const [header = [], ...body] = rows
+  return [
+    '# Errors',
+    '',
+    'Every answer that is not what was asked for is a problem by RFC 9457 (`application/problem+json`) with a `code` of this',
+    'table, `detail`, `whatToDo` and, where places of the request are wrong, `errors` with a JSON pointer each. Generated from',
+    '`src/contract/errors.ts`.',
+    '',
+    line(header),
+    line(widths.map((width) => '-'.repeat(width))),
+    ...body.map(line),
+    '',
+    'The command line turns them into exit codes: 2 for `invalid`, 4 for 404, 5 for 503 and for a server that does not answer,',
+    '1 for 500, and 3 for every other "no".',
+    '',
+  ].join('\n')
 }

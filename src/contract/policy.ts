@@ -1,48 +1,46 @@
-// The policy file: who may use how much of what, and what it costs.
+// The policy file: who may use how much of what, and what it costs. Money is exact: decimal text to integer micros, never a float.
 import { z } from 'zod'
 import type { BudgetId, ClusterName, ProjectName } from '../domain/ids.ts'
-import type { Policy } from '../domain/policy.ts'
+import type { Policy, PolicyBudget } from '../domain/policy.ts'
 import { PRIORITIES } from '../domain/reasons.ts'
 import { micros } from '../domain/units.ts'
-import type { Problem } from './problems.ts'
-import { microsOf } from './quantities.ts'
-import { pointerOf } from './run-spec.ts'
+import { amount, gpuName, name, refuse, strict } from './fields.ts'
+import { faultsOf, PARSE } from './issues.ts'
+import { toPlain } from './plain.ts'
+import type { Locate, Problem } from './problems.ts'
+import { fault, nowhere, placed, pointerOf } from './problems.ts'
 import { nearest } from './suggest.ts'
-import type { Locate } from './yaml.ts'
 import { parseYaml } from './yaml.ts'
 
-const name = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be lower-case letters, digits and dashes')
-const amount = z.union([z.number(), z.string()]).transform((value, context) => {
-  const parsed = microsOf(value)
-  if (parsed === null) context.addIssue({ code: 'custom', message: 'must be a decimal number with at most six places' })
-  return parsed ?? 0
+/** Micro-hours of a GPU to GPU-milliseconds: 3.6 of these in one of those. Rounded down: a wall stands where it was put or before. */
+const hours = amount.transform((microHours, context): number => {
+  const limit = Number((BigInt(microHours) * 36n) / 10n)
+  if (!Number.isSafeInteger(limit)) refuse(context, 'must be at most 2,500,000,000')
+  return limit
 })
 
-const schema = z.strictObject({
+const project = strict({
+  parent: name.nullish(),
+  quotaGpus: z.int().min(0).nullish(),
+  maxPriority: z.enum(PRIORITIES).default('normal'),
+})
+
+const budget = strict({
+  project: name,
+  gpuHours: hours.nullish(),
+  money: amount.nullish(),
+  hard: z.boolean().default(true),
+})
+
+const schema = strict({
   defaultCluster: name,
   currency: z.string().regex(/^[A-Z]{3}$/, 'must be a currency code such as EUR'),
-  projects: z.record(
-    name,
-    z.strictObject({
-      parent: name.nullish(),
-      quotaGpus: z.int().min(0).nullish(),
-      maxPriority: z.enum(PRIORITIES).default('normal'),
-    }),
-  ),
-  budgets: z
-    .record(
-      name,
-      z.strictObject({
-        project: name,
-        gpuHours: amount.optional(),
-        money: amount.optional(),
-        hard: z.boolean().default(true),
-      }),
-    )
-    .default({}),
+  projects: z.record(name, project),
+  budgets: z.record(name, budget).default({}),
   /** Money an hour of one GPU, by GPU model. */
-  prices: z.record(z.string().min(1), amount).default({}),
+  prices: z.record(gpuName, amount).default({}),
 })
+type Given = z.output<typeof schema>
 
 export type PolicyResult =
   | { readonly ok: true; readonly policy: Policy; readonly document: unknown }
@@ -53,77 +51,69 @@ export function parsePolicy(text: string): PolicyResult {
   return parsed.ok ? resolve(parsed.value, parsed.locate) : parsed
 }
 
-export const parsePolicyValue = (value: unknown): PolicyResult => resolve(value, () => ({ line: null, column: null }))
+/** A policy that was never text: the body of a request, or a row. */
+export const parsePolicyValue = (value: unknown): PolicyResult => resolve(value, nowhere)
 
 function resolve(value: unknown, locate: Locate): PolicyResult {
-  const parsed = schema.safeParse(value)
-  if (!parsed.success) {
-    return {
-      ok: false,
-      problems: parsed.error.issues.map((issue) => {
-        const key = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined
-        const pointer = pointerOf(key === undefined ? issue.path : [...issue.path, key])
-        return { message: issue.message, pointer, hint: null, ...locate(pointer) }
-      }),
-    }
-  }
-  const { data } = parsed
-  const problems: Problem[] = []
-  const complain = (pointer: string, message: string, hint: string | null = null): void =>
-    void problems.push({ pointer, message, hint, ...locate(pointer) })
-  const projects = new Map(Object.entries(data.projects))
-  for (const [project, { parent }] of projects) {
-    if (parent != null && !projects.has(parent))
-      complain(`/projects/${project}/parent`, `there is no project ${parent}`, nearest(parent, [...projects.keys()]))
-    else if (isInCycle(projects, project))
-      complain(`/projects/${project}/parent`, `project ${project} is its own ancestor`)
-  }
-  for (const [id, budget] of Object.entries(data.budgets)) {
-    if (!projects.has(budget.project))
-      complain(
-        `/budgets/${id}/project`,
-        `there is no project ${budget.project}`,
-        nearest(budget.project, [...projects.keys()]),
-      )
-    if ((budget.gpuHours === undefined) === (budget.money === undefined))
-      complain(`/budgets/${id}`, 'a budget counts either gpuHours or money')
-  }
-  if (problems.length > 0) return { ok: false, problems }
-  return {
-    ok: true,
-    document: value,
-    policy: {
-      defaultCluster: data.defaultCluster as ClusterName,
-      projects: [...projects].map(([project, each]) => ({
-        name: project as ProjectName,
-        parent: (each.parent ?? null) as ProjectName | null,
-        quotaGpus: each.quotaGpus ?? null,
-        maxPriority: each.maxPriority,
-      })),
-      budgets: Object.entries(data.budgets).map(([id, budget]) => ({
-        id: id as BudgetId,
-        project: budget.project as ProjectName,
-        unit: budget.money === undefined ? { kind: 'gpu-ms' } : { kind: 'money', currency: data.currency },
-        hard: budget.hard,
-        // Micro-hours of a GPU to GPU-milliseconds: 3.6 of these in one of those.
-        limit: budget.money ?? Math.floor(((budget.gpuHours ?? 0) * 36) / 10),
-      })),
-      prices: Object.entries(data.prices).map(([gpuModel, price]) => ({
-        gpuModel,
-        price: { microsPerGpuHour: micros(price), currency: data.currency },
-      })),
-    },
-  }
+  const plain = toPlain(value)
+  const parsed = schema.safeParse(plain.value, PARSE)
+  const faults = [...plain.faults, ...(parsed.success ? relationFaults(parsed.data) : faultsOf(parsed.error.issues))]
+  if (faults.length > 0 || !parsed.success) return { ok: false, problems: placed(faults, locate) }
+  return { ok: true, document: value, policy: policyOf(parsed.data) }
+}
+
+/** What no single field can say. */
+function relationFaults(given: Given) {
+  const projects = new Map(Object.entries(given.projects))
+  const names = [...projects.keys()]
+  const unknown = (path: string[], missing: string) =>
+    fault(pointerOf(path), `there is no project ${missing}`, nearest(missing, names))
+  const ofProjects = [...projects].flatMap(([each, { parent }]) => {
+    const path = ['projects', each, 'parent']
+    if (parent != null && !projects.has(parent)) return [unknown(path, parent)]
+    return isInCycle(projects, each) ? [fault(pointerOf(path), `project ${each} is its own ancestor`)] : []
+  })
+  const ofBudgets = Object.entries(given.budgets).flatMap(([id, each]) => [
+    ...(projects.has(each.project) ? [] : [unknown(['budgets', id, 'project'], each.project)]),
+    ...((each.gpuHours == null) === (each.money == null)
+      ? [fault(pointerOf(['budgets', id]), 'must have either gpuHours or money', null, 'key')]
+      : []),
+  ])
+  return [...ofProjects, ...ofBudgets]
 }
 
 function isInCycle(
   projects: ReadonlyMap<string, { readonly parent?: string | null | undefined }>,
-  project: string,
+  start: string,
 ): boolean {
-  let at = projects.get(project)?.parent ?? null
+  let at = projects.get(start)?.parent ?? null
   for (let steps = 0; at !== null && steps <= projects.size; steps += 1) {
-    if (at === project) return true
+    if (at === start) return true
     at = projects.get(at)?.parent ?? null
   }
   return false
+}
+
+/** Names are what their schema says; the casts only give them their brand. */
+function policyOf(given: Given): Policy {
+  return {
+    defaultCluster: given.defaultCluster as ClusterName,
+    projects: Object.entries(given.projects).map(([each, { parent, quotaGpus, maxPriority }]) => ({
+      name: each as ProjectName,
+      parent: (parent ?? null) as ProjectName | null,
+      quotaGpus: quotaGpus ?? null,
+      maxPriority,
+    })),
+    budgets: Object.entries(given.budgets).map(([id, each]): PolicyBudget => ({
+      id: id as BudgetId,
+      project: each.project as ProjectName,
+      unit: each.money == null ? { kind: 'gpu-ms' } : { kind: 'money', currency: given.currency },
+      hard: each.hard,
+      limit: each.money ?? each.gpuHours ?? 0,
+    })),
+    prices: Object.entries(given.prices).map(([gpuModel, price]) => ({
+      gpuModel,
+      price: { microsPerGpuHour: micros(price), currency: given.currency },
+    })),
+  }
 }

@@ -1,38 +1,68 @@
-// Quantities as people write them. Null: it is none.
-const SUFFIX: Readonly<Record<string, bigint>> = {
-  '': 1n,
-  K: 1_000n,
-  M: 1_000_000n,
-  B: 1_000_000_000n,
-  T: 1_000_000_000_000n,
-}
+// Quantities as people write them, by exact decimal arithmetic. Null: it is none.
+const SUFFIX: ReadonlyMap<string, bigint> = new Map([
+  ['', 1n],
+  ['K', 1_000n],
+  ['M', 1_000_000n],
+  ['B', 1_000_000_000n],
+  ['T', 1_000_000_000_000n],
+])
 
-/** `2T`, `1.5B`, `4096`: exact, by decimal arithmetic. */
+/** `2T`, `1.5B`, `4096`. */
 export function countOf(value: number | string): number | null {
-  const match = /^(\d{1,16})(?:\.(\d{1,12}))?\s?([KMBT]?)$/.exec(String(value))
-  const scale = SUFFIX[match?.[3] ?? '']
-  if (match === null || scale === undefined) return null
-  const decimals = match[2] ?? ''
-  const scaled = BigInt(`${match[1]}${decimals}`) * scale
-  const divisor = 10n ** BigInt(decimals.length)
-  return scaled % divisor === 0n && scaled / divisor <= BigInt(Number.MAX_SAFE_INTEGER)
-    ? Number(scaled / divisor)
-    : null
+  const match = /^(\d{1,16}(?:\.\d{1,12})?)\s?([KMBT]?)$/.exec(String(value))
+  const scale = SUFFIX.get(match?.[2] ?? '')
+  return match === null || scale === undefined ? null : scaled(match[1] ?? '', scale)
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const UNIT_MS: ReadonlyMap<string, bigint> = new Map([
+  ['d', 86_400_000n],
+  ['h', 3_600_000n],
+  ['m', 60_000n],
+  ['s', 1_000n],
+  ['ms', 1n],
+])
+const PART = /(\d{1,15}(?:\.\d{1,6})?)(ms|s|m|h|d)/y
 
-/** `90s`, `1h 30m`, `14d`; milliseconds, at least 1. A number without a unit is none. */
+/** `90s`, `1h 30m`, `1.5h`, `14d`: milliseconds, at least 1, each unit once. A number without a unit is none. */
 export function durationOf(value: number | string): number | null {
-  if (typeof value === 'number' || !/^(?:\d{1,9}(?:ms|s|m|h|d)\s*)+$/.test(value)) return null
+  if (typeof value === 'number') return null
+  const seen = new Set<string>()
   let sum = 0
-  for (const [, amount, unit] of value.matchAll(/(\d+)(ms|s|m|h|d)/g))
-    sum += Number(amount) * (UNIT_MS[unit ?? ''] ?? 0)
-  return sum >= 1 && Number.isSafeInteger(sum) ? sum : null
+  for (let at = 0; at < value.length;) {
+    PART.lastIndex = at
+    const [whole = '', amount = '', unit = ''] = PART.exec(value) ?? []
+    const part = seen.has(unit) || whole === '' ? null : scaled(amount, UNIT_MS.get(unit) ?? 0n)
+    if (part === null) return null
+    seen.add(unit)
+    sum += part
+    at += whole.length
+    if (at < value.length && value[at] === ' ') at += 1
+  }
+  return sum >= 1 && Number.isSafeInteger(sum) && !value.endsWith(' ') ? sum : null
 }
 
-/** A decimal amount of money to micros, exactly. */
+/** `600000` is `10m`: for messages. */
+export function durationText(ms: number): string {
+  const parts: string[] = []
+  let rest = BigInt(ms)
+  for (const [unit, size] of UNIT_MS) {
+    if (rest >= size) parts.push(`${rest / size}${unit}`)
+    rest %= size
+  }
+  return parts.length === 0 ? '0s' : parts.join(' ')
+}
+
+/** A decimal amount (of money, of GPU-hours) to its millionths. */
 export function microsOf(value: number | string): number | null {
-  const match = /^(\d{1,9})(?:\.(\d{1,6}))?$/.exec(String(value))
-  return match === null ? null : Number(`${match[1]}${(match[2] ?? '').padEnd(6, '0')}`)
+  const match = /^\d{1,10}(?:\.\d{1,6})?$/.exec(String(value))
+  return match === null ? null : scaled(match[0], 1_000_000n)
+}
+
+/** Digits with or without a point, times an integer; null where that is no safe integer. */
+function scaled(decimal: string, scale: bigint): number | null {
+  const [whole = '', decimals = ''] = decimal.split('.')
+  const divisor = 10n ** BigInt(decimals.length)
+  const product = BigInt(`${whole}${decimals}`) * scale
+  const result = Number(product / divisor)
+  return product % divisor === 0n && Number.isSafeInteger(result) ? result : null
 }

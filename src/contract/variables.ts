@@ -1,7 +1,7 @@
 // `$PLIMSOLL_*` and `$MASTER_*` in a spec: an unknown one would reach the program as it stands and fail late.
 import { nearest } from './suggest.ts'
 
-const KNOWN = [
+export const WORKER_VARIABLES = [
   'PLIMSOLL_RUN',
   'PLIMSOLL_ATTEMPT',
   'PLIMSOLL_WORKER',
@@ -13,23 +13,20 @@ const KNOWN = [
   'PLIMSOLL_INGEST_TOKEN',
   'MASTER_ADDR',
   'MASTER_PORT',
-]
+] as const
 
-export type VariableProblem = { readonly pointer: string; readonly message: string; readonly hint: string | null }
+const known = new Set<string>(WORKER_VARIABLES)
 
-export function unknownVariables(command: readonly string[], env: Readonly<Record<string, string>>): VariableProblem[] {
-  const problems: VariableProblem[] = []
-  const look = (pointer: string, value: string): void => {
-    for (const [, variable] of value.replaceAll('$$', '').matchAll(/\$(PLIMSOLL_[A-Z_]+|MASTER_[A-Z]+)/g)) {
-      if (variable === undefined || KNOWN.includes(variable)) continue
-      problems.push({ pointer, message: `there is no variable $${variable}`, hint: nearest(variable, KNOWN) })
-    }
+export type UnknownVariable = { readonly name: string; readonly hint: string | null }
+
+/** The names in a text (as `substitute` of domain/plan finds them) that will not be substituted. `$$` is a dollar, so that `$$PLIMSOLL_X` is text. */
+export function unknownVariables(text: string): UnknownVariable[] {
+  const names = new Set<string>()
+  for (const [, name] of text.matchAll(/\$\$|\$(PLIMSOLL_[A-Z_]+|MASTER_[A-Z]+)/g)) {
+    if (name !== undefined && !known.has(name)) names.add(name)
   }
-  for (const [index, argument] of command.entries()) look(`/command/${index}`, argument)
-  for (const [key, value] of Object.entries(env)) {
-    look(`/env/${key}`, value)
-    if (/^(PLIMSOLL_|MASTER_)/.test(key))
-      problems.push({ pointer: `/env/${key}`, message: `${key} is set by plimsoll`, hint: 'choose another name' })
-  }
-  return problems
+  return [...names].map((name) => ({ name, hint: nearest(name, WORKER_VARIABLES) }))
 }
+
+/** Names that belong to us, those that later versions add included: a spec that set its own rank would start two workers 0. */
+export const isReserved = (name: string): boolean => /^(?:PLIMSOLL|MASTER)_/.test(name)

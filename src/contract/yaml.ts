@@ -1,75 +1,92 @@
 // YAML or JSON to a value, with the places of everything in it. What YAML would silently change is a problem instead.
-import type { Node } from 'yaml'
-import { isMap, isScalar, LineCounter, parseAllDocuments, parseDocument, visit } from 'yaml'
+import type { Document, YAMLError } from 'yaml'
+import { LineCounter, parseDocument } from 'yaml'
 import { SPEC_BYTES_MAX } from '../domain/limits.ts'
-import type { Problem } from './problems.ts'
+import type { Fault, Locate, Problem } from './problems.ts'
+import { excerpt, lineage } from './problems.ts'
+import type { Path, Place } from './yaml-value.ts'
+import { valueOfNode } from './yaml-value.ts'
 
 export type Parsed =
   | { readonly ok: true; readonly value: unknown; readonly locate: Locate }
   | { readonly ok: false; readonly problems: Problem[] }
-export type Locate = (pointer: string) => { readonly line: number | null; readonly column: number | null }
 
-export function parseYaml(text: string): Parsed {
+/** One broken bracket makes a hundred errors: the first ones say it. */
+const ERRORS_SHOWN_MAX = 20
+
+/** Where a scalar is always text, however it looks. */
+export type TextAt = (path: Path) => boolean
+const nowhereText: TextAt = () => false
+
+/** A document that is a mapping, as every file of ours is. */
+export function parseYaml(text: string, textAt: TextAt = nowhereText): Parsed {
+  const parsed = parseYamlValue(text, textAt)
+  if (!parsed.ok) return parsed
+  if (parsed.value === null) return failed('it is empty')
+  if (typeof parsed.value !== 'object' || Array.isArray(parsed.value)) {
+    return failed('it is not a mapping of keys to values', 'write lines such as name: my-run')
+  }
+  return parsed
+}
+
+/** Any value; null for an empty text. */
+export function parseYamlValue(text: string, textAt: TextAt = nowhereText): Parsed {
+  // Windows editors begin a file with a byte order mark; left in place it would become part of the first key.
   const clean = text.startsWith('\uFEFF') ? text.slice(1) : text
-  if (new TextEncoder().encode(clean).length > SPEC_BYTES_MAX)
-    return failed(`it is larger than ${SPEC_BYTES_MAX} bytes`)
-  if (parseAllDocuments(clean).length > 1) return failed('it has several documents, separated by ---; only one is read')
+  if (new TextEncoder().encode(clean).length > SPEC_BYTES_MAX) {
+    return failed(`it is larger than ${SPEC_BYTES_MAX / 1024} KiB`)
+  }
   const counter = new LineCounter()
-  const document = parseDocument(clean, { lineCounter: counter, prettyErrors: false, uniqueKeys: true })
   const place = (offset: number) => {
     const { line, col } = counter.linePos(offset)
-    return { line, column: col }
+    return { line: Math.max(1, line), column: Math.max(1, col) }
   }
-  const problems: Problem[] = document.errors.map((error) => ({
-    message: error.message,
-    pointer: '',
-    hint: null,
-    ...place(error.pos[0]),
-  }))
-  visit(document, {
-    Scalar(_key, node) {
-      if (typeof node.value !== 'number' || Number.isSafeInteger(node.value) || !/^[-+]?\d+$/.test(node.source ?? ''))
-        return
-      problems.push({
-        message: `${node.source} is too large for an exact number`,
-        pointer: '',
-        hint: 'write it in quotes, or with a suffix such as 2T',
-        ...place(node.range?.[0] ?? 0),
-      })
-    },
-  })
-  if (problems.length > 0) return { ok: false, problems }
-  try {
-    const value: unknown = document.toJS({ maxAliasCount: 100 })
-    if (value === null || typeof value !== 'object' || Array.isArray(value))
-      return failed('it is not a mapping of keys to values')
-    return { ok: true, value, locate: locator(document.contents, place) }
-  } catch (error) {
-    return failed(error instanceof Error ? error.message : String(error))
+  // Duplicate keys are found by valueOfNode: here each key would be compared with all before it, 30,000 keys for seconds.
+  const options = { lineCounter: counter, prettyErrors: false, uniqueKeys: false, schema: 'core' } as const
+  const document: Document.Parsed = parseDocument(clean, { ...options, resolveKnownTags: false })
+  const errors = [...document.errors, ...document.warnings]
+  const deep = errors.find((error) => error.code === 'RESOURCE_EXHAUSTION')
+  if (deep !== undefined) return failed('it is nested too deeply')
+  if (errors.length > 0) {
+    const problems = errors.slice(0, ERRORS_SHOWN_MAX)
+    return { ok: false, problems: problems.map((error) => ({ ...said(error), ...place(error.pos[0]) })) }
   }
+  const { value, faults, places } = valueOfNode(document.contents, (offset) => place(offset).line, textAt)
+  const locate = locator(places, place)
+  if (faults.length > 0) {
+    const problems = faults.slice(0, ERRORS_SHOWN_MAX).map(({ offset, ...rest }) => ({ ...rest, ...place(offset) }))
+    return { ok: false, problems }
+  }
+  return { ok: true, value, locate }
 }
 
-function failed(message: string): Parsed {
-  return { ok: false, problems: [{ message, pointer: '', line: 1, column: 1, hint: null }] }
+function failed(message: string, hint: string | null = null): Parsed {
+  return { ok: false, problems: [{ message, pointer: '', line: 1, column: 1, hint }] }
 }
 
-/** The key where there is one, else the value; the nearest parent that exists for what is missing. */
-function locator(root: Node | null, place: (offset: number) => { line: number; column: number }): Locate {
-  return (pointer) => {
-    let node: unknown = root
-    let offset = root?.range?.[0] ?? 0
-    for (const part of pointer.split('/').slice(1)) {
-      const name = part.replaceAll('~1', '/').replaceAll('~0', '~')
-      if (isMap(node)) {
-        const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === name)
-        if (pair === undefined) break
-        offset = (pair.key as Node).range?.[0] ?? offset
-        node = pair.value
-      } else if (node !== null && typeof node === 'object' && 'items' in node && Array.isArray(node.items)) {
-        node = node.items[Number(name)]
-        offset = (node as Node | undefined)?.range?.[0] ?? offset
-      } else break
+/** The library's errors, in our words where its own help only its authors. */
+function said(error: YAMLError): Omit<Fault, 'part'> {
+  const known = (message: string, hint: string | null): Omit<Fault, 'part'> => ({ message, pointer: '', hint })
+  if (error.code === 'MULTIPLE_DOCS') {
+    return known('a second document begins here', 'one file holds one document; take out the line ---')
+  }
+  if (error.code === 'TAB_AS_INDENT') return known('a tab indents this line', 'indent with spaces')
+  if (error.code === 'TAG_RESOLVE_FAILED') return known(excerpt(error.message), 'tags such as !name are not used here')
+  return known(excerpt(error.message.charAt(0).toLowerCase() + error.message.slice(1), 200), null)
+}
+
+function locator(
+  places: ReadonlyMap<string, Place>,
+  place: (offset: number) => { line: number; column: number },
+): Locate {
+  return (pointer, part = 'value') => {
+    for (const each of lineage(pointer)) {
+      const found = places.get(each)
+      if (found === undefined) continue
+      // Something is missing in a parent: the parent's key says where better than its first value does.
+      const meant = each === pointer ? part : 'key'
+      return place(meant === 'key' ? (found.key ?? found.value) : found.value)
     }
-    return place(offset)
+    return { line: 1, column: 1 }
   }
 }

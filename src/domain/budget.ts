@@ -63,7 +63,8 @@ export function grant(budget: Budget, reserve: Reserve, amount: number): Reserve
   return {
     ok: true,
     budget: { ...budget, reserved: budget.reserved + amount },
-    reserve: { ...reserve, granted: reserve.granted + amount },
+    // What was booked beyond the reserve is used and counted; a later grant does not pay for it a second time.
+    reserve: { ...reserve, granted: Math.max(reserve.granted, reserve.posted) + amount },
   }
 }
 

@@ -37,6 +37,8 @@ export interface TurnStore {
   /** Applies independent items; `epoch` null for requests, which need no leader. At most ITEMS_PER_COMMIT_MAX. */
   commit(epoch: Epoch | null, items: readonly Item[]): Promise<CommitResult>
   specs(runs: readonly RunId[]): Promise<ReadonlyMap<RunId, RunSpec>>
+  /** Projects and budgets alone: what a submit is checked against, whatever the number of runs. */
+  shares(): Promise<Pick<World, 'projects' | 'budgets'>>
 }
 
 export type LogCursor = {

@@ -35,6 +35,8 @@ export class Home {
     return { code: ran.status, stdout: ran.stdout, stderr: ran.stderr }
   }
 
+  // The caller says what document the command promises; the tests of the documents are elsewhere.
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters
   document<Document>(...args: string[]): Document {
     const said = this.say(...args, '-o', 'json')
     if (said.code !== 0) throw new Error(`${args.join(' ')}: exit ${said.code}, ${said.stderr}`)

@@ -2,42 +2,34 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { toWire } from '../../contract/wire.ts'
-import type { LedgerKey } from '../../domain/documents.ts'
-import { ROLES } from '../../domain/principal.ts'
-import { epochMs } from '../../domain/units.ts'
-import { problem, send, sendProblem } from './problem.ts'
-import { page } from './routes-runs.ts'
+import { answers, problem, send, sendProblem } from './problem.ts'
+import { ledgerQuery, nodeParams, pageQuery, reasonBody } from './requests.ts'
 import type { ServerOptions } from './server.ts'
-
-const reason = z.object({ reason: z.string().max(500).default('') }).prefault({})
-const moment = z.iso.datetime({ offset: true }).transform((text) => epochMs(Date.parse(text)))
-const by = z
-  .string()
-  .max(500)
-  .default('account')
-  .transform((text) => text.split(','))
-  .pipe(
-    z.array(z.union([z.enum(['project', 'user', 'run', 'account', 'gpu']), z.string().startsWith('label:')])).max(16),
-  )
 
 export function operateRoutes(scope: FastifyInstance, { requests, views, parsePolicy }: ServerOptions): void {
   const app = scope.withTypeProvider<ZodTypeProvider>()
   const tags = ['operate']
 
-  app.get('/queue', { schema: { tags } }, async ({ principal }, reply) =>
-    send(reply, await views.queue(principal), (queue) => toWire('queue', queue)),
+  app.get(
+    '/queue',
+    { schema: { tags, summary: 'what waits, in its order', response: answers('queue') } },
+    async ({ principal }, reply) => send(reply, 'queue', await views.queue(principal)),
   )
   for (const [verb, paused] of [
     ['pause', true],
     ['resume', false],
   ] as const) {
-    app.post(`/queue/${verb}`, { schema: { tags, body: reason } }, async ({ principal, body }, reply) =>
-      send(reply, await requests.pauseQueue(principal, paused, body.reason), (queue) => toWire('queue', queue)),
+    app.post(
+      `/queue/${verb}`,
+      { schema: { tags, summary: `${verb} placing`, body: reasonBody, response: answers('queue-steered') } },
+      async ({ principal, body }, reply) =>
+        send(reply, 'queue-steered', await requests.pauseQueue(principal, paused, body?.reason ?? '')),
     )
   }
-  app.get('/nodes', { schema: { tags } }, async ({ principal }, reply) =>
-    send(reply, await views.nodes(principal), (nodes) => toWire('nodes', nodes)),
+  app.get(
+    '/nodes',
+    { schema: { tags, summary: 'the machines and what holds them', response: answers('nodes') } },
+    async ({ principal }, reply) => send(reply, 'nodes', await views.nodes(principal)),
   )
   for (const [verb, cordoned] of [
     ['cordon', true],
@@ -45,73 +37,63 @@ export function operateRoutes(scope: FastifyInstance, { requests, views, parsePo
   ] as const) {
     app.post(
       `/nodes/:node/${verb}`,
-      { schema: { tags, params: z.object({ node: z.string().max(300) }), body: reason } },
-      async (request, reply) =>
-        send(
-          reply,
-          await requests.cordon(request.principal, request.params.node, cordoned, request.body.reason),
-          (node) => toWire('node', node),
-        ),
+      {
+        schema: {
+          tags,
+          summary: cordoned ? 'place nothing new on it' : 'place on it again',
+          params: nodeParams,
+          body: reasonBody,
+          response: answers('node-steered'),
+        },
+      },
+      async ({ principal, params: { node }, body }, reply) =>
+        send(reply, 'node-steered', await requests.cordon(principal, node, cordoned, body?.reason ?? '')),
     )
   }
-  app.get('/budgets', { schema: { tags } }, async ({ principal }, reply) =>
-    send(reply, await views.budgets(principal), (budgets) => toWire('budgets', budgets)),
+  app.get(
+    '/budgets',
+    { schema: { tags, summary: 'limits and what is left', response: answers('budgets') } },
+    async ({ principal }, reply) => send(reply, 'budgets', await views.budgets(principal)),
   )
   app.get(
     '/ledger',
-    { schema: { tags, querystring: z.object({ from: moment.optional(), to: moment.optional(), by }) } },
-    async ({ principal, query }, reply) =>
-      send(
+    {
+      schema: {
+        tags,
+        summary: 'where every GPU-millisecond went; the last 30 days by default',
+        querystring: ledgerQuery,
+        response: answers('ledger'),
+      },
+    },
+    async ({ principal, query: { from = null, to = null, by } }, reply) =>
+      send(reply, 'ledger', await views.ledger(principal, { from, to }, by)),
+  )
+  app.get(
+    '/audit',
+    { schema: { tags, summary: 'who did what', querystring: pageQuery, response: answers('audit') } },
+    async ({ principal, query: { limit, after = null } }, reply) =>
+      send(reply, 'audit', await views.audit(principal, { limit, after })),
+  )
+  app.get(
+    '/policy',
+    { schema: { tags, summary: 'projects, quotas, budgets, prices', response: answers('policy') } },
+    async ({ principal }, reply) => send(reply, 'policy', await views.policy(principal)),
+  )
+  app.put(
+    '/policy',
+    { schema: { tags, summary: 'apply a policy whole', body: z.unknown(), response: answers('policy-applied') } },
+    async (request, reply) => {
+      const parsed = parsePolicy(request.body)
+      if (!parsed.ok)
+        return sendProblem(
+          reply,
+          problem('invalid', 'the policy has errors; nothing was applied', { errors: parsed.problems }),
+        )
+      return send(
         reply,
-        await views.ledger(
-          principal,
-          { from: query.from ?? null, to: query.to ?? null },
-          query.by as readonly LedgerKey[],
-        ),
-        (ledger) => toWire('ledger', ledger),
-      ),
-  )
-  app.get('/audit', { schema: { tags, querystring: z.object(page) } }, async ({ principal, query }, reply) =>
-    send(reply, await views.audit(principal, { limit: query.limit, after: query.after ?? null }), (audit) =>
-      toWire('audit', audit),
-    ),
-  )
-  app.get('/policy', { schema: { tags } }, async ({ principal }, reply) =>
-    send(reply, await views.policy(principal), (policy) => toWire('policy', policy)),
-  )
-  app.put('/policy', { schema: { tags, body: z.unknown() } }, async (request, reply) => {
-    const parsed = parsePolicy(request.body)
-    if (!parsed.ok)
-      return sendProblem(
-        reply,
-        problem('invalid', 'the policy has errors; nothing was applied', { errors: parsed.problems }),
+        'policy-applied',
+        await requests.applyPolicy(request.principal, parsed.policy, parsed.document),
       )
-    return send(reply, await requests.applyPolicy(request.principal, parsed.policy, parsed.document), (applied) =>
-      toWire('policy-applied', applied),
-    )
-  })
-  app.get('/tokens', { schema: { tags } }, async ({ principal }, reply) =>
-    send(reply, await views.tokens(principal), (tokens) => toWire('tokens', tokens)),
-  )
-  const token = z.strictObject({
-    name: z.string().min(1).max(100),
-    subject: z.string().min(1).max(100),
-    role: z.enum(ROLES),
-    project: z.string().max(63).nullable().default(null),
-    ttlMs: z.int().min(1_000).nullable().default(null),
-  })
-  app.post('/tokens', { schema: { tags, body: token } }, async ({ principal, body }, reply) =>
-    send(
-      reply,
-      await requests.createToken(principal, body),
-      ({ token: created, secret }) => toWire('token', { ...created, secret }),
-      201,
-    ),
-  )
-  app.delete(
-    '/tokens/:id',
-    { schema: { tags, params: z.object({ id: z.string().max(64) }) } },
-    async ({ principal, params }, reply) =>
-      send(reply, await requests.revokeToken(principal, params.id), (revoked) => toWire('token', revoked)),
+    },
   )
 }

@@ -2,23 +2,20 @@
 import swagger from '@fastify/swagger'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Fastify from 'fastify'
-import {
-  hasZodFastifySchemaValidationErrors,
-  jsonSchemaTransform,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod'
+import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Problem } from '../../contract/problems.ts'
 import { REQUEST_BYTES_MAX } from '../../domain/limits.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { RunSpec } from '../../domain/spec.ts'
-import { Fault } from '../../ports/fault.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Authenticate, Readiness, Views } from '../../ports/views.ts'
+import { answerError } from './errors.ts'
+import { mended } from './openapi-parts.ts'
 import { problem, sendProblem } from './problem.ts'
 import { operateRoutes } from './routes-operate.ts'
 import { runRoutes } from './routes-runs.ts'
+import { tokenRoutes } from './routes-tokens.ts'
 
 export type ServerOptions = {
   readonly requests: Requests
@@ -47,12 +44,18 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   const app = Fastify({
     ...(options.log === null ? { logger: false } : { loggerInstance: options.log }),
     bodyLimit: REQUEST_BYTES_MAX,
-    routerOptions: { maxParamLength: 300 },
+    // A node's id with its slashes encoded is the longest parameter.
+    routerOptions: { maxParamLength: 600 },
     requestTimeout: 30_000,
     forceCloseConnections: true,
+    frameworkErrors: (error, request, reply) => {
+      headers(reply)
+      return answerError(error, request, reply)
+    },
   })
   app.setValidatorCompiler(validatorCompiler)
-  app.setSerializerCompiler(serializerCompiler)
+  // Documents are ours and typed; a check of each answer would only turn a wrong schema into an outage.
+  app.setSerializerCompiler(() => (document) => JSON.stringify(document))
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -61,26 +64,20 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       security: [{ token: [] }],
     },
     transform: jsonSchemaTransform,
+    transformObject: mended,
   })
   app.decorateRequest('principal')
-  app.addHook('onRequest', async (request, reply) => {
-    headers(reply)
-    if (!hostIsOurs(request, options.hosts()))
-      return sendProblem(reply, problem('wrong-host', `this is not ${request.headers.host ?? 'a host'}`))
-    if (OPEN.has(request.routeOptions.url ?? '')) return undefined
-    const secret = /^Bearer ([\x21-\x7e]{1,200})$/.exec(request.headers.authorization ?? '')?.[1]
-    const principal = secret === undefined ? null : await options.authenticate(secret)
-    if (principal === null) return sendProblem(reply, problem('unauthenticated', 'this needs a valid token'))
-    request.principal = principal
-    return undefined
-  })
+  app.addHook('onRequest', (request, reply) => admit(request, reply, options))
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply))
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, problem('unknown-route', `there is no ${request.method} ${request.url.split('?')[0] ?? ''}`)),
   )
   app.get('/healthz', { schema: { hide: true } }, async () => ({ alive: true }))
-  app.get('/readyz', { schema: { hide: true } }, async (_request, reply) => {
-    const { ready, checks } = await options.readiness()
+  app.get('/readyz', { schema: { hide: true } }, async (request, reply) => {
+    const { ready, checks } = await options.readiness().catch((error: unknown) => {
+      request.log.error({ err: error }, 'the look at readiness failed')
+      return { ready: false, checks: { readiness: 'failed' } }
+    })
     return reply.code(ready ? 200 : 503).send({ ready, checks })
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
@@ -88,11 +85,28 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     async (scope) => {
       runRoutes(scope, options)
       operateRoutes(scope, options)
+      tokenRoutes(scope, options)
     },
     { prefix: '/api/v1' },
   )
   await app.ready()
   return app
+}
+
+/** Before anything else is looked at: is it meant for us, and whose is it? */
+async function admit(request: FastifyRequest, reply: FastifyReply, options: ServerOptions): Promise<unknown> {
+  headers(reply)
+  if (!hostIsOurs(request, options.hosts()))
+    return sendProblem(reply, problem('wrong-host', `this is not ${request.headers.host ?? 'a host'}`))
+  if (OPEN.has(request.routeOptions.url ?? '')) return undefined
+  const secret = /^Bearer ([\x21-\x7e]{1,200})$/i.exec(request.headers.authorization ?? '')?.[1]
+  const principal = secret === undefined ? null : await options.authenticate(secret)
+  if (principal === null) {
+    void reply.header('www-authenticate', 'Bearer')
+    return sendProblem(reply, problem('unauthenticated', 'this needs a valid token'))
+  }
+  request.principal = principal
+  return undefined
 }
 
 function headers(reply: FastifyReply): void {
@@ -107,27 +121,7 @@ function headers(reply: FastifyReply): void {
 /** A page of another site that resolves its own name to our address must not talk to us. */
 function hostIsOurs(request: FastifyRequest, hosts: readonly string[] | null): boolean {
   if (hosts === null) return true
-  const ours = (name: string | undefined): boolean => name !== undefined && hosts.includes(name)
-  const { origin } = request.headers
-  return ours(request.headers.host) && (origin === undefined || ours(origin.replace(/^https?:\/\//, '')))
-}
-
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (hasZodFastifySchemaValidationErrors(error)) {
-    const errors = error.validation.map((each) => ({ pointer: each.instancePath, message: each.message ?? 'is wrong' }))
-    return sendProblem(
-      reply,
-      problem('invalid', `${error.validationContext ?? 'the request'} is not what it should be`, { errors }),
-    )
-  }
-  if (error instanceof Fault && error.retryable) {
-    request.log.warn({ code: error.code }, 'a request met a fault')
-    return sendProblem(reply.header('retry-after', '2'), problem('unavailable', error.message))
-  }
-  const code = error !== null && typeof error === 'object' && 'code' in error ? String(error.code) : ''
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
-    return sendProblem(reply, problem('too-large', `a request has at most ${REQUEST_BYTES_MAX} bytes`))
-  if (code.startsWith('FST_ERR_CTP_')) return sendProblem(reply, problem('invalid', 'the body is not JSON'))
-  request.log.error({ err: error, reqId: request.id }, 'a request failed')
-  return sendProblem(reply, problem('internal', `request ${request.id} failed`))
+  const ours = (name: string | undefined): boolean => name !== undefined && hosts.includes(name.toLowerCase())
+  const { host, origin } = request.headers
+  return ours(host) && (origin === undefined || ours(origin.replace(/^https?:\/\//, '')))
 }

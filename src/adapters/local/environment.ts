@@ -1,11 +1,29 @@
 // The Python that the demonstration trains with: one that the user names, one that already has PyTorch, or one that is prepared once
 // and kept. A prepared one stands at its final path from the start, because a venv cannot be moved; its marker, written last, says
 // that it is whole. What lacks the marker is made anew.
-import { spawn } from 'node:child_process'
-import { accessSync, closeSync, constants, fsyncSync, mkdirSync, openSync, readFileSync } from 'node:fs'
-import { existsSync, renameSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs'
-import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { renameSync, statfsSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { EnvironmentFault, faultOfFileSystem, gigabytes, noSpace, SPACE_NEEDED } from './environment-fault.ts'
+import type { PreparationProgress, Step } from './environment-install.ts'
+import { install, Progress, remove } from './environment-install.ts'
+import type { Interpreter, Look } from './environment-interpreters.ts'
+import {
+  accepted,
+  asRecord,
+  atLeast,
+  executable,
+  lookAt,
+  MINORS,
+  NEWEST_MINOR,
+  withTorchrun,
+} from './environment-interpreters.ts'
+import type { Env } from './environment-processes.ts'
+import { complaint, lastLine, run } from './environment-processes.ts'
+
+export { EnvironmentFault } from './environment-fault.ts'
+export type { PreparationProgress } from './environment-install.ts'
 
 export type PythonEnvironment = {
   readonly python: string
@@ -15,24 +33,6 @@ export type PythonEnvironment = {
   readonly origin: 'PLIMSOLL_PYTHON' | 'found' | 'cache'
 }
 
-export type PreparationProgress = { readonly phase: string; readonly detail: string }
-
-type EnvironmentFaultCode = 'no-python' | 'python-too-old' | 'no-network' | 'no-space' | 'unusable'
-
-export class EnvironmentFault extends Error {
-  readonly code: EnvironmentFaultCode
-  readonly whatToDo: string
-
-  constructor(code: EnvironmentFaultCode, message: string, whatToDo: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
-    this.name = 'EnvironmentFault'
-    this.code = code
-    this.whatToDo = whatToDo
-  }
-}
-
-type Env = Readonly<Record<string, string | undefined>>
-
 type Preparation = {
   readonly env: Env
   readonly cacheDir: string
@@ -40,37 +40,11 @@ type Preparation = {
   readonly signal: AbortSignal | undefined
 }
 
-/** What an interpreter says of itself. */
-type Interpreter = {
-  readonly python: string
-  readonly version: string
-  readonly minor: number
-  /** Modules of the standard library that making a venv needs, and that this one lacks. */
-  readonly lacks: readonly string[]
-  readonly torch: string | null
-  readonly torchFile: string | null
-  readonly scripts: readonly string[]
-}
-
-type Look =
-  | { readonly kind: 'python'; readonly interpreter: Interpreter }
-  | { readonly kind: 'too-old'; readonly version: string }
-  | { readonly kind: 'unusable'; readonly why: string }
-
-const OLDEST_MINOR = 9
-const NEWEST_MINOR = 13
-const MINORS = Array.from({ length: NEWEST_MINOR - OLDEST_MINOR + 1 }, (_, index) => NEWEST_MINOR - index)
 const OLDEST_TORCH = '2.1'
-const UV = 'uv==0.13.9'
-// PyTorch with the CUDA libraries that its wheel requires takes 5.4 GB; pip keeps the wheels beside them while it unpacks.
-const SPACE_NEEDED = 8e9
 // Settings that would send packages elsewhere than into the venv, or modules into it from elsewhere.
 const MISLEADING = new Set(['PYTHONPATH', 'PYTHONHOME', 'VIRTUAL_ENV', 'PIP_TARGET', 'PIP_PREFIX', 'PIP_USER'])
 const MARKER = 'plimsoll-complete.json'
 
-const INSTALL_PYTHON =
-  'Install Python 3.9 or newer (Debian and Ubuntu: apt-get install python3 python3-venv; Fedora: dnf install python3), ' +
-  'or name one with PLIMSOLL_PYTHON.'
 const INSTALL_TORCH =
   'Install PyTorch there (python -m pip install torch numpy), name another Python with PLIMSOLL_PYTHON, ' +
   'or unset PLIMSOLL_PYTHON to let Plimsoll prepare one.'
@@ -131,15 +105,6 @@ export async function findPython(
   return { python, version }
 }
 
-function accepted(look: Look | null, name: string): Interpreter {
-  if (look === null) throw new EnvironmentFault('no-python', `${name} was not found.`, INSTALL_PYTHON)
-  if (look.kind === 'python') return look.interpreter
-  if (look.kind === 'unusable') {
-    throw new EnvironmentFault('unusable', `${name} cannot be used: ${look.why}`, INSTALL_PYTHON)
-  }
-  throw new EnvironmentFault('python-too-old', `${name} is Python ${look.version}; 3.9 is needed.`, INSTALL_PYTHON)
-}
-
 async function namedEnvironment(named: string, preparation: Preparation): Promise<PythonEnvironment> {
   const name = `PLIMSOLL_PYTHON (${named})`
   const interpreter = accepted(await lookAt(named, preparation.env, 10_000, preparation.signal), name)
@@ -176,10 +141,6 @@ async function foundEnvironment(interpreter: Interpreter, preparation: Preparati
   mkdirSync(preparation.cacheDir, { recursive: true })
   writeByRename(note, seen)
   return { ...environment, torchVersion: imported.version }
-}
-
-function withTorchrun(interpreter: Interpreter): string | null {
-  return interpreter.scripts.find((folder) => executable(join(folder, 'torchrun'))) ?? null
 }
 
 async function importTorch(
@@ -294,7 +255,7 @@ async function fill(
   if (bavail * bsize < SPACE_NEEDED) throw noSpace(cacheDir, `${gigabytes(bavail * bsize)} are free`)
   const kept = Object.fromEntries(Object.entries(env).filter(([name]) => !MISLEADING.has(name)))
   const inside: Env = { ...kept, PIP_NO_INPUT: '1', PIP_DISABLE_PIP_VERSION_CHECK: '1', TMPDIR: join(scratch, 'tmp') }
-  const step = async (argv: readonly string[], more: Env, onLine?: (line: string) => void): Promise<Ended> => {
+  const step: Step = async (argv, more, onLine) => {
     const guarded = [base.python, '-I', '-S', '-c', DIE_WITH_PARENT, String(process.pid), ...argv]
     const ended = await run(guarded, { env: { ...inside, ...more }, signal, lock, onLine, timeoutMs: 3_600_000 })
     if (/No space left on device|Disk quota exceeded|os error 28\b/.test(ended.stdout + ended.stderr)) {
@@ -330,90 +291,6 @@ async function fill(
   return whole
 }
 
-type Step = (argv: readonly string[], more: Env, onLine?: (line: string) => void) => Promise<Ended>
-
-/** With uv, which is four times as fast; with pip where uv does not come or does not manage. */
-async function install(
-  packages: readonly string[],
-  folder: string,
-  scratch: string,
-  base: Interpreter,
-  step: Step,
-  preparation: Preparation,
-): Promise<void> {
-  const { env, progress } = preparation
-  const tools = join(scratch, 'tools')
-  const pip = [join(tools, 'bin', 'python'), '-m', 'pip']
-  progress.tell('preparing', 'a virtual environment for the installer')
-  await venv([tools], base, step)
-  progress.tell('preparing', 'fetching the installer')
-  const fetched = await step([...pip, 'install', '--retries', '1', '--timeout', '15', UV], {})
-  // pip knows more about mirrors and proxies than uv: when it reaches nothing, nothing will.
-  if (fetched.code !== 0 && unreachable(fetched)) throw noNetwork(fetched)
-  if (fetched.code === 0) {
-    await venv(['--without-pip', folder], base, step)
-    const configured = await pipSettings(pip, step, env)
-    const argv = [join(tools, 'bin', 'uv'), 'pip', 'install', '--python', join(folder, 'bin', 'python'), ...packages]
-    const watch = new UvLines(progress)
-    const settings = { UV_CACHE_DIR: join(scratch, 'uv'), UV_PYTHON_DOWNLOADS: 'never', ...configured }
-    progress.tell('installing PyTorch', 'asking which packages it needs')
-    const installed = await step(argv, settings, (line) => watch.line(line))
-    if (installed.code === 0) return
-    remove(folder)
-  }
-  progress.tell('installing PyTorch', 'with pip')
-  await venv([folder], base, step)
-  const bar = await rawProgress(pip, step)
-  const watch = new PipLines(progress)
-  const argv = [join(folder, 'bin', 'python'), '-m', 'pip', 'install', '--retries', '2', '--progress-bar', bar]
-  const installed = await step([...argv, ...packages], {}, (line) => watch.line(line))
-  if (installed.code === 0) return
-  if (unreachable(installed)) throw noNetwork(installed)
-  throw new EnvironmentFault(
-    'unusable',
-    `PyTorch could not be installed: ${complaint(installed)}`,
-    'Name a Python that has PyTorch with PLIMSOLL_PYTHON.',
-  )
-}
-
-async function venv(argv: readonly string[], base: Interpreter, step: Step): Promise<void> {
-  const made = await step([base.python, '-m', 'venv', ...argv], {})
-  if (made.code === 0) return
-  throw new EnvironmentFault(
-    'unusable',
-    `${base.python} could not make a virtual environment: ${complaint(made)}`,
-    `Install what it lacks (Debian and Ubuntu: apt-get install python3.${base.minor}-venv), or name a Python that has ` +
-      'PyTorch with PLIMSOLL_PYTHON.',
-  )
-}
-
-/** uv does not read what pip is configured with; a mirror and a certificate are passed on unless uv has its own. */
-async function pipSettings(pip: readonly string[], step: Step, env: Env): Promise<Env> {
-  const listed = await step([...pip, 'config', 'list'], {})
-  const settings = new Map<string, string>()
-  for (const line of listed.stdout.split('\n')) {
-    const match = /^(?:global|install|:env:)\.([a-z-]+)='(.*)'$/.exec(line.trim())
-    if (match?.[1] !== undefined && match[2] !== undefined) settings.set(match[1], match[2])
-  }
-  const passed: Record<string, string> = {}
-  const pass = (setting: string, variable: string, unless: readonly string[]): void => {
-    const value = settings.get(setting)
-    const own = unless.some((name) => env[name] !== undefined)
-    if (value !== undefined && !own) passed[variable] = value
-  }
-  pass('index-url', 'UV_DEFAULT_INDEX', ['UV_DEFAULT_INDEX', 'UV_INDEX_URL', 'UV_INDEX'])
-  pass('extra-index-url', 'UV_INDEX', ['UV_INDEX', 'UV_EXTRA_INDEX_URL'])
-  pass('cert', 'SSL_CERT_FILE', ['SSL_CERT_FILE'])
-  return passed
-}
-
-/** pip tells its progress in plain lines from 24.1. */
-async function rawProgress(pip: readonly string[], step: Step): Promise<'raw' | 'off'> {
-  const said = await step([...pip, '--version'], {})
-  const version = /^pip (\d+(?:\.\d+)*)/.exec(said.stdout)?.[1]
-  return version !== undefined && atLeast(version, '24.1') ? 'raw' : 'off'
-}
-
 /** Only one at a time fills the cache. The kernel holds the lock for us and for the installers, which inherit it. */
 async function tryLock(python: string, lock: number, preparation: Preparation): Promise<boolean> {
   // A lock of flock belongs to the open file and not to the process that asked for it: it stays ours after this one has ended.
@@ -446,304 +323,8 @@ if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 `
 
-// Interpreters.
-
-const PROBE = `
-import json, os, sys
-said = {'python': sys.executable, 'version': list(sys.version_info[:3])}
-if sys.version_info >= (3, 9):
-    import importlib.metadata, importlib.util, sysconfig
-    said['lacks'] = [name for name in ('venv', 'ensurepip') if importlib.util.find_spec(name) is None]
-    found = importlib.util.find_spec('torch')
-    try:
-        said['torch'] = importlib.metadata.version('torch') if found else None
-    except importlib.metadata.PackageNotFoundError:
-        said['torch'] = None
-    said['torchFile'] = found.origin if found else None
-    said['scripts'] = [os.path.dirname(sys.executable), sysconfig.get_path('scripts')]
-    if 'posix_user' in sysconfig.get_scheme_names():
-        said['scripts'].append(sysconfig.get_path('scripts', 'posix_user'))
-print(json.dumps(said))
-`
-
-/** Asks an interpreter, by name or path, what it is; null where there is none of that name. */
-async function lookAt(name: string, env: Env, timeoutMs: number, signal?: AbortSignal): Promise<Look | null> {
-  const path = onPath(name, env)
-  if (path === null) return null
-  const ended = await run([path, '-c', PROBE], { env, signal, timeoutMs })
-  if (ended.timedOut) return { kind: 'unusable', why: `${path} did not answer in time` }
-  // A shim in front of interpreters answers so for a version that is not installed.
-  if (ended.code === 127 && name.includes('.')) return null
-  const said = asRecord(lastLine(ended.stdout))
-  const python = said?.['python']
-  const version = numbers(said?.['version'])
-  const [major, minor] = version
-  if (ended.code !== 0 || typeof python !== 'string' || major === undefined || minor === undefined) {
-    return { kind: 'unusable', why: `${path} does not answer like Python: ${complaint(ended)}` }
-  }
-  if (major < 3 || minor < OLDEST_MINOR) {
-    return { kind: 'too-old', version: version.join('.') }
-  }
-  if (!isAbsolute(python)) return { kind: 'unusable', why: `${path} does not know where its interpreter is` }
-  const torch = said?.['torch']
-  const torchFile = said?.['torchFile']
-  const interpreter = {
-    python,
-    version: version.join('.'),
-    minor,
-    lacks: texts(said?.['lacks']),
-    torch: typeof torch === 'string' ? torch : null,
-    torchFile: typeof torchFile === 'string' ? torchFile : null,
-    scripts: texts(said?.['scripts']),
-  }
-  return { kind: 'python', interpreter }
-}
-
-function onPath(name: string, env: Env): string | null {
-  if (name.includes('/')) return executable(name) ? resolve(name) : null
-  for (const folder of (env['PATH'] ?? '').split(delimiter)) {
-    if (folder !== '' && executable(join(folder, name))) return join(folder, name)
-  }
-  return null
-}
-
-function executable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
-  }
-}
-
-// Processes.
-
-type Ended = {
-  readonly code: number | null
-  readonly timedOut: boolean
-  readonly stdout: string
-  readonly stderr: string
-}
-
-type RunOptions = {
-  readonly env: Env
-  readonly timeoutMs: number
-  readonly signal?: AbortSignal | undefined
-  /** A descriptor that the process inherits as number 3. */
-  readonly lock?: number
-  readonly onLine?: ((line: string) => void) | undefined
-}
-
-/** Runs a program in a process group of its own, which an abort or the time limit kills as a whole. */
-async function run(argv: readonly string[], options: RunOptions): Promise<Ended> {
-  options.signal?.throwIfAborted()
-  const [file = '', ...rest] = argv
-  const { promise, resolve: done, reject } = Promise.withResolvers<Ended>()
-  const child = spawn(file, rest, {
-    env: { ...options.env },
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', ...(options.lock === undefined ? [] : [options.lock])],
-  })
-  let timedOut = false
-  const end = (): void => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-    } catch {
-      // Ended meanwhile.
-    }
-  }
-  const limit = setTimeout(() => {
-    timedOut = true
-    end()
-  }, options.timeoutMs)
-  options.signal?.addEventListener('abort', end)
-  const said = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const) {
-    let begun = ''
-    child[name]?.setEncoding('utf8').on('data', (text: string) => {
-      said[name] = (said[name] + text).slice(-100_000)
-      const lines = (begun + text).split(/[\r\n]/)
-      begun = lines.pop() ?? ''
-      for (const line of lines) options.onLine?.(line)
-    })
-  }
-  child.on('error', (error) => done({ code: null, timedOut, stdout: '', stderr: error.message }))
-  child.on('close', (code) => {
-    if (options.signal?.aborted === true) reject(abortReason(options.signal))
-    else done({ code, timedOut, ...said })
-  })
-  try {
-    return await promise
-  } finally {
-    clearTimeout(limit)
-    options.signal?.removeEventListener('abort', end)
-  }
-}
-
-function abortReason(signal: AbortSignal): Error {
-  const reason: unknown = signal.reason
-  return reason instanceof Error ? reason : new Error('aborted', { cause: reason })
-}
-
-/** The line that tells why, without the names and passwords that an address may carry. */
-function complaint(ended: Ended): string {
-  const lines = (ended.stderr.trim() === '' ? ended.stdout : ended.stderr)
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-  const telling = lines.findLast((line) => /error|cannot|could not|no such|not found/i.test(line)) ?? lines.at(-1)
-  const text = telling ?? (ended.code === null ? 'it was killed' : `it ended with ${ended.code} and said nothing`)
-  return text
-    .trim()
-    .replaceAll(/\/\/[^/@\s]*@/g, '//')
-    .slice(-400)
-}
-
-// Faults.
-
-const UNREACHABLE =
-  /NewConnectionError|ConnectTimeout|ConnectionError|Read timed out|Failed to establish|name resolution|refused|unreachable|SSLError|CERTIFICATE_VERIFY|ProxyError|from versions: none|error sending request|dns error/i
-
-const unreachable = (ended: Ended): boolean => UNREACHABLE.test(ended.stdout + ended.stderr)
-
-function noNetwork(ended: Ended): EnvironmentFault {
-  const lines = (ended.stdout + ended.stderr).split('\n')
-  const telling = lines.find((line) => UNREACHABLE.test(line) && !line.includes('from versions'))
-  return new EnvironmentFault(
-    'no-network',
-    `The package index cannot be reached: ${complaint(telling === undefined ? ended : { ...ended, stderr: telling })}`,
-    'Connect this machine, or name your proxy with HTTPS_PROXY, your mirror with PIP_INDEX_URL or your certificates with ' +
-      'PIP_CERT; or name a Python that has PyTorch with PLIMSOLL_PYTHON.',
-  )
-}
-
-function noSpace(cacheDir: string, said: string): EnvironmentFault {
-  return new EnvironmentFault(
-    'no-space',
-    `PyTorch needs ${gigabytes(SPACE_NEEDED)} in ${cacheDir}: ${said}.`,
-    'Free some space there, or name a Python that has PyTorch with PLIMSOLL_PYTHON.',
-  )
-}
-
-function faultOfFileSystem(error: unknown, cacheDir: string): unknown {
-  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error
-  if (error.code === 'ENOSPC' || error.code === 'EDQUOT') return noSpace(cacheDir, error.message)
-  return new EnvironmentFault(
-    'unusable',
-    `${cacheDir} cannot be used: ${error.message}`,
-    'Give this user the right to write there, or name a Python that has PyTorch with PLIMSOLL_PYTHON.',
-    error,
-  )
-}
-
-// What the installers say while they work.
-
-/** Tells at most twice a second, the last word of each half second. */
-class Progress {
-  readonly #tell: (progress: PreparationProgress) => void
-  #next: PreparationProgress | null = null
-  #timer: NodeJS.Timeout | null = null
-
-  constructor(tell: (progress: PreparationProgress) => void) {
-    this.#tell = tell
-  }
-
-  tell(phase: string, detail: string): void {
-    this.#next = { phase, detail }
-    if (this.#timer !== null) return
-    this.#say()
-    this.#timer = setInterval(() => this.#say(), 500)
-  }
-
-  end(): void {
-    this.#say()
-    if (this.#timer !== null) clearInterval(this.#timer)
-  }
-
-  #say(): void {
-    if (this.#next !== null) this.#tell(this.#next)
-    this.#next = null
-  }
-}
-
-class UvLines {
-  readonly #progress: Progress
-  readonly #sizes = new Map<string, number>()
-  #done = 0
-
-  constructor(progress: Progress) {
-    this.#progress = progress
-  }
-
-  line(line: string): void {
-    const begun = /^\s*Downloading (\S+) \(([\d.]+)([KMG])iB\)/.exec(line)
-    if (begun?.[1] !== undefined) {
-      this.#sizes.set(begun[1], Number(begun[2]) * ({ K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[begun[3] ?? 'M'] ?? 1))
-    }
-    const ended = /^\s*Downloaded (\S+)/.exec(line)
-    if (ended?.[1] !== undefined) this.#done += this.#sizes.get(ended[1]) ?? 0
-    if (begun !== null || ended !== null) {
-      const known = [...this.#sizes.values()].reduce((sum, size) => sum + size, 0)
-      this.#progress.tell('installing PyTorch', `${gigabytes(this.#done)} of ${gigabytes(known)} downloaded`)
-    } else if (line.startsWith('Prepared ')) this.#progress.tell('installing PyTorch', 'unpacking')
-  }
-}
-
-class PipLines {
-  readonly #progress: Progress
-  #file = ''
-
-  constructor(progress: Progress) {
-    this.#progress = progress
-  }
-
-  line(line: string): void {
-    const file = /^\s*Downloading (?:\S*\/)?([^\s/]+\.whl)/.exec(line)?.[1]
-    if (file !== undefined) {
-      this.#file = file.split('-')[0] ?? file
-      this.#progress.tell('installing PyTorch', `downloading ${this.#file}`)
-    }
-    const bytes = /^Progress (\d+) of (\d+)/.exec(line)
-    if (bytes !== null) {
-      const told = `${gigabytes(Number(bytes[1]))} of ${gigabytes(Number(bytes[2]))}`
-      this.#progress.tell('installing PyTorch', `downloading ${this.#file}: ${told}`)
-    } else if (line.startsWith('Installing collected')) this.#progress.tell('installing PyTorch', 'unpacking')
-  }
-}
-
-// Small things.
-
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`
-
-function atLeast(version: string, wanted: string): boolean {
-  const [have, want] = [version, wanted].map((text) => text.split(/[.+]/).map((part) => Number.parseInt(part, 10) || 0))
-  const [major = 0, minor = 0] = have ?? []
-  const [wantedMajor = 0, wantedMinor = 0] = want ?? []
-  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)
-}
-
-const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.trim() ?? ''
-
-const texts = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []
-
-const numbers = (value: unknown): number[] =>
-  Array.isArray(value) ? value.filter((item): item is number => typeof item === 'number') : []
-
-function asRecord(text: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null
-  } catch {
-    return null
-  }
-}
-
 function readText(path: string): string | null {
   return existsSync(path) ? readFileSync(path, 'utf8') : null
-}
-
-function remove(folder: string): void {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 
 function writeByRename(path: string, text: string): void {

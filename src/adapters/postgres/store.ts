@@ -11,7 +11,7 @@ import { policyStore, tokenStore } from './policy.ts'
 import type { Database } from './pool.ts'
 import { requestStore } from './requests.ts'
 import { viewStore } from './views.ts'
-import { readWorld } from './world.ts'
+import { readShares, readWorld } from './world.ts'
 
 export function postgresStore(database: Database, clock: Clock, settings: { readonly blindAfterMs: number }): Store {
   const books = booksStore(database, clock)
@@ -32,6 +32,7 @@ export function postgresStore(database: Database, clock: Clock, settings: { read
         throw error
       }
     },
+    shares: () => readShares(database),
     world: (health) => readWorld(database, clock, health),
     commit: (epoch, items) => commitItems(database, clock, settings.blindAfterMs, epoch, items),
     async specs(runs) {

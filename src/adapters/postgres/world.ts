@@ -54,3 +54,14 @@ export async function readWorld(
     }
   })
 }
+
+export async function readShares(database: Database): Promise<Pick<World, 'projects' | 'budgets'>> {
+  const projects = await database.query<ProjectRow>(
+    sql('select name, parent, quota_gpus, max_priority, version from project'),
+  )
+  const budgets = await database.query<BudgetRow>(sql('select * from budget order by id'))
+  return {
+    projects: new Map(projects.map(projectOf).map((project) => [project.name, project])),
+    budgets: new Map(budgets.map(budgetOf).map((budget) => [budget.id, budget])),
+  }
+}

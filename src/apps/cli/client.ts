@@ -1,91 +1,82 @@
-// Talks to the API. Where it is and who asks comes from the environment, else from the home's client.json.
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
+// Talks to the API. A problem becomes a CliError with the exit code that the surface promises.
+import type { DocumentName, Wire } from '../../contract/documents.ts'
+import type { ProblemDocument } from '../../contract/problem-document.ts'
+import { CliError, EXIT } from './exit.ts'
+import { visible } from './format.ts'
+import type { Target } from './target.ts'
+import { target } from './target.ts'
 
-/** Exit codes are promises: scripts depend on them. */
-export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3, notFound: 4, noServer: 5 } as const
-
-export class CliError extends Error {
-  readonly exitCode: number
-
-  constructor(exitCode: number, message: string) {
-    super(message)
-    this.exitCode = exitCode
-  }
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+export type Ask = {
+  readonly body?: unknown
+  readonly query?: Readonly<Record<string, string | number | undefined>>
+  readonly headers?: Readonly<Record<string, string>>
+  /** Another server than the known one. */
+  readonly at?: Target
 }
 
-export const homeFolder = (): string => process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll')
+/** The ledger of a long time is the slowest answer. */
+const TIMEOUT_MS = 60_000
 
-type Target = { readonly url: string; readonly token: string }
-
-function target(): Target {
-  const { PLIMSOLL_URL: url, PLIMSOLL_TOKEN: token } = process.env
-  if (url !== undefined && token !== undefined) return { url, token }
-  const path = join(homeFolder(), 'client.json')
-  if (!existsSync(path)) {
-    throw new CliError(
-      EXIT.noServer,
-      `no server is known: ${path} is not there. Start one with plimsoll up, or set PLIMSOLL_URL and PLIMSOLL_TOKEN.`,
-    )
-  }
-  if ((statSync(path).mode & 0o077) !== 0)
-    throw new CliError(EXIT.usage, `${path} can be read by others: chmod 600 ${path}, and revoke its token`)
-  try {
-    const file = JSON.parse(readFileSync(path, 'utf8')) as Partial<Target>
-    return { url: url ?? file.url ?? '', token: token ?? file.token ?? '' }
-  } catch {
-    throw new CliError(EXIT.usage, `${path} is not JSON: start plimsoll up again, which writes it anew`)
-  }
-}
-
-type ProblemBody = {
-  readonly code?: string
-  readonly detail?: string
-  readonly whatToDo?: string
-  readonly errors?: readonly { readonly pointer?: string; readonly message?: string; readonly hint?: string | null }[]
-}
-
-const TIMEOUT_MS = 30_000
-
-/** One request; a problem becomes a CliError with the exit code that the surface promises. */
-export async function ask<Document = Record<string, unknown>>(
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+export async function ask<Name extends DocumentName>(
+  name: Name,
+  method: Method,
   path: string,
-  options: {
-    readonly body?: unknown
-    readonly query?: Readonly<Record<string, string | number | undefined>>
-    readonly headers?: Readonly<Record<string, string>>
-  } = {},
-): Promise<Document> {
-  const { url, token } = target()
+  options: Ask = {},
+): Promise<Wire<Name>> {
+  const { url, token } = options.at ?? target()
   const address = new URL(`/api/v1${path}`, url)
   for (const [key, value] of Object.entries(options.query ?? {}))
     if (value !== undefined) address.searchParams.set(key, String(value))
-  const response = await fetch(address, {
-    method,
-    headers: {
-      authorization: `Bearer ${token}`,
-      ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...options.headers,
-    },
-    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  }).catch((error: unknown) => {
-    const why = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
-    throw new CliError(EXIT.noServer, `${url} does not answer (${why}). Is plimsoll up running?`)
-  })
-  const body: unknown = await response.json().catch(() => ({}))
-  if (response.ok) return body as Document
-  throw errorOf(response.status, body as ProblemBody)
+  const response = await send(url, address, method, token, options)
+  const body: unknown = await response.json().catch(() => null)
+  if (!response.ok) throw errorOf(response.status, body)
+  const schema = body !== null && typeof body === 'object' && 'schema' in body ? body.schema : undefined
+  if (schema !== `plimsoll.${name}/v1`)
+    throw new CliError(EXIT.failed, `what answers at ${url.origin} is not a plimsoll of this version`)
+  return body as Wire<Name>
 }
 
-function errorOf(status: number, body: ProblemBody): CliError {
-  const places = (body.errors ?? []).map(
-    (each) => `\n  ${each.pointer ?? ''}: ${each.message ?? ''}${each.hint ? ` (${each.hint})` : ''}`,
-  )
-  const text = `${body.detail ?? `the server answered ${status}`}${places.join('')}${body.whatToDo === undefined ? '' : `\n  ${body.whatToDo}`}`
-  return new CliError(exitOf(status, body.code), text)
+async function send(url: URL, address: URL, method: Method, token: string, options: Ask): Promise<Response> {
+  const hasBody = options.body !== undefined
+  try {
+    return await fetch(address, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(hasBody ? { 'content-type': 'application/json' } : {}),
+        ...options.headers,
+      },
+      ...(hasBody ? { body: JSON.stringify(options.body) } : {}),
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+    const why =
+      cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED'
+        ? 'nobody listens there'
+        : String(cause)
+    throw new CliError(EXIT.noServer, `${url.origin} does not answer (${why}). Is plimsoll up running?`)
+  }
+}
+
+function errorOf(status: number, answer: unknown): CliError {
+  const body = (answer ?? {}) as Partial<ProblemDocument>
+  const detail = body.detail ?? `the server answered ${status}`
+  const places = (body.errors ?? [])
+    // One place that only repeats the whole is not worth a line.
+    .filter((each, _, all) => all.length > 1 || each.message !== detail)
+    .map(
+      (each) =>
+        `${each.pointer === '' ? '' : `${each.pointer}: `}${each.message}${each.hint === null ? '' : ` (${each.hint})`}`,
+    )
+  const lines = [
+    detail,
+    ...places,
+    ...(body.whatToDo === undefined || (body.code === 'invalid' && places.length > 0) ? [] : [body.whatToDo]),
+  ]
+  return new CliError(exitOf(status, body.code), lines.map(visible).join('\n  '))
 }
 
 function exitOf(status: number, code: string | undefined): number {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { FastifyBaseLogger } from 'fastify'
+import type { ServerOptions } from '../../adapters/http/server.ts'
 import { createServer } from '../../adapters/http/server.ts'
 import { parsePolicyValue } from '../../contract/policy.ts'
 import { parseRunSpecValue } from '../../contract/run-spec.ts'
@@ -18,7 +18,7 @@ export async function startApi(
   service: Service,
   files: Files,
   home: string,
-  logger: FastifyBaseLogger,
+  logger: ServerOptions['log'],
   who: Principal,
 ): Promise<Api> {
   const { host, port } = files.config.listen

@@ -1,6 +1,5 @@
 // `plimsoll up`: one process with everything, on a home of its own. It holds the home's lock while it lives; PostgreSQL and the
 // supervisors of workers are processes of their own, so that kill -9 of this one costs nothing but time.
-import { mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { EnvironmentFault } from '../../adapters/local/environment.ts'
@@ -13,6 +12,7 @@ import { readSettings } from '../parts/files.ts'
 import type { Service } from '../parts/service.ts'
 import { startApi } from './api.ts'
 import { Demonstration } from './demo.ts'
+import { keepPostgres } from './keep-postgres.ts'
 import { findInterpreter, localCluster } from './local.ts'
 import { Exit, say } from './say.ts'
 import { startAll } from './start.ts'
@@ -50,7 +50,6 @@ export async function runUp(options: UpOptions): Promise<number> {
 async function up(options: UpOptions): Promise<number> {
   const home = resolve(options.home ?? process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll'))
   const files = readSettings(home)
-  mkdirSync(home, { recursive: true, mode: 0o700 })
   const lock = await takeHomeLock(home)
   if (!lock.held) {
     const pid = lock.holder.pid === null ? '' : ` (process ${lock.holder.pid})`
@@ -66,7 +65,7 @@ async function up(options: UpOptions): Promise<number> {
   try {
     say(`home ${home}, log ${join(home, 'plimsoll.log')}`)
     const interpreter = await findInterpreter()
-    const postgres = options.database === null ? await startEmbeddedPostgres({ home, log: toLog }) : null
+    let postgres = options.database === null ? await startEmbeddedPostgres({ home, log: toLog }) : null
     if (postgres?.adopted === true) say('PostgreSQL was still running and is used again')
     const demo = options.demo ? new Demonstration() : null
     let service: Service | null = null
@@ -81,10 +80,12 @@ async function up(options: UpOptions): Promise<number> {
         ],
       })
       const api = await startApi(service, files, home, logs.pino.child({}, { level: 'warn' }), principal())
+      const keeping = postgres === null ? null : keepPostgres(service, home, postgres, toLog)
       try {
         return await serve(options, service, api.url, demo, ending, home)
       } finally {
         await api.close()
+        postgres = (await keeping?.stop()) ?? postgres
       }
     } finally {
       await service?.stop()

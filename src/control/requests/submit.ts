@@ -69,7 +69,7 @@ export async function submit(
 /** The run that a spec would become; nothing is written. */
 export async function draft(context: RequestContext, who: Principal, spec: RunSpec): Promise<Answer<Run>> {
   const { control } = context
-  const world = await control.store.world(control.health)
+  const { projects, budgets } = await control.store.shares()
   const { framework } = spec.training
   return runOfSpec(
     spec,
@@ -77,8 +77,8 @@ export async function draft(context: RequestContext, who: Principal, spec: RunSp
     who.kind === 'user' ? who.name : '',
     control.clock.now(),
     {
-      projects: world.projects,
-      budgets: world.budgets,
+      projects,
+      budgets,
       clusters: new Set(control.clusters.keys()),
       defaultCluster: context.defaultCluster,
       peaks: context.peaks,

@@ -2,7 +2,7 @@
 // the wall itself stands in the commit, and once more outside, as the deadline that the cluster keeps while we are dead.
 import type { Attempt } from '../../domain/attempt.ts'
 import type { Budget, Reserve } from '../../domain/budget.ts'
-import { chargeCeiling, chargeOf, lastsGpuMs, left } from '../../domain/budget.ts'
+import { chargeCeiling, chargeOf, grant, lastsGpuMs, left } from '../../domain/budget.ts'
 import type { BudgetId } from '../../domain/ids.ts'
 import type { Item, Write } from '../../domain/item.ts'
 import type { Run } from '../../domain/run.ts'
@@ -74,8 +74,8 @@ function extensions(
     const budget = budgets.get(reserve.budget)
     const lasts = budget === undefined ? null : lastsGpuMs(budget, reserve, price)
     if (budget === undefined || lasts === null) continue
-    const granted = chargeToGpuMs(budget, reserve.granted, price)
-    if (lasts > Math.max(granted / EXTEND_SHARE, EXTEND_MS * gpus)) {
+    const whole = chargeToGpuMs(budget, reserve.granted, price)
+    if (lasts > Math.max(whole / EXTEND_SHARE, EXTEND_MS * gpus)) {
       extended.push(reserve)
       continue
     }
@@ -84,8 +84,10 @@ function extensions(
     const amount = budget.hard ? Math.min(want, Math.max(0, left(budget))) : want
     if (amount > 0) {
       writes.push({ kind: 'reserve', run: run.id, budget: budget.id, amount })
-      budgets.set(budget.id, { ...budget, reserved: budget.reserved + amount })
-      extended.push({ ...reserve, granted: reserve.granted + amount })
+      const granted = grant(budget, reserve, amount)
+      if (!granted.ok) throw new Error(`bug: budget ${budget.id} has not what it has left`)
+      budgets.set(budget.id, granted.budget)
+      extended.push(granted.reserve)
     } else if (budget.hard && lasts <= (durations.checkpointMs + durations.graceMs) * gpus) return { kind: 'stop' }
     else extended.push(reserve)
   }

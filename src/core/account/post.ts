@@ -164,11 +164,14 @@ function classify(
   return result
 }
 
-/** The first mark at or after the cell's end covers back into it; nothing later matters. */
+/** The first mark at or after the cell's end covers back into it; nothing later than that moment matters. */
 function endOfLook(facts: readonly Fact[], first: number, to: EpochMs, source: string | null): number {
+  let markAt: EpochMs | null = null
   for (let index = first; index < facts.length; index += 1) {
     const fact = facts[index]
-    if (fact !== undefined && fact.at >= to && fact.body.kind === 'step' && fact.source === source) return index + 1
+    if (fact === undefined) continue
+    if (markAt !== null && fact.at > markAt) return index
+    if (fact.at >= to && fact.body.kind === 'step' && fact.source === source) markAt ??= fact.at
   }
   return facts.length
 }
@@ -229,8 +232,19 @@ export function difference(balance: Balance, old: Balance): Balance {
   return lines
 }
 
+/** A store may give the keys back in another order. */
 function sameSummary(a: CellSummary, b: CellSummary): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
+  return JSON.stringify(inOrder(a)) === JSON.stringify(inOrder(b))
+}
+
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder)
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .map(([key, each]) => [key, inOrder(each)] as const)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  )
 }
 
 /** The cell from which an attempt has to be read again; null when nothing about it is due. */

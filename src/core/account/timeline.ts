@@ -84,9 +84,9 @@ export function timelineOf(input: TimelineInput): Timeline {
     const step = stepOf(fact)
     const total = state.uncovered + lengthOf(gap)
     const isInside = fact.at < to
-    const resumed = newestResumed(resumes, gapFrom, fact.at) ?? state.resumed
+    const resumed = newestResumed(resumes, from, state.lastMarkAt, fact.at) ?? state.resumed
     const mark = markOf(fact.at, step, state, resumed, input.sequenceLength)
-    const cover = coverOf(step, mark, total)
+    const cover = coverOf(step, mark, total, state.lastMarkAt)
     fillGap(pieces, gap, to, { input, state, doneAt, coveredFrom: total - cover, mark: marks.length })
     marks.push(isInside ? mark : { ...mark, tokens: mark.tokens === null ? null : 0 })
     if (!isInside) break
@@ -136,7 +136,7 @@ function blockedStretches(input: TimelineInput, to: EpochMs): Blocked[] {
 /** A phase lasts from its begin mark to the end mark of the same source; one without an end lasts as far as we look. */
 function phaseStretches(input: TimelineInput, to: EpochMs): Blocked[] {
   const open = new Map(input.carry.phases.map((phase) => [`${phase.source}|${phase.phase}`, phase.since]))
-  const stretches: Blocked[] = []
+  const stretches: (Blocked & { readonly source: string })[] = []
   for (const fact of input.facts) {
     if (fact.at >= to) break
     if (fact.body.kind === 'begin') {
@@ -145,15 +145,20 @@ function phaseStretches(input: TimelineInput, to: EpochMs): Blocked[] {
     } else if (fact.body.kind === 'end') {
       const key = `${fact.source}|${fact.body.phase}`
       const since = open.get(key)
-      if (since !== undefined) stretches.push({ from: since, to: fact.at, account: fact.body.phase })
+      if (since !== undefined)
+        stretches.push({ from: since, to: fact.at, account: fact.body.phase, source: fact.source })
       open.delete(key)
     }
   }
   for (const [key, since] of open) {
-    stretches.push({ from: since, to, account: key.slice(key.lastIndexOf('|') + 1) as AttemptAccount })
+    const bar = key.lastIndexOf('|')
+    stretches.push({ from: since, to, account: key.slice(bar + 1) as AttemptAccount, source: key.slice(0, bar) })
   }
-  return stretches.toSorted((a, b) => a.from - b.from)
+  // Where two overlap: by source, then by time. Never by what lies ahead, so that each cell sees the same order.
+  return stretches.toSorted((a, b) => compare(a.source, b.source) || a.from - b.from || compare(a.account, b.account))
 }
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** What of `[from, to)` no blocked stretch covers. `blocked` is sorted. */
 function freeStretches(blocked: readonly Stretch[], from: EpochMs, to: EpochMs): Stretch[] {
@@ -194,16 +199,24 @@ function openState(carry: Carry): State {
   }
 }
 
-/** A load marker may come from another worker than the steps do. */
-function newestResumed(resumes: readonly Fact[], from: EpochMs, to: EpochMs): number | null {
-  const newest = resumes.findLast((fact) => fact.at >= from && fact.at <= to)
+/** The newest load marker of `[from, to]` after the last mark. It may come from another worker than the steps do. */
+function newestResumed(
+  resumes: readonly Fact[],
+  from: EpochMs,
+  lastMarkAt: EpochMs | null,
+  to: EpochMs,
+): number | null {
+  const newest = resumes.findLast(
+    (fact) => fact.at >= from && fact.at <= to && (lastMarkAt === null || fact.at > lastMarkAt),
+  )
   return newest?.body.kind === 'resumed' ? newest.body.step : null
 }
 
-/** Milliseconds of u that a mark covers. A repeated step covers nothing. */
-function coverOf(step: Step, mark: Mark, total: number): number {
+/** Milliseconds of u that a mark covers. A repeated step covers nothing, nor does a first one that says no duration of its own. */
+function coverOf(step: Step, mark: Mark, total: number, lastMarkAt: EpochMs | null): number {
   if (mark.steps === 0) return 0
-  return step.durationMs === null ? total : Math.min(total, Math.round(step.durationMs * mark.steps))
+  if (step.durationMs === null) return lastMarkAt === null ? 0 : total
+  return Math.min(total, Math.round(step.durationMs * mark.steps))
 }
 
 /** Which steps a mark stands for. A mark that does not go up begins a segment when it goes down, and is a repeat when it is equal. */
@@ -211,7 +224,8 @@ function markOf(at: EpochMs, step: Step, state: State, resumed: number | null, s
   const current = state.segments.at(-1)
   const begins = current === undefined || step.step < current.last
   const before = begins ? (resumed ?? step.step - (step.steps ?? 1)) : current.last
-  const steps = Math.max(0, step.steps ?? step.step - Math.min(before, step.step))
+  const isRepeat = !begins && step.step === before
+  const steps = isRepeat ? 0 : Math.max(0, step.steps ?? step.step - Math.min(before, step.step))
   const samples =
     step.batch !== null
       ? step.batch * steps
@@ -232,8 +246,10 @@ function advance(state: State, step: Step, mark: Mark, resumed: number | null, d
   if (mark.segment === state.segments.length || current === undefined) {
     state.segments.push({ resume: resumed ?? mark.step - mark.steps, last: mark.step })
     state.resumed = null
-  } else if (mark.step > current.last) {
-    state.segments[state.segments.length - 1] = { ...current, last: mark.step }
+  } else {
+    if (mark.step > current.last) state.segments[state.segments.length - 1] = { ...current, last: mark.step }
+    // No segment began from it yet: the next one may, in whichever cell that is.
+    state.resumed = resumed
   }
   if (state.lastMarkAt !== null) state.distances = [...state.distances, distance].slice(-DISTANCES_MAX)
   state.marks += 1

@@ -17,7 +17,7 @@ export type Ending = {
   readonly attempt: Attempt
   readonly claims: readonly Claim[]
   readonly at: EpochMs
-  /** Nodes that were declared lost in this turn: nothing on them is kept. */
+  /** Nodes that are lost: nothing on them is kept. */
   readonly lostNodes: ReadonlySet<NodeId>
 }
 
@@ -26,10 +26,7 @@ export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>,
   const outcome = outcomeOf(attempt, claims)
   const failure = needsClass(outcome) ? classOfFailure(outcome, claims, tails) : null
   const message = messageOf(claims)
-  const paid = claims.reduce(
-    (sum, claim) => sum + claim.slots.length * Math.max(0, paidUntil(claim, at, durations) - claim.placedAt),
-    0,
-  )
+  const paid = paidGpuMs(claims, at, durations)
   const after = afterAttempt(ending, outcome, failure, message, durations)
   const writes: Write[] = claims.map((claim) => ({
     kind: 'release',
@@ -72,6 +69,14 @@ export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>,
 /** Its worker's end plus grace, at most the release; the store clamps to the moment of the commit. */
 function paidUntil(claim: Claim, at: EpochMs, durations: Durations): EpochMs {
   return earlier(at, plusMs(claim.endedAt ?? at, durations.graceMs))
+}
+
+/** What the run pays for claims that are released at `at`. */
+export function paidGpuMs(claims: readonly Claim[], at: EpochMs, durations: Durations): number {
+  return claims.reduce(
+    (sum, claim) => sum + claim.slots.length * Math.max(0, paidUntil(claim, at, durations) - claim.placedAt),
+    0,
+  )
 }
 
 /** The first worker that went wrong by itself; the others mostly fell because of it. */
@@ -150,7 +155,8 @@ function afterAttempt(
     return stay({ kind: 'failed', message: why }, why)
   }
   const backoff = Math.min(durations.backoffMaxMs, durations.backoffMinMs * 2 ** Math.min(run.failuresInRow, 30))
-  const lost = ending.lostNodes.size > 0
+  // Its own nodes: that some other node is lost is no reason to wait.
+  const lost = cause === 'node-lost' || attempt.placement.workers.some((worker) => ending.lostNodes.has(worker.node))
   const wait = lost ? durations.fenceAfterMs : backoff
   return {
     state: {

@@ -7,9 +7,9 @@ import type { Item, Write } from '../../domain/item.ts'
 import type { Node, NodeCondition } from '../../domain/node.ts'
 import type { Durations } from '../../domain/settings.ts'
 import type { EpochMs } from '../../domain/units.ts'
-import { plusMs } from '../../domain/units.ts'
+import { gpuMs, plusMs } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
-import { endAttempt } from './ending.ts'
+import { endAttempt, paidGpuMs } from './ending.ts'
 
 export type NodeFact = {
   readonly name: string
@@ -205,7 +205,15 @@ function attemptOnLost(
     )
   } else {
     writes.push({ kind: 'attempt', attempt: stopping })
-    writes.push({ kind: 'run', run: { ...run, state: { kind: 'stopping', attempt: attempt.id, cause: 'node-lost' } } })
+    const released = ended.filter((claim) => lost.has(claim.node))
+    writes.push({
+      kind: 'run',
+      run: {
+        ...run,
+        state: { kind: 'stopping', attempt: attempt.id, cause: 'node-lost' },
+        paidGpuMs: gpuMs(run.paidGpuMs + paidGpuMs(released, now, durations)),
+      },
+    })
   }
   return { about: `lose ${attempt.id}`, expects: [{ kind: 'run', id: run.id, version: run.version }], writes }
 }

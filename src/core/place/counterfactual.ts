@@ -29,8 +29,18 @@ export function counterfactual(world: World, id: RunId, settings: PlaceSettings)
 
 /** Whether the run alone would be placed: those before it in the queue count by what they hold, not by what they want. */
 export function starts(world: World, id: RunId, settings: PlaceSettings): boolean {
+  const run = world.runs.get(id)
+  if (run === undefined || isHeldBack(world, run)) return false
   const plan = planPlacements(world, [{ run: id, blocked: null }], settings)
   return plan.report.placed.some((placed) => placed.run === id)
+}
+
+/** What admit refuses before nodes are looked at: no node, quota or budget helps against it. */
+function isHeldBack(world: World, run: Run): boolean {
+  const { state } = run
+  const waits = state.kind === 'queued' && state.notBefore !== null && world.now < state.notBefore
+  const isReachable = world.clusters.get(run.cluster)?.kind === 'reachable'
+  return world.now < world.newestBookedTo || world.queue.paused || waits || !isReachable || run.wish !== 'run'
 }
 
 /** From the smallest change to the largest; pairs only where one thing alone is never enough. */
@@ -41,8 +51,9 @@ function* candidates(world: World, run: Run): Generator<Counterfactual> {
       change: (now) => ({ ...now, queue: { paused: false, reason: '' } }),
     }
   if (run.state.kind === 'queued' && run.state.notBefore !== null && run.state.notBefore > world.now) {
-    const seconds = Math.ceil((run.state.notBefore - world.now) / 1_000)
-    yield { text: `starts by itself in ${seconds} s`, change: (now) => now }
+    const until = run.state.notBefore
+    const seconds = Math.ceil((until - world.now) / 1_000)
+    yield { text: `starts by itself in ${seconds} s`, change: (now) => ({ ...now, now: until }) }
   }
   yield* unready(world, run)
   yield* quotas(world, run)

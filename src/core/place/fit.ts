@@ -43,13 +43,13 @@ function seatOn(resources: Resources, free: readonly FreeNode[]): Seat[] | null 
   return null
 }
 
-/** Slots of a node by index that no claim holds; `foreign` slots have no index of their own and are counted from the end. */
+/** Slots of a node by index that no claim holds; `foreign` slots have no index of their own and are the last ones of those. */
 export function freeSlots(node: Node, held: ReadonlyMap<NodeId, ReadonlyMap<number, Holder>>, mine: Holder): number[] {
   const taken = held.get(node.id)
   const free: number[] = []
-  for (let slot = 0; slot < node.inventory - node.foreign; slot += 1) {
+  for (let slot = 0; slot < node.inventory; slot += 1) {
     const holder = taken?.get(slot)
     if (holder === undefined || holder === mine) free.push(slot)
   }
-  return free
+  return free.slice(0, Math.max(0, free.length - node.foreign))
 }

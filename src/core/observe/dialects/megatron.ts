@@ -18,25 +18,31 @@ export const megatron: Dialect = { framework: 'megatron', read }
 
 function read(line: string): readonly FactBody[] {
   const iteration = ITERATION.exec(line)
-  if (iteration !== null) return [stepOf(line, iteration)]
+  if (iteration !== null) return withStep(iteration[1], (step) => [stepOf(line, iteration, step)])
   const saved = SAVED.exec(line)
   if (saved !== null)
-    return [
+    return withStep(saved[1], (step) => [
       { kind: 'end', phase: 'checkpoint' },
-      { kind: 'saved', step: Number(saved[1]) },
-    ]
+      { kind: 'saved', step },
+    ])
   if (SAVING.test(line)) return [{ kind: 'begin', phase: 'checkpoint' }]
   const loaded = LOADED.exec(line)
-  if (loaded !== null) return [{ kind: 'resumed', step: Number(loaded[1]) }]
+  if (loaded !== null) return withStep(loaded[1], (step) => [{ kind: 'resumed', step }])
   return DONE.test(line) ? [{ kind: 'done' }] : []
 }
 
-function stepOf(line: string, iteration: RegExpExecArray): FactBody {
+/** A line whose step is no safe integer is not one of Megatron's. */
+function withStep(text: string | undefined, facts: (step: number) => readonly FactBody[]): readonly FactBody[] {
+  const step = count(text)
+  return step === null ? [] : facts(step)
+}
+
+function stepOf(line: string, iteration: RegExpExecArray, step: number): FactBody {
   const elapsed = ELAPSED.exec(line)
   const unit = elapsed?.[1] === 's' ? 1_000 : 1
   return {
     kind: 'step',
-    step: Number(iteration[1]),
+    step,
     // The line does not say how many iterations it averages over: the distance to the line before tells.
     steps: null,
     durationMs: elapsed === null ? null : finite(Number(elapsed[2]) * unit),

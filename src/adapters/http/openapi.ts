@@ -1,0 +1,21 @@
+// The OpenAPI document: the routes, and nothing behind them.
+import type { Requests } from '../../ports/requests.ts'
+import type { Views } from '../../ports/views.ts'
+import { createServer } from './server.ts'
+
+export async function openApiDocument(version: string): Promise<unknown> {
+  const app = await createServer({
+    requests: {} as Requests,
+    views: {} as Views,
+    authenticate: async () => null,
+    readiness: async () => ({ ready: true, checks: {} }),
+    parseSpec: () => ({ ok: false, problems: [] }),
+    parsePolicy: () => ({ ok: false, problems: [] }),
+    hosts: () => null,
+    log: null,
+    version,
+  })
+  const document = app.swagger()
+  await app.close()
+  return document
+}

@@ -1,0 +1,71 @@
+// Shapes of what comes in. Keys that are not known are refused: a misspelt filter would answer another question than was asked.
+import { z } from 'zod'
+import type { LedgerKey } from '../../domain/documents.ts'
+import { IDEMPOTENCY_KEY_CHARS_MAX, LABEL_CHARS_MAX, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from '../../domain/limits.ts'
+import { ROLES } from '../../domain/principal.ts'
+import { epochMs } from '../../domain/units.ts'
+
+/** An id of a run, or `project/name` with the slash encoded as %2F. */
+export const runParams = z.strictObject({ run: z.string().min(1).max(200) })
+export const nodeParams = z.strictObject({ node: z.string().min(1).max(300) })
+export const tokenParams = z.strictObject({ id: z.string().min(1).max(64) })
+
+const page = {
+  limit: z.coerce.number().int().min(1).max(PAGE_ROWS_MAX).default(PAGE_ROWS_DEFAULT),
+  after: z.string().max(200).optional(),
+}
+export const pageQuery = z.strictObject(page)
+export const runsQuery = z.strictObject({
+  project: z.string().max(63).optional(),
+  state: z.string().max(20).optional(),
+  ...page,
+})
+export const logsQuery = z.strictObject({
+  worker: z.coerce.number().int().min(0).default(0),
+  attempt: z.coerce.number().int().min(1).optional(),
+  offset: z.coerce.number().int().min(0).default(0),
+})
+
+export const submitHeaders = z.looseObject({
+  'idempotency-key': z.string().min(1).max(IDEMPOTENCY_KEY_CHARS_MAX).optional(),
+})
+export const stopBody = z.strictObject({ now: z.boolean().default(false) }).nullish()
+export const reasonBody = z.strictObject({ reason: z.string().max(500).default('') }).nullish()
+
+const moment = z.iso
+  .datetime({ offset: true, error: 'must be a time of ISO 8601 with its zone, such as 2026-01-02T03:04:05Z' })
+  .transform((text) => epochMs(Date.parse(text)))
+const KEYS = /^(?:project|user|run|account|gpu|label:.+)$/
+const by = z
+  .string()
+  .max(500)
+  .default('account')
+  .transform((text) => text.split(','))
+  .pipe(
+    z
+      .array(
+        z
+          .string()
+          .max('label:'.length + LABEL_CHARS_MAX)
+          .regex(KEYS, 'must be project, user, run, account, gpu or label:KEY'),
+      )
+      .max(16)
+      .refine((keys) => new Set(keys).size === keys.length, 'names a key twice')
+      // Rows carry one label: a second would overwrite it.
+      .refine((keys) => keys.filter((key) => key.startsWith('label:')).length <= 1, 'can have one label'),
+  )
+  .transform((keys) => keys as readonly LedgerKey[])
+export const ledgerQuery = z.strictObject({ from: moment.optional(), to: moment.optional(), by })
+
+export const tokenBody = z.strictObject({
+  name: z.string().min(1).max(100),
+  subject: z.string().min(1).max(100),
+  role: z.enum(ROLES),
+  project: z.string().min(1).max(63).nullable().default(null),
+  ttlMs: z
+    .int()
+    .min(1_000)
+    .max(Number.MAX_SAFE_INTEGER / 2)
+    .nullable()
+    .default(null),
+})

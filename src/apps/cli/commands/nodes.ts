@@ -1,0 +1,48 @@
+import type { Command } from 'commander'
+import type { Wire } from '../../../contract/documents.ts'
+import { ask } from '../client.ts'
+import { table, when } from '../format.ts'
+import type { Output } from '../print.ts'
+import { json, show } from '../print.ts'
+
+export function nodesCommand(program: Command): void {
+  const nodes = json(program.command('nodes').description('the machines and what holds them')).action(
+    async (options: Output) => show(options, await ask('nodes', 'GET', '/nodes'), words),
+  )
+  for (const verb of ['cordon', 'uncordon'] as const) {
+    const what = verb === 'cordon' ? 'place nothing new on a node; what runs there may finish' : 'place on it again'
+    json(
+      nodes
+        .command(verb)
+        .argument('<node>', 'an id or a name that plimsoll nodes lists')
+        .description(what)
+        .option('--reason <text>', 'for those who look', ''),
+    ).action(async (node: string, _: Output, command: Command) => {
+      // `-o` is an option of nodes as well, and that is the one that hears it.
+      const options = command.optsWithGlobals<Output & { reason: string }>()
+      const path = `/nodes/${encodeURIComponent(node)}/${verb}`
+      const document = await ask('node-steered', 'POST', path, { body: { reason: options.reason } })
+      show(options, document, ({ node: id }) =>
+        verb === 'cordon' ? `${id} takes no new runs; what runs there may finish` : `${id} takes runs again`,
+      )
+    })
+  }
+}
+
+const words = ({ nodes }: Wire<'nodes'>): string =>
+  nodes.length === 0
+    ? 'no node was seen yet'
+    : table(
+        ['NODE', 'STATE', 'REASON', 'GPUS', 'HELD', 'FOREIGN', 'MODEL', 'SEEN', ''],
+        nodes.map((node) => [
+          node.id,
+          node.state,
+          node.reason,
+          node.gpus,
+          node.held,
+          node.foreign,
+          node.declared ? 'declared slots, no devices' : node.gpuModel,
+          when(node.observedAt),
+          node.message,
+        ]),
+      )

@@ -1,0 +1,62 @@
+import type { Command } from 'commander'
+import type { Wire } from '../../../contract/documents.ts'
+import { ask, runPath } from '../client.ts'
+import { duration, gpuHours, integer, localTime, money, table, visible, when } from '../format.ts'
+import type { Output } from '../print.ts'
+import { json, show } from '../print.ts'
+
+export function showCommand(program: Command): void {
+  json(program.command('show <run>').description('a run with its attempts and progress')).action(
+    async (run: string, options: Output) => show(options, await ask('show', 'GET', runPath(run)), words),
+  )
+}
+
+function words(run: Wire<'show'>): string {
+  const { progress } = run
+  const labels = Object.entries(run.labels).map(([key, value]) => visible(`${key}=${value}`))
+  return [
+    `${run.id}  ${run.project}/${run.name}  ${run.state}${run.reason === null ? '' : ` (${run.reason})`}`,
+    ...(run.message === null ? [] : [`  ${visible(run.message)}`]),
+    `  of ${run.user} on ${run.cluster}, priority ${run.priority}, ${run.nodes} x ${run.gpusPerNode} GPUs`,
+    ...(labels.length === 0 ? [] : [`  labels ${labels.join(' ')}`]),
+    `  created ${when(run.createdAt)}`,
+    `  progress: ${steps(progress)}`,
+    `  held ${gpuHours(progress.heldGpuMs)}, cost so far ${money(progress.money)}`,
+    ...(run.attempts.length === 0 ? [] : ['', attempts(run.attempts)]),
+  ].join('\n')
+}
+
+function steps(progress: Wire<'show'>['progress']): string {
+  if (!progress.recognised) return 'unknown; training.framework tells whose lines to look for'
+  return [
+    `step ${integer(progress.step)}${progress.totalSteps === null ? '' : ` of ${integer(progress.totalSteps)}`}`,
+    `loss ${progress.loss ?? 'unknown'}`,
+    `${integer(progress.tokensPerSecond)} tokens/s`,
+    `${progress.etaMs === null ? 'unknown' : duration(progress.etaMs)} left`,
+    `seen ${when(progress.observedAt)}`,
+  ].join(', ')
+}
+
+const attempts = (all: Wire<'show'>['attempts']): string =>
+  table(
+    ['ATTEMPT', 'STATE', 'OUTCOME', 'STARTED', 'TOOK', 'FROM STEP', 'LAST STEP', 'NODES', ''],
+    all.map((each) => [
+      each.number,
+      each.state,
+      each.outcome,
+      localTime(each.startedAt),
+      each.startedAt === null || each.endedAt === null
+        ? null
+        : duration(Date.parse(each.endedAt) - Date.parse(each.startedAt)),
+      each.resumedFromStep,
+      each.lastStep,
+      nodesOf(each.workers.map((worker) => worker.node)),
+      each.message,
+    ]),
+  )
+
+/** Three names are read; thousands are counted. */
+function nodesOf(nodes: readonly string[]): string {
+  const names = [...new Set(nodes)]
+  return names.length <= 3 ? names.join(' ') : `${names.slice(0, 2).join(' ')} and ${names.length - 2} more`
+}

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import { parseGpus } from './catalogue.ts'
+import { parsePolicy, parsePolicyValue } from './policy.ts'
+
+const read = (path: string): string => readFileSync(new URL(`../../config/${path}`, import.meta.url), 'utf8')
+
+function problemsOf(text: string): string[] {
+  const parsed = parsePolicy(text)
+  if (parsed.ok) return []
+  return parsed.problems.map(({ line, column, pointer, message, hint }) =>
+    [`${line}:${column}`, pointer, message, ...(hint === null ? [] : [`[${hint}]`])].join(' '),
+  )
+}
+
+test('the seed has its projects, its budgets, and prices of the catalogue only', () => {
+  const parsed = parsePolicy(read('policy/seed.yaml'))
+  assert.ok(parsed.ok)
+  const { policy } = parsed
+  assert.deepEqual(
+    policy.projects.map(({ name, quotaGpus }) => [name, quotaGpus]),
+    [
+      ['default', null],
+      ['demo', null],
+    ],
+  )
+  assert.deepEqual(
+    policy.budgets.map(({ project, unit, hard, limit }) => [project, unit.kind, hard, limit]),
+    [
+      ['demo', 'gpu-ms', true, 180_000_000],
+      ['demo', 'money', false, 5_000_000],
+    ],
+  )
+  const known = new Set(parseGpus(read('catalogue/gpus.json')).map(({ id }) => id))
+  for (const { gpuModel, price } of policy.prices) {
+    assert.ok(known.has(gpuModel), `${gpuModel} is priced and not in the catalogue`)
+    assert.equal(price.currency, 'EUR')
+  }
+  assert.equal(policy.prices.find(({ gpuModel }) => gpuModel === 'declared')?.price.microsPerGpuHour, 40_000)
+  assert.ok(parsePolicyValue(parsed.document).ok, 'the document that is stored is a policy again')
+})
+
+test('what is wrong is said with its place', () => {
+  const text = [
+    'defaultCluster: local',
+    'currency: EUR',
+    'projects:',
+    '  a: { parent: b }',
+    '  b: { parent: a }',
+    '  pretraining: { parent: pretrainin }',
+    '  self: { parent: self }',
+    'budgets:',
+    '  x: { project: pretrainig, money: 0.12, gpuHours: 3 }',
+    '  y: { project: a }',
+    '',
+  ]
+  assert.deepEqual(problemsOf(text.join('\n')), [
+    '4:16 /projects/a/parent project a is its own ancestor',
+    '5:16 /projects/b/parent project b is its own ancestor',
+    '6:26 /projects/pretraining/parent there is no project pretrainin [did you mean pretraining?]',
+    '7:19 /projects/self/parent project self is its own ancestor',
+    '9:17 /budgets/x/project there is no project pretrainig [did you mean pretraining?]',
+    '9:3 /budgets/x must have either gpuHours or money',
+    '10:3 /budgets/y must have either gpuHours or money',
+  ])
+  const fields = 'defaultCluster: local\ncurrency: euro\nprojects: { a: { quota: 3 }, a: {} }\n'
+  assert.deepEqual(problemsOf(fields), ['3:30 /projects/a a was given before, in line 3'])
+  const values =
+    'defaultCluster: local\ncurrency: euro\nprojects: { a: { quota: 3 } }\nbudgets: { b: { project: a, money: 0.1234567 } }\nprices: { h200: -1 }\n'
+  assert.deepEqual(problemsOf(values), [
+    '2:11 /currency must be a currency code such as EUR',
+    '3:18 /projects/a/quota there is no key quota here [known are parent, quotaGpus, maxPriority]',
+    '4:36 /budgets/b/money must be a decimal number of at least 0 with at most six places',
+    '5:17 /prices/h200 must be a decimal number of at least 0 with at most six places',
+  ])
+})
+
+test('safety: GPU-hours become milliseconds exactly, rounded down', () => {
+  fc.assert(
+    fc.property(fc.nat({ max: 10 ** 9 }), fc.nat({ max: 999_999 }), (whole, part) => {
+      const amount = `${whole}.${String(part).padStart(6, '0')}`
+      const parsed = parsePolicyValue({
+        defaultCluster: 'l',
+        currency: 'EUR',
+        projects: { a: {} },
+        budgets: { b: { project: 'a', gpuHours: amount } },
+      })
+      assert.ok(parsed.ok)
+      const exact = (BigInt(whole) * 1_000_000n + BigInt(part)) * 3_600_000n
+      assert.equal(BigInt(parsed.policy.budgets[0]?.limit ?? -1), exact / 1_000_000n)
+    }),
+  )
+})
+
+test('safety: nothing that is sent makes it throw', () => {
+  fc.assert(
+    fc.property(fc.anything(), fc.string(), (value, text) => {
+      for (const parsed of [parsePolicyValue(value), parsePolicy(text)])
+        if (!parsed.ok) assert.ok(parsed.problems.length > 0)
+    }),
+  )
+})

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { restartHolder } from '../../domain/claim.ts'
+import { claimOf, nodeId, nodeOf, runId, runOf, t, worldOf } from '../../domain/fixture.ts'
+import type { RunState } from '../../domain/run.ts'
+import type { World } from '../../domain/world.ts'
+import { candidatesOf } from './admit.ts'
+
+void test('waiting runs come by class, then those that restart, then by age, then by name', () => {
+  const runs = [
+    runOf(1, { priority: 'low', createdAt: t(0) }),
+    runOf(2, { createdAt: t(9) }),
+    runOf(3, { createdAt: t(5) }),
+    runOf(4, { createdAt: t(5) }),
+    runOf(5, { createdAt: t(99) }),
+    runOf(6, { priority: 'critical', createdAt: t(100) }),
+    runOf(7, { wish: 'stop' }),
+    runOf(8, { state: { kind: 'succeeded' } }),
+  ]
+  const claims = [claimOf(nodeId('a'), restartHolder(runId(5)), [0])]
+  for (const order of [runs, runs.toReversed()])
+    assert.deepEqual(
+      candidatesOf(worldOf({ nodes: [nodeOf('a')], runs: order, claims })).map((each) => each.run),
+      [6, 5, 3, 4, 2, 1].map(runId),
+    )
+})
+
+const waiting = (reason: 'fence' | 'restarting', notBefore: number): RunState => ({
+  kind: 'queued',
+  reason,
+  message: '',
+  notBefore: t(notBefore),
+})
+const paused: Partial<World> = { queue: { paused: true, reason: 'upgrade' } }
+const ROWS: readonly [why: string, state: RunState | null, over: Partial<World>, reason: string | null][] = [
+  ['nothing is wrong', null, {}, null],
+  ['the clock is behind the books', null, { newestBookedTo: t(1), ...paused }, 'clock-behind-books'],
+  ['the queue is paused', null, paused, 'paused'],
+  ['it waits before its next attempt', waiting('restarting', 1), {}, 'backoff'],
+  ['its old workers may still live', waiting('fence', 1), {}, 'fence'],
+  ['its wait is over', waiting('fence', 0), {}, null],
+  ['its cluster is not configured', null, { clusters: new Map() }, 'cluster-unreachable'],
+  [
+    'its cluster cannot be asked',
+    null,
+    { clusters: new Map([[runOf(1).cluster, { kind: 'unknown', message: 'x' }]]) },
+    'cluster-unreachable',
+  ],
+]
+for (const [why, state, over, reason] of ROWS) {
+  void test(`before nodes are looked at, ${why}: ${reason ?? 'it goes on'}`, () => {
+    const run = runOf(1, state === null ? {} : { state })
+    assert.equal(candidatesOf(worldOf({ runs: [run] }, over))[0]?.blocked?.reason ?? null, reason)
+  })
+}
