@@ -107,3 +107,10 @@ export function lastsGpuMs(budget: Budget, reserve: Reserve, price: Price | null
   if (price === null || price.microsPerGpuHour === 0) return null
   return Number((BigInt(rest) * MS_PER_HOUR_BIG) / BigInt(price.microsPerGpuHour)) as GpuMs
 }
+
+/** An amount of a budget for people: GPU-hours or money. */
+export function amountText(unit: BudgetUnit, amount: number): string {
+  return unit.kind === 'gpu-ms'
+    ? `${(amount / 3_600_000).toFixed(4)} GPU-hours`
+    : `${(amount / 1_000_000).toFixed(6)} ${unit.currency}`
+}

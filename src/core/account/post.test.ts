@@ -90,6 +90,15 @@ void test('the resume of a later attempt reopens the earlier one and moves what 
   )
 })
 
+void test('a line that is dated after the last release still counts', () => {
+  const books = new Books([FIRST])
+  for (const fact of MINUTES) books.receive(0, fact)
+  books.receive(0, saved(705, 9))
+  books.receive(0, saved(700, 8))
+  books.settle(t(900_000))
+  assert.equal(productive(books, 0), 4 * 57_000 * 9)
+})
+
 void test('the lowest worker that reports steps is elected, ten after two', () => {
   const of = (source: string) => step(1, 1, {}, source)
   assert.equal(electSource({ facts: [] }), null)

@@ -9,7 +9,7 @@ import type { AttemptId } from '../../domain/ids.ts'
 import type { AttemptAccount, Outcome } from '../../domain/reasons.ts'
 import { ATTEMPT_ACCOUNTS } from '../../domain/reasons.ts'
 import type { Cell, EpochMs } from '../../domain/units.ts'
-import { cellEnd, cellOf, cellStart, earlier, later, nextCell } from '../../domain/units.ts'
+import { cellEnd, cellOf, cellStart, earlier, epochMs, later, nextCell } from '../../domain/units.ts'
 import { balanceOf, classifyCell } from './cell.ts'
 import type { AttemptProgress } from './keep.ts'
 import { keepBounds } from './keep.ts'
@@ -134,7 +134,7 @@ function classify(
   source: string | null,
   cells: readonly Cell[],
 ): { cell: Cell; summary: CellSummary }[] {
-  const facts = work.facts.toSorted(byTime)
+  const facts = work.facts.map((fact) => inHolding(work, fact)).toSorted(byTime)
   const observedTo = work.sources.find((seen) => seen.source === source)?.observedTo ?? work.placedAt
   let carry = carryBefore(work)
   const result: { cell: Cell; summary: CellSummary }[] = []
@@ -162,6 +162,13 @@ function classify(
     result.push({ cell, summary })
   }
   return result
+}
+
+/** A clock that differs from ours may date a line after the last release or before the placement: it counts at that end. */
+function inHolding(work: AttemptWork, fact: Fact): Fact {
+  const last = work.releasedAt === null ? fact.at : epochMs(work.releasedAt - 1)
+  const at = later(work.placedAt, earlier(fact.at, last))
+  return at === fact.at ? fact : { ...fact, at }
 }
 
 /** The first mark at or after the cell's end covers back into it; nothing later than that moment matters. */

@@ -38,6 +38,7 @@ const ROWS: readonly [why: string, state: RunState | null, over: Partial<World>,
   ['the queue is paused', null, paused, 'paused'],
   ['it waits before its next attempt', waiting('restarting', 1), {}, 'backoff'],
   ['its old workers may still live', waiting('fence', 1), {}, 'fence'],
+  ['its old workers may still live and the queue is paused', waiting('fence', 1), paused, 'fence'],
   ['its wait is over', waiting('fence', 0), {}, null],
   ['its cluster is not configured', null, { clusters: new Map() }, 'cluster-unreachable'],
   [

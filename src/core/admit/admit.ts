@@ -22,6 +22,20 @@ export function candidatesOf(world: World): Candidate[] {
 }
 
 function blockedBeforePlacing(world: World, run: Run): Blocked | null {
+  // First, since it is the stored reason that tells a fence from a backoff: another one must not take its place.
+  if (run.state.kind === 'queued' && run.state.notBefore !== null && world.now < run.state.notBefore) {
+    return run.state.reason === 'fence'
+      ? {
+          reason: 'fence',
+          message: 'its old workers on a lost node may still write its checkpoints',
+          until: run.state.notBefore,
+        }
+      : {
+          reason: 'backoff',
+          message: 'it failed a short while ago and waits before the next attempt',
+          until: run.state.notBefore,
+        }
+  }
   if (world.now < world.newestBookedTo) {
     return {
       reason: 'clock-behind-books',
@@ -35,19 +49,6 @@ function blockedBeforePlacing(world: World, run: Run): Blocked | null {
       message: `the queue is paused: ${world.queue.reason || 'no reason was given'}`,
       until: null,
     }
-  }
-  if (run.state.kind === 'queued' && run.state.notBefore !== null && world.now < run.state.notBefore) {
-    return run.state.reason === 'fence'
-      ? {
-          reason: 'fence',
-          message: 'its old workers on a lost node may still write its checkpoints',
-          until: run.state.notBefore,
-        }
-      : {
-          reason: 'backoff',
-          message: 'it failed a short while ago and waits before the next attempt',
-          until: run.state.notBefore,
-        }
   }
   const cluster = world.clusters.get(run.cluster)
   if (cluster === undefined || cluster.kind === 'unknown') {

@@ -8,6 +8,7 @@ import type { FailureClass, Outcome } from '../../domain/reasons.ts'
 import { assertNever } from '../../domain/reasons.ts'
 import type { Run, RunState } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
+import { gpusOf } from '../../domain/spec.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { earlier, gpuMs, plusMs } from '../../domain/units.ts'
 import { classOfFailure } from './failure-class.ts'
@@ -147,7 +148,7 @@ function afterAttempt(
   const cause = attempt.state.kind === 'stopping' ? attempt.state.cause : null
   if (cause === 'budget')
     return stay({ kind: 'suspended', by: 'budget', message: 'its budget could not be extended' }, null)
-  if (outcome === 'deadline') return afterDeadline(run, at, stay)
+  if (outcome === 'deadline') return afterDeadline(run, attempt, at, stay)
   if (failure === null) return stay({ kind: 'failed', message: message ?? outcome }, null)
   const restarts = run.restartsLeft[failure]
   if (restarts <= 0) {
@@ -171,9 +172,16 @@ function afterAttempt(
   }
 }
 
-function afterDeadline(run: Run, at: EpochMs, stay: (state: RunState, note: string | null) => After): After {
+function afterDeadline(
+  run: Run,
+  attempt: Attempt,
+  at: EpochMs,
+  stay: (state: RunState, note: string | null) => After,
+): After {
   const byTime = run.limits.timeMs !== null && run.startedAt !== null && at >= run.startedAt + run.limits.timeMs - 1_000
-  const byGpuMs = run.limits.gpuMs !== null && run.budgets.length === 0
+  const byGpuMs =
+    run.limits.gpuMs !== null &&
+    at >= attempt.plannedAt + (run.limits.gpuMs - run.paidGpuMs) / gpusOf(run.resources) - 1_000
   if (byTime || byGpuMs) {
     const why = byTime ? 'limits.time is used up' : 'limits.gpuHours are used up'
     return stay({ kind: 'failed', message: why }, why)

@@ -4,13 +4,13 @@ import type { Attempt } from '../../domain/attempt.ts'
 import type { Claim } from '../../domain/claim.ts'
 import { restartHolder } from '../../domain/claim.ts'
 import type { WorkerExitSeen } from '../../domain/exit.ts'
-import { attemptOf, nodeId, nodeOf, runOf, t, worldOf } from '../../domain/fixture.ts'
+import { attemptOf, budgetOf, nodeId, nodeOf, runOf, t, worldOf } from '../../domain/fixture.ts'
 import type { WorkerId } from '../../domain/ids.ts'
 import type { Item, Write } from '../../domain/item.ts'
 import type { Node } from '../../domain/node.ts'
 import type { Run } from '../../domain/run.ts'
 import { DEFAULT_DURATIONS } from '../../domain/settings.ts'
-import { durationMs } from '../../domain/units.ts'
+import { durationMs, gpuMs } from '../../domain/units.ts'
 import type { WorkerFact } from './workers.ts'
 import { decideWorkers } from './workers.ts'
 
@@ -291,6 +291,44 @@ for (const [why, wish, cause, state, outcome] of WISHES) {
     assert.equal(seen?.attempt?.state.kind === 'ended' && seen.attempt.state.outcome, outcome)
     assert.ok(seen?.gaveBack)
     if (state === 'suspended') assert.equal(seen?.run?.wish, 'run')
+  })
+}
+
+const LIMITS: readonly [why: string, run: Partial<Run>, state: string, message: string][] = [
+  [
+    'its limit of time',
+    { limits: { timeMs: durationMs(90_000), gpuMs: null }, startedAt: t(0) },
+    'failed',
+    'limits.time is used up',
+  ],
+  [
+    'its limit of GPU-hours',
+    { limits: { timeMs: null, gpuMs: gpuMs(100_000) } },
+    'failed',
+    'limits.gpuHours are used up',
+  ],
+  ['its reserve', {}, 'suspended', 'its reserve was used up'],
+  [
+    'its reserve, long before its limits',
+    { limits: { timeMs: durationMs(900_000), gpuMs: gpuMs(900_000) }, startedAt: t(0) },
+    'suspended',
+    'its reserve was used up',
+  ],
+]
+for (const [why, over, state, message] of LIMITS) {
+  void test(`an attempt that the cluster ended at ${why} leaves its run ${state}, with or without a budget`, () => {
+    for (const budgets of [[], [budgetOf('b').id]]) {
+      const end = { at: t(95_000), exit: { ...STOPPED, cause: 'deadline' as const } }
+      const seen = observe({
+        run: { ...over, budgets },
+        attempt: { state: RUNNING, startedAt: t(1_000) },
+        claims: [BOUND, BOUND],
+        seen: [{ end }, { end }],
+      })
+      assert.equal(seen?.run?.state.kind, state)
+      assert.equal(seen?.run !== undefined && 'message' in seen.run.state && seen.run.state.message, message)
+      assert.equal(seen?.attempt?.state.kind === 'ended' && seen.attempt.state.outcome, 'deadline')
+    }
   })
 }
 

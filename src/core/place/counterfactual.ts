@@ -1,6 +1,7 @@
 // "Starts if ...": a change of the world under which the very decision that refused the run places it. Each candidate is applied and
 // decided again, so what is printed is true by construction; where none of the tried ones helps, nothing is claimed.
 import type { Budget } from '../../domain/budget.ts'
+import { amountText, chargeCeiling, chargeOf } from '../../domain/budget.ts'
 import type { BudgetId, ClusterName, NodeId, ProjectName, RunId } from '../../domain/ids.ts'
 import { nodeIdOf } from '../../domain/ids.ts'
 import { COUNTERFACTUALS_TRIED_MAX } from '../../domain/limits.ts'
@@ -10,6 +11,8 @@ import { lineage } from '../../domain/project.ts'
 import type { Run } from '../../domain/run.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { World } from '../../domain/world.ts'
+import type { Durations } from '../../domain/settings.ts'
+import { needGpuMs } from './reserve.ts'
 import type { PlaceSettings } from './place.ts'
 import { planPlacements } from './place.ts'
 
@@ -19,7 +22,7 @@ export function counterfactual(world: World, id: RunId, settings: PlaceSettings)
   const run = world.runs.get(id)
   if (run === undefined || run.state.kind !== 'queued') return null
   let tried = 0
-  for (const candidate of candidates(world, run)) {
+  for (const candidate of candidates(world, run, settings.durations)) {
     tried += 1
     if (tried > COUNTERFACTUALS_TRIED_MAX) return null
     if (starts(candidate.change(world), id, settings)) return candidate
@@ -44,7 +47,7 @@ function isHeldBack(world: World, run: Run): boolean {
 }
 
 /** From the smallest change to the largest; pairs only where one thing alone is never enough. */
-function* candidates(world: World, run: Run): Generator<Counterfactual> {
+function* candidates(world: World, run: Run, durations: Durations): Generator<Counterfactual> {
   if (world.queue.paused)
     yield {
       text: 'starts if the queue is resumed',
@@ -57,7 +60,7 @@ function* candidates(world: World, run: Run): Generator<Counterfactual> {
   }
   yield* unready(world, run)
   yield* quotas(world, run)
-  yield* budgets(world, run)
+  yield* budgets(world, run, durations)
   yield* endings(world, run)
   yield* moreNodes(world, run)
 }
@@ -95,16 +98,21 @@ function gpusHeld(world: World, project: ProjectName): number {
   }, 0)
 }
 
-function* budgets(world: World, run: Run): Generator<Counterfactual> {
+function* budgets(world: World, run: Run, durations: Durations): Generator<Counterfactual> {
   for (const id of run.budgets) {
     const budget = world.budgets.get(id)
     if (budget === undefined || !budget.hard) continue
-    // Doubling finds the order of magnitude; what is printed is a limit that is enough, not the least one.
-    for (let more = Math.max(1, Math.ceil(budget.limit / 10)); more <= budget.limit * 64 + 1; more *= 2) {
-      const limit = budget.used + budget.reserved + more
+    const prices = new Set(nodesOf(world, run.cluster).map((node) => world.prices.get(node.gpuModel) ?? null))
+    for (const price of prices) {
+      if (budget.unit.kind === 'money' && price === null) continue
+      const needed = chargeCeiling(
+        budget.unit,
+        chargeOf(budget.unit, needGpuMs(run, run.paidGpuMs, world.now, durations), price),
+      )
+      const limit = budget.used + budget.reserved + needed
       if (limit <= budget.limit) continue
       yield {
-        text: `starts if budget ${id} is ${limit} instead of ${budget.limit}`,
+        text: `starts if budget ${id} is ${amountText(budget.unit, limit)} instead of ${amountText(budget.unit, budget.limit)}`,
         change: (now) => withBudget(now, { ...budget, limit }),
       }
     }

@@ -3,7 +3,7 @@
 // yet: `victims` of the report is what a later policy fills.
 import type { Attempt } from '../../domain/attempt.ts'
 import type { Budget, Reserve } from '../../domain/budget.ts'
-import { grant, remaining } from '../../domain/budget.ts'
+import { amountText, grant, remaining } from '../../domain/budget.ts'
 import type { Claim, Holder } from '../../domain/claim.ts'
 import { restartHolder } from '../../domain/claim.ts'
 import type { BudgetId, ClusterName, NodeId } from '../../domain/ids.ts'
@@ -181,7 +181,12 @@ function promiseBudgets(
     if (!('amount' in asked)) return { reason: 'budget', message: asked.message, until: null }
     const amount = Math.max(0, asked.amount - remaining(old))
     const granted = grant(budget, old, amount)
-    if (!granted.ok) return { reason: 'budget', message: `budget ${id} is ${granted.short} short`, until: null }
+    if (!granted.ok)
+      return {
+        reason: 'budget',
+        message: `budget ${id} is ${amountText(budget.unit, granted.short)} short`,
+        until: null,
+      }
     amounts.push({ budget: id, amount })
     reserves.push({ budget: granted.budget, reserve: granted.reserve })
   }

@@ -1,6 +1,6 @@
 // How much a run reserves of each budget that covers it when it is placed (design: books, Budgets).
 import type { Budget } from '../../domain/budget.ts'
-import { chargeCeiling, chargeOf, left } from '../../domain/budget.ts'
+import { amountText, chargeCeiling, chargeOf, left } from '../../domain/budget.ts'
 import type { Run } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import { gpusOf } from '../../domain/spec.ts'
@@ -32,11 +32,9 @@ export function reserveAmount(budget: Budget, needed: number, price: Price | nul
   }
   const amount = chargeCeiling(budget.unit, chargeOf(budget.unit, needed, price))
   if (budget.hard && amount > left(budget)) {
-    const what = budget.unit.kind === 'gpu-ms' ? 'GPU-ms' : `micro-${budget.unit.currency}`
-    return {
-      budget,
-      message: `budget ${budget.id} has ${left(budget)} ${what} left of ${budget.limit}, and ${amount} are needed`,
-    }
+    const text = (value: number): string => amountText(budget.unit, value)
+    const message = `budget ${budget.id} has ${text(left(budget))} left of ${text(budget.limit)}, and ${text(amount)} are needed`
+    return { budget, message }
   }
   return { amount }
 }
