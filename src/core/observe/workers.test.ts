@@ -247,24 +247,6 @@ void test('without a restart left the run has failed and holds nothing', () => {
   )
 })
 
-const CLASSES: readonly [why: string, exit: WorkerExitSeen, tail: string, failure: string][] = [
-  ['a command that is not found', code(127), '', 'user'],
-  ['a command that cannot be executed', code(126), '', 'user'],
-  ['a worker that could not be started', { ...code(1), cause: 'could-not-start' }, '', 'user'],
-  ['a port that was taken', code(1), 'RuntimeError: [Errno 98] Address already in use', 'infrastructure'],
-  ['anything else', code(1), 'ValueError', 'unknown'],
-]
-for (const [why, exit, tail, failure] of CLASSES) {
-  void test(`${why} is a failure of class ${failure}`, () => {
-    const seen = observe({
-      ...failing,
-      seen: [{ end: { at: t(90_000), exit } }, { end: { at: t(95_000), exit: STOPPED } }],
-      tails: [tail],
-    })
-    assert.equal(seen?.attempt?.state.kind === 'ended' && seen.attempt.state.failure, failure)
-  })
-}
-
 const stopped = { end: { at: t(90_000), exit: STOPPED } }
 const WISHES: readonly [
   why: string,

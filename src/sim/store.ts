@@ -1,0 +1,96 @@
+// The simulated store, put together. It decides nothing that the real one does not: what a commit means is domain/apply for both, and
+// one suite of tests runs on both. Every call is one indivisible step; what may go wrong between calls is added around it.
+import type { Budget } from '../domain/budget.ts'
+import type { BudgetId } from '../domain/ids.ts'
+import { epochMs } from '../domain/units.ts'
+import type { EpochMs } from '../domain/units.ts'
+import type { World } from '../domain/world.ts'
+import { isEnded } from '../domain/run.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { LeaderStore, Store, TurnStore } from '../ports/store.ts'
+import { booksDue, readAll, writeBooks } from './store/books.ts'
+import { commitItems } from './store/commit.ts'
+import { ingestStore } from './store/logs.ts'
+import { policyStore, tokenStore } from './store/policy.ts'
+import { requestStore } from './store/requests.ts'
+import type { Tables } from './store/tables.ts'
+import { emptyTables, livingClaims, liveRuns } from './store/tables.ts'
+import { viewStore } from './store/views.ts'
+
+export type { Tables } from './store/tables.ts'
+
+export type SimulatedStore = {
+  readonly store: Store
+  /** For checkers, which see what no caller does. */ readonly tables: Tables
+}
+
+export function simulatedStore(clock: Clock, settings: { readonly blindAfterMs: number }): SimulatedStore {
+  const tables = emptyTables()
+  const store: Store = {
+    ...leaderStore(tables, clock),
+    ...ingestStore(tables),
+    ...requestStore(tables),
+    ...viewStore(tables),
+    ...policyStore(tables),
+    ...tokenStore(tables, clock),
+    booksDue: async (now) => booksDue(tables, now),
+    readBooks: async (attempts, firstCell) => readAll(tables, attempts, firstCell, false),
+    writeBooks: async (epoch, write) => writeBooks(tables, epoch, write),
+    shares: async () => ({ projects: new Map(tables.projects), budgets: budgetsInOrder(tables) }),
+    world: async (health) => readWorld(tables, clock.now(), health),
+    commit: async (epoch, items) => commitItems(tables, clock.now(), settings.blindAfterMs, epoch, items),
+    specs: async (runs) => new Map(runs.flatMap((run) => entry(run, tables.specs.get(run)))),
+  }
+  return { store, tables }
+}
+
+const entry = <Key, Value>(key: Key, value: Value | undefined): [Key, Value][] =>
+  value === undefined ? [] : [[key, value]]
+
+function leaderStore(tables: Tables, clock: Clock): LeaderStore {
+  return {
+    async takeLead(holder, leaseMs, force) {
+      const { leader } = tables
+      if (leader.until >= clock.now() && !force) return null
+      tables.leader = { epoch: leader.epoch + 1, holder, until: clock.now() + leaseMs }
+      return tables.leader.epoch
+    },
+    async renewLead(epoch, leaseMs) {
+      if (tables.leader.epoch !== epoch) return false
+      tables.leader = { ...tables.leader, until: clock.now() + leaseMs }
+      return true
+    },
+    async giveUpLead(epoch) {
+      if (tables.leader.epoch === epoch) tables.leader = { epoch, holder: '', until: -Infinity }
+    },
+    now: async () => clock.now(),
+  }
+}
+
+function readWorld(tables: Tables, now: EpochMs, health: Parameters<TurnStore['world']>[0]): World {
+  const runs = liveRuns(tables)
+  const nodes = [...tables.nodes.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  const claims = livingClaims(tables).toSorted((a, b) => compare(a.node, b.node) || compare(a.holder, b.holder))
+  return {
+    now,
+    newestBookedTo: nodes.reduce((newest, node) => (node.bookedTo > newest ? node.bookedTo : newest), epochMs(0)),
+    queue: tables.queue,
+    clusters: health,
+    nodes: new Map(nodes.map((node) => [node.id, node])),
+    claims,
+    runs: new Map(runs.map((run) => [run.id, run])),
+    attempts: new Map([...tables.attempts].filter(([, attempt]) => attempt.state.kind !== 'ended')),
+    projects: new Map(tables.projects),
+    budgets: budgetsInOrder(tables),
+    reserves: [...tables.reserves.values()].filter((reserve) => {
+      const run = tables.runs.get(reserve.run)
+      return run !== undefined && !isEnded(run.state)
+    }),
+    prices: new Map(tables.prices),
+  }
+}
+
+const budgetsInOrder = (tables: Tables): Map<BudgetId, Budget> =>
+  new Map([...tables.budgets].toSorted(([a], [b]) => compare(a, b)))
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

@@ -1,0 +1,174 @@
+// Layer 2 in memory: what is due, one consistent read of it, and revisions as compare-and-set.
+import type { Attempt } from '../../domain/attempt.ts'
+import type { AttemptBooks, CellRecord, CellSummary } from '../../domain/books.ts'
+import { byTime } from '../../domain/fact.ts'
+import type { AttemptId } from '../../domain/ids.ts'
+import type { AttemptAccount } from '../../domain/reasons.ts'
+import type { Cell, EpochMs } from '../../domain/units.ts'
+import { CELL_MS, cellOf, earlier, epochMs, later } from '../../domain/units.ts'
+import type { BooksLight, BooksRead, BooksWrite } from '../../ports/store.ts'
+import type { StoredCell, Tables } from './tables.ts'
+import { balanceKey, claimsOfAttempt } from './tables.ts'
+
+const DUE_MAX = 200
+
+export function booksDue(tables: Tables, now: EpochMs): AttemptId[] {
+  const due: AttemptId[] = []
+  for (const books of tables.books.values()) {
+    const attempt = tables.attempts.get(books.attempt)
+    if (attempt === undefined || (books.closed && books.dirtyFrom === null)) continue
+    const next = books.postedTo === null ? cellOf(attempt.plannedAt) : books.postedTo + CELL_MS
+    if (books.dirtyFrom !== null || attempt.state.kind === 'ended' || next + CELL_MS <= now) due.push(books.attempt)
+  }
+  return due.toSorted().slice(0, DUE_MAX)
+}
+
+type FirstCell = (light: BooksLight) => Cell
+
+/** `allCells`: records from the first cell on, as a statement needs them. */
+export function readAll(
+  tables: Tables,
+  ids: readonly AttemptId[],
+  firstCell: FirstCell,
+  allCells: boolean,
+): BooksRead[] {
+  return ids.flatMap((id) => readOne(tables, id, firstCell, allCells) ?? [])
+}
+
+function readOne(tables: Tables, id: AttemptId, firstCell: FirstCell, allCells: boolean): BooksRead | null {
+  const attempt = tables.attempts.get(id)
+  const run = attempt === undefined ? undefined : tables.runs.get(attempt.run)
+  const books = tables.books.get(id)
+  if (attempt === undefined || run === undefined || books === undefined) return null
+  const claims = claimsOfAttempt(tables, id)
+  const placedAt = claims.reduce(
+    (least, claim) => earlier(least, claim.placedAt),
+    claims[0]?.placedAt ?? attempt.plannedAt,
+  )
+  const lastMarkAt = newestCell(tables, id)?.summary.carry.lastMarkAt ?? null
+  const readFrom = firstCell({ attempt, books, placedAt, lastMarkAt })
+  const cellsFrom = allCells ? -CELL_MS : readFrom - CELL_MS
+  const heldFrom = Math.max(0, Math.min(readFrom, cellsFrom + CELL_MS))
+  return {
+    attempt,
+    run,
+    books,
+    claims,
+    readFrom,
+    held: claims
+      .flatMap((claim) => tables.heldBy.get(claim.holder) ?? [])
+      .filter((row) => row.from >= heldFrom)
+      .toSorted((a, b) => a.from - b.from),
+    facts: [...(tables.facts.get(id)?.values() ?? [])].filter((fact) => fact.at >= readFrom).toSorted(byTime),
+    cells: cellsOf(tables, id).filter((record) => record.cell >= cellsFrom),
+    bookedTo: bookedTo(tables, attempt),
+    sources: [...tables.cursors.values()]
+      .filter((cursor) => cursor.attempt === id)
+      .map((cursor) => ({
+        source: `log:${cursor.worker}`,
+        lastAt: cursor.lastLineAt,
+        observedTo: cursor.observedTo ?? epochMs(0),
+      })),
+    siblings: (tables.attemptsOf.get(attempt.run) ?? []).flatMap((sibling) => siblingOf(tables, sibling)),
+  }
+}
+
+function siblingOf(tables: Tables, id: AttemptId): BooksRead['siblings'] {
+  const attempt = tables.attempts.get(id)
+  const books = tables.books.get(id)
+  return attempt === undefined || books === undefined ? [] : [{ attempt, books, newest: newestCell(tables, id) }]
+}
+
+function cellsOf(tables: Tables, id: AttemptId): CellRecord[] {
+  return [...(tables.cells.get(id) ?? [])]
+    .map(([cell, stored]) => ({
+      attempt: id,
+      cell,
+      revision: stored.revision,
+      balance: tables.balances.get(balanceKey(id, cell)) ?? {},
+      summary: stored.summary,
+    }))
+    .toSorted((a, b) => a.cell - b.cell)
+}
+
+export function newestCell(tables: Tables, id: AttemptId): CellRecord | null {
+  const newest = cellsOf(tables, id).at(-1)
+  return newest === undefined ? null : { ...newest, balance: {} }
+}
+
+/** Layer 1 of all nodes of the attempt is booked up to here; a released claim needs no more than its release. */
+function bookedTo(tables: Tables, attempt: Attempt): EpochMs {
+  const ends = claimsOfAttempt(tables, attempt.id).map((claim) => {
+    const node = tables.nodes.get(claim.node)?.bookedTo ?? epochMs(0)
+    return claim.releasedAt === null ? node : later(node, claim.releasedAt)
+  })
+  return ends.length === 0 ? epochMs(0) : ends.reduce(earlier)
+}
+
+export function writeBooks(tables: Tables, epoch: number, write: BooksWrite): boolean {
+  if (tables.leader.epoch !== epoch) return false
+  const { revisions, books } = write
+  const keys = revisions.map((each) => `${each.attempt}|${each.cell}|${each.revision}`)
+  if (keys.some((key) => tables.revisions.has(key)) || new Set(keys).size < keys.length) return false
+  const balances = balancesAfter(tables, write)
+  tables.writes += 1
+  for (const key of keys) tables.revisions.add(key)
+  for (const revision of revisions) {
+    for (const [account, gpuMs] of Object.entries(revision.lines) as [AttemptAccount, number][]) {
+      const { attempt, cell } = revision
+      tables.postings.append({ attempt, cell, revision: revision.revision, account, gpuMs })
+    }
+    const cells = tables.cells.get(revision.attempt) ?? new Map<Cell, StoredCell>()
+    cells.set(revision.cell, {
+      revision: revision.revision,
+      lastStep: lastStep(revision.summary),
+      summary: revision.summary,
+    })
+    tables.cells.set(revision.attempt, cells)
+  }
+  for (const [key, balance] of balances) tables.balances.set(key, balance)
+  const known = tables.books.get(books.attempt)
+  if (known !== undefined) tables.books.set(books.attempt, { ...books, dirtyFrom: null })
+  for (const { attempt, afterStep } of write.reopen) reopen(tables, attempt, afterStep)
+  return true
+}
+
+/** No balance of a cell is ever negative: refused before anything is written. */
+function balancesAfter(
+  tables: Tables,
+  { revisions }: BooksWrite,
+): Map<string, Partial<Record<AttemptAccount, number>>> {
+  const balances = new Map<string, Partial<Record<AttemptAccount, number>>>()
+  for (const { attempt, cell, revision, lines } of revisions) {
+    if (!Number.isInteger(revision) || revision <= 0) throw new Error(`bug: revision ${revision}`)
+    const key = balanceKey(attempt, cell)
+    const balance = { ...(balances.get(key) ?? tables.balances.get(key)) }
+    for (const [account, gpuMs] of Object.entries(lines) as [AttemptAccount, number][]) {
+      if (gpuMs === 0) throw new Error(`a posting of 0 on ${account} of ${key}`)
+      const sum = (balance[account] ?? 0) + gpuMs
+      if (sum < 0)
+        throw new Error(`the balance of account ${account} of attempt ${attempt} in cell ${cell} would be ${sum}`)
+      balance[account] = sum
+    }
+    balances.set(key, balance)
+  }
+  return balances
+}
+
+function reopen(tables: Tables, attempt: AttemptId, afterStep: number): void {
+  const books: AttemptBooks | undefined = tables.books.get(attempt)
+  const cells = [...(tables.cells.get(attempt) ?? [])]
+    .filter(([, stored]) => stored.lastStep !== null && stored.lastStep > afterStep)
+    .map(([cell]) => cell)
+  const [first, ...rest] = cells
+  if (books === undefined || first === undefined) return
+  const earliest = rest.reduce(least, first)
+  const dirtyFrom = books.dirtyFrom === null ? earliest : least(books.dirtyFrom, earliest)
+  tables.books.set(attempt, { ...books, closed: false, dirtyFrom })
+}
+
+const least = (a: Cell, b: Cell): Cell => (a < b ? a : b)
+
+function lastStep(summary: CellSummary): number | null {
+  return summary.marks.reduce<number | null>((last, mark) => Math.max(last ?? mark.step, mark.step), null)
+}

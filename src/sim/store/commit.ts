@@ -1,0 +1,124 @@
+// A commit in memory: the same `applyItem` as the real store, and the same walls around it. Everything that could refuse is asked
+// before the first row is written, so that a commit is whole or nothing here too.
+import type { Changes, Rows } from '../../domain/apply.ts'
+import { applyItem, claimKey, noChanges } from '../../domain/apply.ts'
+import type { Claim } from '../../domain/claim.ts'
+import type { RunId } from '../../domain/ids.ts'
+import type { CommitResult, Item } from '../../domain/item.ts'
+import { ITEMS_PER_COMMIT_MAX, WORKERS_FOLLOWED_MAX } from '../../domain/limits.ts'
+import type { Run } from '../../domain/run.ts'
+import { isEnded } from '../../domain/run.ts'
+import type { EpochMs } from '../../domain/units.ts'
+import type { Epoch } from '../../ports/store.ts'
+import type { Tables } from './tables.ts'
+import { livingClaims, pushTo, putClaim, writeAudit, writeEvent } from './tables.ts'
+
+export function commitItems(
+  tables: Tables,
+  now: EpochMs,
+  blindAfterMs: number,
+  epoch: Epoch | null,
+  items: readonly Item[],
+): CommitResult {
+  if (items.length > ITEMS_PER_COMMIT_MAX) throw new Error(`bug: ${items.length} items in one commit`)
+  if (items.length === 0) return { kind: 'committed', results: [], at: now }
+  if (epoch !== null && tables.leader.epoch !== epoch) return { kind: 'deposed' }
+  const rows = rowsOf(tables, items)
+  const changes = noChanges()
+  const results = items.map((item) => applyItem(rows, changes, item, now, blindAfterMs))
+  refuseBroken(tables, changes)
+  save(tables, rows, changes)
+  return { kind: 'committed', results, at: now }
+}
+
+function rowsOf(tables: Tables, items: readonly Item[]): Rows {
+  const fresh = new Map<RunId, Run>()
+  for (const item of items)
+    for (const write of item.writes) if (write.kind === 'run') fresh.set(write.run.id, write.run)
+  const live = new Map([...tables.runs].filter(([, run]) => !isEnded(run.state)))
+  return {
+    runs: live,
+    nodes: new Map(tables.nodes),
+    claims: new Map(livingClaims(tables).map((claim: Claim) => [claimKey(claim.node, claim.holder), claim])),
+    budgets: new Map(tables.budgets),
+    reserves: new Map(tables.reserves),
+    heldAfter: (node, holder, paidUntil) =>
+      (tables.heldBy.get(holder) ?? []).filter((row) => row.node === node && row.to > paidUntil),
+    budgetsOf: (run) => (tables.runs.get(run) ?? fresh.get(run))?.budgets ?? [],
+  }
+}
+
+/** The constraints of the real tables. */
+function refuseBroken(tables: Tables, changes: Changes): void {
+  const keys = new Set<string>()
+  for (const row of changes.held) {
+    const key = `${row.node}|${row.from}|${row.holder}`
+    if (tables.heldKeys.has(key) || keys.has(key)) throw new Error(`held: ${key} is there already`)
+    if (row.to <= row.from || row.slots <= 0) throw new Error(`held: ${key} is empty`)
+    keys.add(key)
+  }
+  for (const budget of changes.budgets.values()) {
+    if (budget.reserved < 0 || budget.over < 0) throw new Error(`budget ${budget.id} would be negative`)
+  }
+}
+
+function save(tables: Tables, rows: Rows, changes: Changes): void {
+  tables.writes += 1
+  for (const budget of changes.budgets.values()) {
+    const old = tables.budgets.get(budget.id)
+    if (old === undefined) continue
+    const { used, reserved, over } = budget
+    tables.budgets.set(budget.id, { ...old, used, reserved, over, version: old.version + bump(changes, budget.id) })
+  }
+  for (const [key, reserve] of changes.reserves) tables.reserves.set(key, reserve)
+  saveNodes(tables, rows, changes)
+  for (const run of changes.runs.values()) {
+    tables.runs.set(run.id, { ...run, version: (rows.runs.get(run.id)?.version ?? 0) + 1 })
+  }
+  saveAttempts(tables, changes)
+  for (const claim of changes.claims.values()) putClaim(tables, claim)
+  for (const row of changes.held) {
+    tables.held.append(row)
+    tables.heldKeys.add(`${row.node}|${row.from}|${row.holder}`)
+    pushTo(tables.heldBy, row.holder, row)
+  }
+  for (const event of changes.events) writeEvent(tables, event)
+  for (const entry of changes.audit) writeAudit(tables, entry)
+}
+
+const bump = (changes: Changes, id: Parameters<Changes['touched']['has']>[0]): number =>
+  changes.touched.has(id) ? 1 : 0
+
+function saveNodes(tables: Tables, rows: Rows, changes: Changes): void {
+  const touched = [...rows.nodes].filter(([id]) => changes.touched.has(id))
+  for (const node of new Map([...touched, ...changes.nodes]).values()) {
+    const version = (rows.nodes.get(node.id)?.version ?? node.version) + bump(changes, node.id)
+    tables.nodes.set(node.id, { ...node, version })
+  }
+  for (const node of changes.nodes.values()) {
+    if (rows.nodes.get(node.id)?.inventory === node.inventory) continue
+    const since = { since: node.bookedTo, slots: node.inventory }
+    const list = (tables.inventory.get(node.id) ?? []).filter((each) => each.since !== since.since)
+    tables.inventory.set(
+      node.id,
+      [...list, since].toSorted((a, b) => a.since - b.since),
+    )
+  }
+}
+
+function saveAttempts(tables: Tables, changes: Changes): void {
+  for (const attempt of changes.attempts.values()) {
+    if (!tables.attempts.has(attempt.id)) pushTo(tables.attemptsOf, attempt.run, attempt.id)
+    tables.attempts.set(attempt.id, attempt)
+    if (attempt.state.kind !== 'planned') continue
+    if (!tables.books.has(attempt.id)) {
+      const books = { source: null, postedTo: null, dirtyFrom: null, basis: null, closed: false }
+      tables.books.set(attempt.id, { attempt: attempt.id, ...books })
+    }
+    for (const worker of attempt.placement.workers.slice(0, WORKERS_FOLLOWED_MAX)) {
+      if (tables.cursors.has(worker.id)) continue
+      const cursor = { offset: 0, lastLineAt: null, observedTo: null, complete: false }
+      tables.cursors.set(worker.id, { worker: worker.id, attempt: attempt.id, ...cursor })
+    }
+  }
+}

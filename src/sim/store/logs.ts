@@ -1,0 +1,94 @@
+// Logs and facts in memory: the cursor is the compare-and-set, a fact that is there already changes nothing.
+import type { Fact } from '../../domain/fact.ts'
+import type { AttemptId } from '../../domain/ids.ts'
+import type { Cell, EpochMs } from '../../domain/units.ts'
+import { CELL_MS, cellOf } from '../../domain/units.ts'
+import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
+import type { Tables } from './tables.ts'
+import { pushTo } from './tables.ts'
+
+const FORGET_MAX = 100
+
+export function ingestStore(tables: Tables): IngestStore {
+  return {
+    logCursors: async () => logCursors(tables),
+    async appendLogs(appends) {
+      if (appends.length > 0) tables.writes += 1
+      const won = appends.filter((append) => moveCursor(tables, append))
+      for (const append of won) saveChunk(tables, append)
+      saveFacts(
+        tables,
+        won.flatMap((append) => append.facts),
+      )
+    },
+    async attemptsToForget() {
+      const open = new Set([...tables.cursors.values()].flatMap((cursor) => (cursor.complete ? [] : [cursor.attempt])))
+      return [...tables.attempts.values()]
+        .filter(({ id, state }) => state.kind === 'ended' && !tables.forgotten.has(id) && !open.has(id))
+        .map(({ id, cluster }) => ({ attempt: id, cluster }))
+        .toSorted((a, b) => (a.attempt < b.attempt ? -1 : 1))
+        .slice(0, FORGET_MAX)
+    },
+    async forgotten(attempts) {
+      for (const attempt of attempts) tables.forgotten.add(attempt)
+    },
+  }
+}
+
+function logCursors(tables: Tables): LogCursor[] {
+  return [...tables.cursors.values()]
+    .flatMap((cursor) => {
+      const attempt = tables.attempts.get(cursor.attempt)
+      if (cursor.complete || attempt === undefined) return []
+      const { id, run, cluster, state } = attempt
+      const living = state.kind !== 'ended'
+      return [{ worker: cursor.worker, attempt: id, run, cluster, offset: cursor.offset, living }]
+    })
+    .toSorted((a, b) => (a.worker < b.worker ? -1 : 1))
+}
+
+function moveCursor(tables: Tables, append: LogAppend): boolean {
+  const cursor = tables.cursors.get(append.worker)
+  if (cursor === undefined || cursor.complete || cursor.offset !== append.fromOffset) return false
+  tables.cursors.set(append.worker, {
+    ...cursor,
+    offset: append.nextOffset,
+    lastLineAt: newer(cursor.lastLineAt, append.lastLineAt),
+    observedTo: newer(cursor.observedTo, append.observedTo),
+    complete: append.complete,
+  })
+  return true
+}
+
+const newer = (a: EpochMs | null, b: EpochMs | null): EpochMs | null => (a === null || (b !== null && b > a) ? b : a)
+
+function saveChunk(tables: Tables, { worker, nextOffset, bytes }: LogAppend): void {
+  if (bytes.length > 0) pushTo(tables.chunks, worker, { offset: nextOffset - bytes.length, nextOffset, bytes })
+}
+
+function saveFacts(tables: Tables, facts: readonly Fact[]): void {
+  const earliest = new Map<AttemptId, Cell>()
+  for (const fact of facts) {
+    const known = tables.facts.get(fact.attempt) ?? new Map<string, Fact>()
+    const key = `${fact.source}|${fact.sequence}|${fact.sentAt}`
+    if (!known.has(key)) known.set(key, fact)
+    tables.facts.set(fact.attempt, known)
+    const cell = cellOf(fact.at)
+    const old = earliest.get(fact.attempt)
+    if (old === undefined || cell < old) earliest.set(fact.attempt, cell)
+  }
+  for (const [attempt, cell] of earliest) reopen(tables, attempt, cell)
+}
+
+/** A fact reopens from the newest earlier cell that has a mark and no open phase on; cells that are not posted need no reopening. */
+function reopen(tables: Tables, attempt: AttemptId, cell: Cell): void {
+  const books = tables.books.get(attempt)
+  if (books === undefined || books.postedTo === null || cell > books.postedTo + CELL_MS) return
+  const posted = [...(tables.cells.get(attempt) ?? [])].toSorted(([a], [b]) => a - b)
+  const marked = posted.findLast(
+    ([each, stored]) => each < cell && stored.lastStep !== null && stored.summary.carry.phases.length === 0,
+  )
+  const from = marked?.[0] ?? posted[0]?.[0] ?? cell
+  const dirtyFrom = books.dirtyFrom === null || from < books.dirtyFrom ? from : books.dirtyFrom
+  tables.books.set(attempt, { ...books, closed: false, dirtyFrom })
+}

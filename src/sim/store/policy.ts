@@ -1,0 +1,107 @@
+// Policy and tokens in memory.
+import type { BudgetId, ProjectName } from '../../domain/ids.ts'
+import type { Policy } from '../../domain/policy.ts'
+import type { Answer } from '../../domain/refusal.ts'
+import { accepted, refused } from '../../domain/refusal.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { PolicyStore, StoredToken, TokenStore } from '../../ports/store.ts'
+import type { Tables } from './tables.ts'
+import { writeAudit } from './tables.ts'
+
+export function policyStore(tables: Tables): PolicyStore {
+  return {
+    async applyPolicy(policy, document, audit) {
+      const missing = inUse(tables, policy)
+      if (missing !== null) return missing
+      tables.writes += 1
+      saveProjects(tables, policy)
+      saveBudgets(tables, policy)
+      tables.prices.clear()
+      for (const { gpuModel, price } of policy.prices) tables.prices.set(gpuModel, price)
+      const version = tables.policies.rows.length + 1
+      tables.policies.append({ version, document })
+      writeAudit(tables, audit)
+      return accepted({ version })
+    },
+    async pauseQueue(paused, reason, audit) {
+      tables.writes += 1
+      tables.queue = { paused, reason }
+      writeAudit(tables, audit)
+    },
+  }
+}
+
+/** A project or budget that something still counts on cannot just vanish. */
+function inUse(tables: Tables, policy: Policy): Answer<never> | null {
+  const projects = new Set<ProjectName>(policy.projects.map((each) => each.name))
+  for (const run of tables.runs.values()) {
+    if (projects.has(run.project)) continue
+    const whatToDo = 'keep it in the policy; a quota of 0 stops new ones'
+    return refused('policy-in-use', `project ${run.project} has runs`, whatToDo)
+  }
+  const budgets = new Set<BudgetId>(policy.budgets.map((each) => each.id))
+  for (const budget of tables.budgets.values()) {
+    if (budgets.has(budget.id) || (budget.used === 0 && budget.reserved === 0)) continue
+    const whatToDo = 'keep it in the policy; its books would be lost'
+    return refused('policy-in-use', `budget ${budget.id} has been used`, whatToDo)
+  }
+  return null
+}
+
+function saveProjects(tables: Tables, policy: Policy): void {
+  const old = new Map(tables.projects)
+  tables.projects.clear()
+  for (const project of policy.projects) {
+    const before = old.get(project.name)
+    tables.projects.set(project.name, { ...project, version: before === undefined ? 1 : before.version + 1 })
+  }
+}
+
+function saveBudgets(tables: Tables, policy: Policy): void {
+  const old = new Map(tables.budgets)
+  tables.budgets.clear()
+  for (const { id, project, unit, hard, limit } of policy.budgets) {
+    const before = old.get(id)
+    tables.budgets.set(
+      id,
+      before === undefined
+        ? { id, project, unit, hard, limit, used: 0, reserved: 0, over: 0, version: 1 }
+        : { ...before, project, hard, limit, version: before.version + 1 },
+    )
+  }
+}
+
+const USED_EVERY_MS = 60_000
+const textOf = (hash: Uint8Array): string => hash.join(',')
+
+export function tokenStore(tables: Tables, clock: Clock): TokenStore {
+  return {
+    async addToken(token, hash, audit) {
+      const text = textOf(hash)
+      if (tables.tokens.has(token.id) || [...tables.tokens.values()].some((each) => each.hash === text)) {
+        throw new Error(`token ${token.id} is there already`)
+      }
+      tables.tokens.set(token.id, { token: { ...token, lastUsedAt: null, revokedAt: null }, hash: text })
+      writeAudit(tables, audit)
+    },
+    async findToken(hash) {
+      const text = textOf(hash)
+      const found = [...tables.tokens.values()].find((each) => each.hash === text)
+      if (found === undefined) return null
+      const { token } = found
+      // Written at most once a minute, and seen by the next look: reading does not become writing.
+      if ((token.lastUsedAt ?? 0) < clock.now() - USED_EVERY_MS) found.token = { ...token, lastUsedAt: clock.now() }
+      return token
+    },
+    async tokens(): Promise<readonly StoredToken[]> {
+      return [...tables.tokens.values()].map((each) => each.token).toSorted((a, b) => a.createdAt - b.createdAt)
+    },
+    async revokeToken(id, at, audit) {
+      const found = tables.tokens.get(id)
+      if (found === undefined) return null
+      found.token = { ...found.token, revokedAt: found.token.revokedAt ?? at }
+      writeAudit(tables, audit)
+      return found.token
+    },
+  }
+}

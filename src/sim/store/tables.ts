@@ -1,0 +1,162 @@
+// What the simulated store holds. The books grow by `append` alone; everything else is replaced row by row, as the real one does.
+import type { Attempt } from '../../domain/attempt.ts'
+import type { AttemptBooks, CellSummary } from '../../domain/books.ts'
+import type { Budget, Reserve } from '../../domain/budget.ts'
+import type { Claim } from '../../domain/claim.ts'
+import type { ClaimKey, ReserveKey } from '../../domain/apply.ts'
+import { claimKey } from '../../domain/apply.ts'
+import type { AuditEntry, RunEvent } from '../../domain/event.ts'
+import type { Fact } from '../../domain/fact.ts'
+import type { Held } from '../../domain/holdings.ts'
+import type { AttemptId, BudgetId, NodeId, ProjectName, RunId, WorkerId } from '../../domain/ids.ts'
+import type { Node } from '../../domain/node.ts'
+import type { Project } from '../../domain/project.ts'
+import type { AttemptAccount } from '../../domain/reasons.ts'
+import type { Run } from '../../domain/run.ts'
+import { isEnded } from '../../domain/run.ts'
+import type { RunSpec } from '../../domain/spec.ts'
+import type { Cell, EpochMs, Price } from '../../domain/units.ts'
+import type { StoredToken } from '../../ports/store.ts'
+
+export type Posting = {
+  readonly attempt: AttemptId
+  readonly cell: Cell
+  readonly revision: number
+  readonly account: AttemptAccount
+  readonly gpuMs: number
+}
+
+export type StoredCell = { readonly revision: number; readonly lastStep: number | null; readonly summary: CellSummary }
+
+export type StoredCursor = {
+  readonly worker: WorkerId
+  readonly attempt: AttemptId
+  readonly offset: number
+  readonly lastLineAt: EpochMs | null
+  readonly observedTo: EpochMs | null
+  readonly complete: boolean
+}
+
+export type Chunk = { readonly offset: number; readonly nextOffset: number; readonly bytes: Uint8Array }
+
+/** Rows that are only ever added to; a change of one is refused, as the triggers of the real store do. */
+export class Ledger<Row> {
+  readonly #rows: Row[] = []
+
+  get rows(): readonly Row[] {
+    return this.#rows
+  }
+
+  append(row: Row): void {
+    this.#rows.push(Object.freeze(row))
+  }
+}
+
+export type Tables = {
+  leader: { epoch: number; holder: string; until: number }
+  queue: { paused: boolean; reason: string }
+  readonly projects: Map<ProjectName, Project>
+  readonly budgets: Map<BudgetId, Budget>
+  readonly prices: Map<string, Price>
+  readonly policies: Ledger<{ readonly version: number; readonly document: unknown }>
+  /** Live and ended ones. */
+  readonly runs: Map<RunId, Run>
+  readonly specs: Map<RunId, RunSpec>
+  readonly attempts: Map<AttemptId, Attempt>
+  readonly attemptsOf: Map<RunId, AttemptId[]>
+  readonly forgotten: Set<AttemptId>
+  readonly nodes: Map<NodeId, Node>
+  readonly inventory: Map<NodeId, { since: EpochMs; slots: number }[]>
+  /** In the order in which they were made; the index is the claim's id. */
+  readonly claims: Claim[]
+  readonly living: Map<ClaimKey, number>
+  readonly claimsOf: Map<AttemptId, number[]>
+  readonly reserves: Map<ReserveKey, Reserve>
+  readonly held: Ledger<Held>
+  readonly heldBy: Map<string, Held[]>
+  readonly heldKeys: Set<string>
+  readonly revisions: Set<string>
+  readonly postings: Ledger<Posting>
+  readonly balances: Map<string, Partial<Record<AttemptAccount, number>>>
+  readonly cells: Map<AttemptId, Map<Cell, StoredCell>>
+  readonly books: Map<AttemptId, AttemptBooks>
+  readonly facts: Map<AttemptId, Map<string, Fact>>
+  readonly cursors: Map<WorkerId, StoredCursor>
+  readonly chunks: Map<WorkerId, Chunk[]>
+  readonly events: Ledger<RunEvent & { readonly id: number }>
+  readonly audit: Ledger<AuditEntry & { readonly id: number }>
+  readonly keys: Map<string, { readonly hash: string; readonly run: RunId }>
+  readonly tokens: Map<string, { token: StoredToken; readonly hash: string }>
+  /** Goes up with every write: a checker looks again only where something changed. */
+  writes: number
+}
+
+export const emptyTables = (): Tables => ({
+  leader: { epoch: 0, holder: '', until: -Infinity },
+  queue: { paused: false, reason: '' },
+  projects: new Map(),
+  budgets: new Map(),
+  prices: new Map(),
+  policies: new Ledger(),
+  runs: new Map(),
+  specs: new Map(),
+  attempts: new Map(),
+  attemptsOf: new Map(),
+  forgotten: new Set(),
+  nodes: new Map(),
+  inventory: new Map(),
+  claims: [],
+  living: new Map(),
+  claimsOf: new Map(),
+  reserves: new Map(),
+  held: new Ledger(),
+  heldBy: new Map(),
+  heldKeys: new Set(),
+  revisions: new Set(),
+  postings: new Ledger(),
+  balances: new Map(),
+  cells: new Map(),
+  books: new Map(),
+  facts: new Map(),
+  cursors: new Map(),
+  chunks: new Map(),
+  events: new Ledger(),
+  audit: new Ledger(),
+  keys: new Map(),
+  tokens: new Map(),
+  writes: 0,
+})
+
+export const livingClaims = (tables: Tables): Claim[] =>
+  [...tables.living.values()].flatMap((id) => tables.claims[id] ?? [])
+
+export const claimsOfAttempt = (tables: Tables, attempt: AttemptId): Claim[] =>
+  (tables.claimsOf.get(attempt) ?? []).flatMap((id) => tables.claims[id] ?? [])
+
+export const liveRuns = (tables: Tables): Run[] => [...tables.runs.values()].filter((run) => !isEnded(run.state))
+
+/** The living claim of the same holder on the same node is replaced, else the claim is a new row. */
+export function putClaim(tables: Tables, claim: Claim): void {
+  const key = claimKey(claim.node, claim.holder)
+  const id = tables.living.get(key) ?? tables.claims.length
+  if (id === tables.claims.length && claim.attempt !== null) pushTo(tables.claimsOf, claim.attempt, id)
+  tables.claims[id] = claim
+  if (claim.releasedAt === null) tables.living.set(key, id)
+  else tables.living.delete(key)
+}
+
+export function writeAudit(tables: Tables, entry: AuditEntry): void {
+  tables.audit.append({ ...entry, id: tables.audit.rows.length + 1 })
+}
+
+export function writeEvent(tables: Tables, event: RunEvent): void {
+  tables.events.append({ ...event, id: tables.events.rows.length + 1 })
+}
+
+export function pushTo<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = map.get(key)
+  if (list === undefined) map.set(key, [value])
+  else list.push(value)
+}
+
+export const balanceKey = (attempt: AttemptId, cell: Cell): string => `${attempt}|${cell}`

@@ -1,0 +1,137 @@
+// Reads for people, in memory.
+import type { Claim } from '../../domain/claim.ts'
+import type { AttemptId } from '../../domain/ids.ts'
+import type { LedgerRead, StoredLog, ViewStore } from '../../ports/store.ts'
+import { heldGpuMs } from '../../domain/holdings.ts'
+import type { EpochMs } from '../../domain/units.ts'
+import type { WorkerId } from '../../domain/ids.ts'
+import { newestCell, readAll } from './books.ts'
+import type { Tables } from './tables.ts'
+import { livingClaims } from './tables.ts'
+
+export function viewStore(tables: Tables): ViewStore {
+  return {
+    async runsPage(filter, limit, before) {
+      return [...tables.runs.values()]
+        .filter(
+          (run) =>
+            (filter.project === null || run.project === filter.project) &&
+            (filter.state === null || run.state.kind === filter.state) &&
+            (before === null || run.id < before),
+        )
+        .toSorted((a, b) => (a.id < b.id ? 1 : -1))
+        .slice(0, limit)
+    },
+    async attemptsOf(run) {
+      const ids = tables.attemptsOf.get(run) ?? []
+      return {
+        attempts: ids.flatMap((id) => tables.attempts.get(id) ?? []),
+        claims: tables.claims.filter((claim) => claim.run === run),
+        newest: ids.flatMap((id) => newestCell(tables, id) ?? []),
+      }
+    },
+    async statementRead(run, firstCell) {
+      const own = tables.claims.filter((claim) => claim.run === run)
+      const nodes = new Set(own.filter((claim) => claim.releasedAt === null).map((claim) => claim.node))
+      return {
+        books: readAll(tables, tables.attemptsOf.get(run) ?? [], firstCell, true),
+        nodes: [...tables.nodes.values()].filter((node) => nodes.has(node.id)),
+        claims: livingClaims(tables).filter((claim) => nodes.has(claim.node)),
+        holds: tables.heldBy.get(`restart:${run}`) ?? [],
+        holdClaims: own.filter((claim) => claim.attempt === null),
+      }
+    },
+    async newestStep(attempt) {
+      const [fact, before] = [...(tables.facts.get(attempt)?.values() ?? [])]
+        .filter((each) => each.body.kind === 'step')
+        .toSorted((a, b) => b.at - a.at || b.sequence - a.sequence)
+      return fact === undefined ? null : { fact, before: before ?? null }
+    },
+    ledgerRead: async (from, to, firstCell) => ledgerRead(tables, from, to, firstCell),
+    events: async (run, limit, after) =>
+      tables.events.rows.filter((event) => event.run === run && event.id > after).slice(0, limit),
+    log: async (worker, offset, bytesMax) => storedLog(tables, worker, offset, bytesMax),
+    audit: async (limit, before) =>
+      tables.audit.rows
+        .filter((entry) => before === null || entry.id < before)
+        .toReversed()
+        .slice(0, limit),
+    policy: async () => tables.policies.rows.at(-1) ?? null,
+  }
+}
+
+function ledgerRead(
+  tables: Tables,
+  from: EpochMs,
+  to: EpochMs,
+  firstCell: Parameters<ViewStore['ledgerRead']>[2],
+): LedgerRead {
+  const sums = new Map<string, LedgerRead['held'][number]>()
+  for (const row of tables.held.rows) {
+    if (row.from < from || row.from >= to) continue
+    const key = `${row.node}|${row.holder}`
+    const gpuMs = (sums.get(key)?.gpuMs ?? 0) + heldGpuMs(row)
+    sums.set(key, { node: row.node, holder: row.holder, gpuMs })
+  }
+  const postings = new Map<string, LedgerRead['postings'][number]>()
+  for (const { attempt, cell, account, gpuMs } of tables.postings.rows) {
+    if (cell < from || cell >= to) continue
+    const key = `${attempt}|${account}`
+    postings.set(key, { attempt, account, gpuMs: (postings.get(key)?.gpuMs ?? 0) + gpuMs })
+  }
+  // The newest image of each holder says whose it is.
+  const holders = new Map<string, Claim>()
+  for (const claim of tables.claims) {
+    if (claim.placedAt < to && (claim.releasedAt === null || claim.releasedAt >= from)) holders.set(claim.holder, claim)
+  }
+  const runs = new Set([...holders.values()].map((claim) => claim.run))
+  return {
+    nodes: [...tables.nodes.values()],
+    inventory: [...tables.inventory].flatMap(([node, rows]) => rows.map((row) => ({ node, ...row }))),
+    claims: livingClaims(tables),
+    held: [...sums.values()],
+    holders: [...holders.values()],
+    postings: [...postings.values()],
+    open: readAll(tables, openBooks(tables, to), firstCell, false),
+    runs: [...runs].flatMap((run) => tables.runs.get(run) ?? []),
+  }
+}
+
+/** Attempts whose postings do not cover their holdings before `to`. */
+function openBooks(tables: Tables, to: EpochMs): AttemptId[] {
+  return [...tables.books.values()]
+    .filter(({ attempt, closed, postedTo }) => {
+      const living = tables.attempts.get(attempt)?.state.kind !== 'ended'
+      return !closed && (living || (postedTo ?? 0) < to)
+    })
+    .map((books) => books.attempt)
+    .toSorted()
+}
+
+const CHUNKS_READ_MAX = 4
+
+function storedLog(tables: Tables, worker: WorkerId, offset: number, bytesMax: number): StoredLog {
+  const cursor = tables.cursors.get(worker)
+  const chunks = (tables.chunks.get(worker) ?? [])
+    .filter((chunk) => chunk.nextOffset > offset)
+    .slice(0, CHUNKS_READ_MAX)
+  const parts: Uint8Array[] = []
+  let at = offset
+  let size = 0
+  for (const chunk of chunks) {
+    if (size > 0 && size + chunk.bytes.length > bytesMax) break
+    const skip = Math.max(0, offset - chunk.offset)
+    if (parts.length === 0) at = chunk.offset + skip
+    parts.push(chunk.bytes.subarray(skip))
+    size += chunk.bytes.length - skip
+  }
+  const bytes = new Uint8Array(size)
+  let filled = 0
+  for (const part of parts) {
+    bytes.set(part, filled)
+    filled += part.length
+  }
+  const nextOffset = parts.length === 0 ? offset : at + size
+  const complete = (cursor?.complete ?? true) && nextOffset >= (cursor?.offset ?? 0)
+  return { offset: at, bytes, nextOffset, complete }
+}

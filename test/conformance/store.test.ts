@@ -1,0 +1,369 @@
+// One suite for both stores: what a commit, a log and a revision mean must be the same in PostgreSQL and in the simulated world, or the
+// simulator proves nothing.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { nodeId, runOf } from '../../src/domain/fixture.ts'
+import type { Run } from '../../src/domain/run.ts'
+import { CELL_MS, epochMs } from '../../src/domain/units.ts'
+import type { World } from '../../src/domain/world.ts'
+import type { Store } from '../../src/ports/store.ts'
+import { postgresStore } from '../../src/adapters/postgres/store.ts'
+import type { Bench } from '../parts/stores.ts'
+import { BLIND_AFTER_MS, openSimulated, PostgresBenches, StandingClock } from '../parts/stores.ts'
+import {
+  appendOf,
+  booksOf,
+  BUDGET,
+  CELL0,
+  EMPTY_SUMMARY,
+  factOf,
+  filled,
+  heldBy,
+  itemOf,
+  NEVER_PAID,
+  placing,
+  postedTo,
+  register,
+  revisionOf,
+  stepAt,
+  submissionOf,
+  T0,
+  withBudget,
+  withStep,
+} from './things.ts'
+
+let benches: PostgresBenches
+before(async () => {
+  benches = await PostgresBenches.start()
+})
+after(() => benches.stop())
+
+const NONE = new Map()
+const worldOf = (store: Store): Promise<World> => store.world(NONE)
+
+/** The newest images of a run and nodes, as a turn would have read them. */
+async function read(store: Store, run: Run, names: readonly string[]) {
+  const world = await worldOf(store)
+  const live = world.runs.get(run.id)
+  assert.ok(live !== undefined)
+  const nodes = names.map((name) => {
+    const node = world.nodes.get(nodeId(name))
+    assert.ok(node !== undefined)
+    return node
+  })
+  return { world, run: live, nodes }
+}
+
+const budgetOf = async (store: Store) => {
+  const budget = (await worldOf(store)).budgets.get(BUDGET)
+  assert.ok(budget !== undefined)
+  return budget
+}
+
+for (const [name, open] of [
+  ['simulated', openSimulated],
+  ['PostgreSQL', (begin: number) => benches.open(begin)],
+] as const) {
+  describe(`the ${name} store`, () => {
+    const check = (what: string, body: (bench: Bench) => Promise<void>): void => {
+      test(what, async () => {
+        const bench = await open(T0)
+        try {
+          await body(bench)
+        } finally {
+          await bench.close()
+        }
+      })
+    }
+
+    check(
+      'a submit is written once; the same key answers again, another request under it is refused',
+      async ({ store }) => {
+        await filled(store, { nodes: [], runs: [] })
+        const key = { caller: 'user:ada', key: 'k', hash: 'h1' }
+        assert.equal((await store.submit(submissionOf(runOf(1), key))).kind, 'submitted')
+        assert.deepEqual(await store.submit(submissionOf(runOf(2), key)), { kind: 'repeat', run: runOf(1).id })
+        assert.equal((await store.submit(submissionOf(runOf(2), { ...key, hash: 'h2' }))).kind, 'key-reused')
+        const same = { ...runOf(3), name: runOf(1).name }
+        assert.deepEqual(await store.submit(submissionOf(same)), { kind: 'name-taken', by: runOf(1).id })
+        assert.equal((await store.findRun(`${runOf(1).project}/${runOf(1).name}`))?.id, runOf(1).id)
+      },
+    )
+
+    check('layer 1 of a node sums to inventory x time through placing and releasing', async ({ store, clock }) => {
+      await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+      clock.set(T0 + 10_000)
+      const at = await read(store, runOf(1), ['n1'])
+      const placed = placing(at.run, at.nodes, 0)
+      assert.deepEqual((await store.commit(null, [placed.item])).kind, 'committed')
+      clock.set(T0 + 40_000)
+      const [claim] = placed.claims
+      assert.ok(claim !== undefined)
+      await store.commit(null, [
+        itemOf('end', [{ kind: 'release', node: claim.node, holder: claim.holder, paidUntil: NEVER_PAID }]),
+      ])
+      clock.set(T0 + 50_000)
+      await store.commit(null, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+      const held = await heldBy(store)
+      assert.equal(held[claim.holder], 2 * 30_000)
+      assert.equal(held.free, 8 * 50_000 - 2 * 30_000)
+      assert.equal((await worldOf(store)).claims.length, 0)
+    })
+
+    check('a stale item is refused whole, and the others of the commit stand', async ({ store, clock }) => {
+      await filled(store, { nodes: ['n1', 'n2'], runs: [runOf(1), runOf(2)] })
+      clock.set(T0 + 1_000)
+      const first = await read(store, runOf(1), ['n1'])
+      const second = await read(store, runOf(2), ['n2'])
+      const stale = placing({ ...first.run, version: 99 }, first.nodes, 0)
+      const good = placing(second.run, second.nodes, 0)
+      const committed = await store.commit(null, [stale.item, good.item])
+      assert.ok(committed.kind === 'committed')
+      assert.deepEqual(
+        committed.results.map((result) => result.kind),
+        ['stale', 'applied'],
+      )
+      const world = await worldOf(store)
+      assert.deepEqual(
+        world.claims.map((claim) => claim.node),
+        [nodeId('n2')],
+      )
+      assert.equal(world.runs.get(runOf(1).id)?.state.kind, 'queued')
+      // What was read before the commit is stale now, for the run and for the node.
+      const again = await store.commit(null, [good.item])
+      assert.ok(again.kind === 'committed' && again.results[0]?.kind === 'stale')
+    })
+
+    check('two items of one turn on one node both stand: the second counted on the first', async ({ store, clock }) => {
+      await filled(store, { nodes: ['n1'], runs: [runOf(1), runOf(2)] })
+      clock.set(T0 + 1_000)
+      const one = await read(store, runOf(1), ['n1'])
+      const two = await read(store, runOf(2), ['n1'])
+      const committed = await store.commit(null, [
+        placing(one.run, one.nodes, 0, [0, 1]).item,
+        placing(two.run, two.nodes, 0, [2, 3]).item,
+      ])
+      assert.ok(committed.kind === 'committed' && committed.results.every((result) => result.kind === 'applied'))
+      assert.equal((await worldOf(store)).nodes.get(nodeId('n1'))?.version, (one.nodes[0]?.version ?? 0) + 1)
+    })
+
+    check(
+      'a hard budget refuses the reserve and with it the item; what happened is booked over the wall',
+      async ({ store, clock }) => {
+        await filled(store, { nodes: ['n1'], runs: [withBudget(1)], limit: 50_000 })
+        clock.set(T0 + 1_000)
+        const at = await read(store, withBudget(1), ['n1'])
+        const dear = await store.commit(null, [placing(at.run, at.nodes, 60_000).item])
+        assert.ok(dear.kind === 'committed')
+        assert.deepEqual(dear.results[0], { kind: 'refused', reason: 'budget', budget: BUDGET, short: 10_000 })
+        assert.equal((await worldOf(store)).claims.length, 0)
+        const placed = placing(at.run, at.nodes, 40_000)
+        await store.commit(null, [placed.item])
+        assert.equal((await budgetOf(store)).reserved, 40_000)
+        clock.set(T0 + 31_000)
+        await store.commit(null, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+        // 2 slots x 30 s: 20 s more than was reserved.
+        assert.deepEqual((({ used, reserved, over }) => ({ used, reserved, over }))(await budgetOf(store)), {
+          used: 60_000,
+          reserved: 0,
+          over: 20_000,
+        })
+      },
+    )
+
+    check(
+      'a release gives back what was charged after paidUntil, and the rest of the reserve on request',
+      async ({ store, clock }) => {
+        await filled(store, { nodes: ['n1'], runs: [withBudget(1)] })
+        const at = await read(store, withBudget(1), ['n1'])
+        const placed = placing(at.run, at.nodes, 1_000_000)
+        await store.commit(null, [placed.item])
+        const [claim] = placed.claims
+        assert.ok(claim !== undefined)
+        clock.set(T0 + 100_000)
+        await store.commit(null, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+        assert.equal((await budgetOf(store)).used, 200_000)
+        await store.commit(null, [
+          itemOf('end', [
+            { kind: 'release', node: claim.node, holder: claim.holder, paidUntil: epochMs(T0 + 60_000) },
+            { kind: 'give-back', run: at.run.id, budgets: [BUDGET] },
+          ]),
+        ])
+        const budget = await budgetOf(store)
+        assert.deepEqual([budget.used, budget.reserved], [120_000, 0])
+        assert.equal((await heldBy(store))[claim.holder], 200_000, 'layer 1 is never revised')
+      },
+    )
+
+    check('a run that ends leaves the living ones and is still found', async ({ store }) => {
+      await filled(store, { nodes: [], runs: [runOf(1)] })
+      const { run } = await read(store, runOf(1), [])
+      await store.commit(null, [
+        itemOf(
+          'end',
+          [{ kind: 'run', run: { ...run, state: { kind: 'cancelled' } } }],
+          [{ kind: 'run', id: run.id, version: run.version }],
+        ),
+      ])
+      assert.equal((await worldOf(store)).runs.size, 0)
+      assert.equal((await store.run(run.id))?.state.kind, 'cancelled')
+      assert.equal(
+        (await store.submit(submissionOf({ ...runOf(2), name: run.name }))).kind,
+        'submitted',
+        'the name is free again',
+      )
+    })
+
+    check('whoever takes the lead refuses the commits of the one before', async ({ store, clock }) => {
+      await filled(store, { nodes: ['n1'], runs: [] })
+      const first = await store.takeLead('a', 10_000, false)
+      assert.ok(first !== null)
+      assert.equal(await store.takeLead('b', 10_000, false), null, 'the lease is not over')
+      assert.ok(await store.renewLead(first, 10_000))
+      const second = await store.takeLead('b', 10_000, true)
+      assert.ok(second !== null && second > first)
+      clock.set(T0 + 5_000)
+      assert.equal(
+        (await store.commit(first, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])).kind,
+        'deposed',
+      )
+      assert.deepEqual(await heldBy(store), {})
+      assert.equal(await store.renewLead(first, 10_000), false)
+      assert.equal(
+        (await store.commit(second, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])).kind,
+        'committed',
+      )
+      await store.giveUpLead(second)
+      assert.ok((await store.takeLead('c', 10_000, false)) !== null)
+    })
+
+    check('a log is appended where the reader thought it stood, and facts are kept once', async ({ store, clock }) => {
+      await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+      const at = await read(store, runOf(1), ['n1'])
+      const { attempt, item } = placing(at.run, at.nodes, 0)
+      await store.commit(null, [item])
+      const worker = attempt.placement.workers[0]?.id
+      assert.ok(worker !== undefined)
+      assert.deepEqual(
+        (await store.logCursors()).map((cursor) => [cursor.worker, cursor.offset]),
+        [[worker, 0]],
+      )
+      clock.set(T0 + 3_000)
+      const facts = [
+        factOf(worker, attempt.id, 2, T0 + 2_000, stepAt(2)),
+        factOf(worker, attempt.id, 1, T0 + 1_000, stepAt(1)),
+      ]
+      const append = appendOf(worker, attempt.id, 0, 'two lines\n', facts)
+      await store.appendLogs([append])
+      await store.appendLogs([append])
+      const books = await booksOf(store, attempt.id)
+      assert.deepEqual(
+        books.facts.map((fact) => fact.sequence),
+        [1, 2],
+      )
+      const log = await store.log(worker, 4, 1_000)
+      assert.equal(new TextDecoder().decode(log.bytes), 'lines\n')
+    })
+
+    check(
+      'a revision is a compare-and-set; no balance is ever negative; a later fact reopens',
+      async ({ store, clock }) => {
+        await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+        const epoch = (await store.takeLead('a', 10_000, true)) ?? 0
+        const at = await read(store, runOf(1), ['n1'])
+        const { attempt, item } = placing(at.run, at.nodes, 0)
+        await store.commit(epoch, [item])
+        clock.set(T0 + 2 * CELL_MS)
+        await store.commit(epoch, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+        assert.deepEqual(await store.booksDue(clock.now()), [attempt.id])
+        const { books } = await booksOf(store, attempt.id)
+        const first = {
+          revisions: [revisionOf(attempt.id, CELL0, 1, { productive: 100 }, withStep(5))],
+          books: postedTo(books, CELL0),
+          reopen: [],
+        }
+        assert.ok(await store.writeBooks(epoch, first))
+        assert.equal(await store.writeBooks(epoch, first), false, 'somebody was faster')
+        const moved = {
+          ...first,
+          revisions: [revisionOf(attempt.id, CELL0, 2, { productive: -40, lost: 40 }, withStep(5))],
+        }
+        assert.ok(await store.writeBooks(epoch, moved))
+        const [cell] = (await booksOf(store, attempt.id)).cells
+        assert.deepEqual(cell?.balance, { productive: 60, lost: 40 })
+        const negative = {
+          ...first,
+          revisions: [revisionOf(attempt.id, CELL0, 3, { productive: -61, lost: 61 }, EMPTY_SUMMARY)],
+        }
+        await assert.rejects(store.writeBooks(epoch, negative), /balance/)
+        assert.ok(
+          await store.writeBooks(epoch, { ...first, revisions: [], reopen: [{ attempt: attempt.id, afterStep: 4 }] }),
+        )
+        assert.equal((await booksOf(store, attempt.id)).books.dirtyFrom, CELL0)
+        assert.equal(await store.writeBooks(epoch - 1, { ...first, revisions: [] }), false, 'only the leader posts')
+      },
+    )
+
+    check('books and audit are only added to', async ({ store, tamper, clock }) => {
+      await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+      clock.set(T0 + 1_000)
+      await store.commit(null, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+      for (const table of ['held', 'audit'] as const) await assert.rejects(tamper(table), table)
+    })
+
+    check('to register a node again in another look changes no books', async ({ store, clock }) => {
+      await filled(store, { nodes: ['n1'], runs: [] })
+      clock.set(T0 + 7_000)
+      const node = (await worldOf(store)).nodes.get(nodeId('n1'))
+      assert.ok(node !== undefined)
+      await store.commit(null, [register({ ...node, inventory: 10 })])
+      clock.set(T0 + 9_000)
+      await store.commit(null, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+      assert.deepEqual(await heldBy(store), { free: 8 * 7_000 + 10 * 2_000 })
+    })
+  })
+}
+
+test('a take-over between any two statements of a commit: it is whole before, or refused, never in part', async () => {
+  for (let place = 0; place < 40; place += 1) {
+    const database = benches.database(await benches.fresh())
+    const clock = new StandingClock(T0)
+    const store = postgresStore(database, clock, { blindAfterMs: BLIND_AFTER_MS })
+    try {
+      await filled(store, { nodes: ['n1'], runs: [withBudget(1)] })
+      const epoch = (await store.takeLead('a', 10_000, true)) ?? 0
+      clock.set(T0 + 1_000)
+      const at = await read(store, withBudget(1), ['n1'])
+      let seen = 0
+      let taken: Promise<number | null> = Promise.resolve(null)
+      database.onStatement = async () => {
+        if (seen === place) {
+          // Not awaited: the taker waits for the row of the leader while the commit holds it.
+          taken = store.takeLead('b', 10_000, true)
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        seen += 1
+      }
+      const committed = await store.commit(epoch, [placing(at.run, at.nodes, 500_000).item])
+      database.onStatement = null
+      await taken
+      const world = await worldOf(store)
+      const whole = { claims: 1, attempts: 1, state: 'admitted', reserved: 500_000 }
+      const nothing = { claims: 0, attempts: 0, state: 'queued', reserved: 0 }
+      assert.deepEqual(
+        {
+          claims: world.claims.length,
+          attempts: world.attempts.size,
+          state: world.runs.get(at.run.id)?.state.kind,
+          reserved: world.budgets.get(BUDGET)?.reserved,
+        },
+        committed.kind === 'committed' ? whole : nothing,
+        `at statement ${place}`,
+      )
+      if (seen <= place) return
+    } finally {
+      await database.end()
+    }
+  }
+  assert.fail('the commit has more statements than were tried')
+})
