@@ -1,7 +1,8 @@
 // Logs and the facts in them: one transaction for a chunk, its facts, the cursor, and the cells that the facts may change. Ingest
 // writes facts, never the state of a run, and needs no leader: the cursor is the compare-and-set.
 import type { AttemptId, ClusterName, WorkerId } from '../../domain/ids.ts'
-import { cellOf } from '../../domain/units.ts'
+import type { Cell } from '../../domain/units.ts'
+import { CELL_MS, cellOf } from '../../domain/units.ts'
 import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Database, Queryable } from './pool.ts'
@@ -83,6 +84,25 @@ async function saveChunks(tx: Queryable, appends: readonly LogAppend[], now: num
 async function saveFacts(tx: Queryable, appends: readonly LogAppend[]): Promise<void> {
   const facts = appends.flatMap((append) => append.facts)
   if (facts.length === 0) return
+  const earliest = new Map<AttemptId, Cell>()
+  for (const fact of facts) {
+    const cell = cellOf(fact.at)
+    const old = earliest.get(fact.attempt)
+    if (old === undefined || cell < old) earliest.set(fact.attempt, cell)
+  }
+  // Before the facts are written: the first mark after the posted cells covers back into them, however late it comes. A fact reopens
+  // from the newest earlier cell that has a mark of its own and no open phase on; what is not posted yet needs no reopening.
+  await tx.query({
+    text: `update attempt_books b set closed = false, dirty_from = least(b.dirty_from,
+               coalesce((select max(s.cell) from cell_summary s where s.attempt = n.attempt and s.cell < n.cell
+                           and (s.summary->'carry'->>'lastMarkAt')::bigint >= s.cell and s.summary->'carry'->'phases' = '[]'::jsonb),
+                        (select min(s.cell) from cell_summary s where s.attempt = n.attempt), n.cell))
+           from unnest($1::text[], $2::bigint[]) as n(attempt, cell)
+           where b.attempt = n.attempt and b.posted_to is not null
+             and (n.cell < b.posted_to + $3 or not exists (
+               select 1 from fact f where f.attempt = n.attempt and f.at >= b.posted_to + $3 and f.body->>'kind' = 'step'))`,
+    values: [...columns([...earliest], ([attempt, cell]) => [attempt, cell]), CELL_MS],
+  })
   await tx.query({
     text: `insert into fact (source, sequence, attempt, at, sent_at, body)
            select * from unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::jsonb[])
@@ -95,22 +115,5 @@ async function saveFacts(tx: Queryable, appends: readonly LogAppend[]): Promise<
       each.sentAt,
       JSON.stringify(each.body),
     ]),
-  })
-  const earliest = new Map<AttemptId, { cell: number; begin: number | null }>()
-  for (const fact of facts) {
-    const cell = cellOf(fact.at)
-    const old = earliest.get(fact.attempt)
-    if (old === undefined || cell < old.cell) earliest.set(fact.attempt, { cell, begin: old?.begin ?? null })
-  }
-  // A mark covers back to the mark before it, and an end mark to its begin: a fact reopens from the newest earlier cell that has a
-  // mark or an open phase on. Cells that are not posted yet need no reopening.
-  await tx.query({
-    text: `update attempt_books b set closed = false, dirty_from = least(b.dirty_from, greatest(
-               coalesce((select max(s.cell) from cell_summary s where s.attempt = n.attempt and s.cell < n.cell and s.last_step is not null
-                           and s.summary->'carry'->'phases' = '[]'::jsonb),
-                        (select min(s.cell) from cell_summary s where s.attempt = n.attempt), n.cell), 0))
-           from unnest($1::text[], $2::bigint[]) as n(attempt, cell)
-           where b.attempt = n.attempt and b.posted_to is not null and n.cell <= b.posted_to + 300000`,
-    values: columns([...earliest], ([attempt, { cell }]) => [attempt, cell]),
   })
 }

@@ -68,6 +68,7 @@ function saveChunk(tables: Tables, { worker, nextOffset, bytes }: LogAppend): vo
 
 function saveFacts(tables: Tables, facts: readonly Fact[]): void {
   const earliest = new Map<AttemptId, Cell>()
+  const before = new Map([...tables.facts].map(([attempt, known]) => [attempt, [...known.values()]]))
   for (const fact of facts) {
     const known = tables.facts.get(fact.attempt) ?? new Map<string, Fact>()
     const key = `${fact.source}|${fact.sequence}|${fact.sentAt}`
@@ -77,16 +78,23 @@ function saveFacts(tables: Tables, facts: readonly Fact[]): void {
     const old = earliest.get(fact.attempt)
     if (old === undefined || cell < old) earliest.set(fact.attempt, cell)
   }
-  for (const [attempt, cell] of earliest) reopen(tables, attempt, cell)
+  for (const [attempt, cell] of earliest) reopen(tables, attempt, cell, before.get(attempt) ?? [])
 }
 
-/** A fact reopens from the newest earlier cell that has a mark and no open phase on; cells that are not posted need no reopening. */
-function reopen(tables: Tables, attempt: AttemptId, cell: Cell): void {
+/**
+ * A fact reopens from the newest earlier cell that has a mark of its own and no open phase on. The first mark after the posted cells
+ * covers back into them however late it comes; after it, what is not posted needs no reopening.
+ */
+function reopen(tables: Tables, attempt: AttemptId, cell: Cell, before: readonly Fact[]): void {
   const books = tables.books.get(attempt)
-  if (books === undefined || books.postedTo === null || cell > books.postedTo + CELL_MS) return
+  if (books === undefined || books.postedTo === null) return
+  const end = books.postedTo + CELL_MS
+  const spoken = before.some((fact) => fact.body.kind === 'step' && fact.at >= end)
+  if (cell >= end && spoken) return
   const posted = [...(tables.cells.get(attempt) ?? [])].toSorted(([a], [b]) => a - b)
   const marked = posted.findLast(
-    ([each, stored]) => each < cell && stored.lastStep !== null && stored.summary.carry.phases.length === 0,
+    ([each, stored]) =>
+      each < cell && (stored.summary.carry.lastMarkAt ?? -1) >= each && stored.summary.carry.phases.length === 0,
   )
   const from = marked?.[0] ?? posted[0]?.[0] ?? cell
   const dirtyFrom = books.dirtyFrom === null || from < books.dirtyFrom ? from : books.dirtyFrom
