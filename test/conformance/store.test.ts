@@ -304,11 +304,12 @@ for (const [name, open] of [
       },
     )
 
-    check('books and audit are only added to', async ({ store, tamper, clock }) => {
+    check('books and audit are only added to', async (bench) => {
+      const { store, clock } = bench
       await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
       clock.set(T0 + 1_000)
       await store.commit(null, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
-      for (const table of ['held', 'audit'] as const) await assert.rejects(tamper(table), table)
+      for (const table of ['held', 'audit'] as const) await assert.rejects(bench.tamper(table), table)
     })
 
     check('to register a node again in another look changes no books', async ({ store, clock }) => {

@@ -14,6 +14,7 @@ import { policyCommand } from './commands/policy.ts'
 import { queueCommand } from './commands/queue.ts'
 import { runsCommand } from './commands/runs.ts'
 import { showCommand } from './commands/show.ts'
+import { simulateCommand } from './commands/simulate.ts'
 import { statementCommand } from './commands/statement.ts'
 import { steerCommands } from './commands/steer.ts'
 import { submitCommand } from './commands/submit.ts'
@@ -46,6 +47,7 @@ export function createProgram(): Command {
     tokenCommand,
     loginCommand,
     doctorCommand,
+    simulateCommand,
     completionCommand,
   ]
   for (const register of commands) register(program)

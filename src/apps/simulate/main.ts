@@ -1,0 +1,55 @@
+// `plimsoll simulate`: many seeds of the other world, one after the other. A seed that fails is named with the command that repeats it,
+// event by event.
+import type { Outcome } from './drive.ts'
+import { simulateSeed } from './drive.ts'
+
+export type SimulateOptions = {
+  /** How many seeds are tried. */
+  readonly seeds: number
+  /** The first of them. */
+  readonly from: number
+  readonly json: boolean
+}
+
+/** Returns the exit code: 1 when a seed failed. */
+export async function runSimulate(options: SimulateOptions): Promise<number> {
+  const outcomes: Outcome[] = []
+  for (let seed = options.from; seed < options.from + options.seeds; seed += 1) {
+    const outcome = await outcomeOf(seed)
+    outcomes.push(outcome)
+    if (outcome.problem !== null && !options.json) write(`seed ${seed}: ${outcome.problem}\n  ${repeat(seed)}`)
+  }
+  const failed = outcomes.filter((outcome) => outcome.problem !== null)
+  const sum = (of: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + of(outcome), 0)
+  const totals = {
+    runs: sum((outcome) => outcome.runs),
+    attempts: sum((outcome) => outcome.attempts),
+    crashes: sum((outcome) => outcome.crashes),
+    virtualMs: sum((outcome) => outcome.virtualMs),
+  }
+  if (options.json) {
+    const failures = failed.map(({ seed, problem }) => ({ seed, problem, repeat: repeat(seed) }))
+    const document = { schema: 'plimsoll.simulate/v1', from: options.from, seeds: options.seeds, ...totals, failures }
+    write(JSON.stringify(document, null, 2))
+  } else {
+    const hours = (totals.virtualMs / 3_600_000).toFixed(1)
+    write(
+      `${outcomes.length - failed.length} of ${outcomes.length} seeds held: ${totals.runs} runs in ${totals.attempts} attempts, ` +
+        `${totals.crashes} crashes of the control plane, ${hours} h of virtual time`,
+    )
+  }
+  return failed.length > 0 ? 1 : 0
+}
+
+/** Whatever a seed throws is its failure too: the seeds after it are still tried. */
+async function outcomeOf(seed: number): Promise<Outcome> {
+  try {
+    return await simulateSeed(seed)
+  } catch (error) {
+    const problem = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    return { seed, problem, runs: 0, attempts: 0, crashes: 0, virtualMs: 0 }
+  }
+}
+
+const repeat = (seed: number): string => `plimsoll simulate --seed ${seed}`
+const write = (text: string): void => void process.stdout.write(`${text}\n`)
