@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { torchBin } from './parts/python.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name)
@@ -16,7 +17,7 @@ type Part = {
 type Outcome = { readonly kind: 'passed' | 'failed' } | { readonly kind: 'skipped'; readonly why: string }
 
 const PURE = ['src/domain', 'src/core', 'src/contract', 'src/control', 'src/sim', 'src/ports', 'test/architecture']
-const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts']
+const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts', 'test/simulation']
 
 const PARTS: readonly Part[] = [
   { name: 'format', in: ['check'], run: () => command(bin('oxfmt'), ['--check']) },
@@ -25,6 +26,7 @@ const PARTS: readonly Part[] = [
   { name: 'dead code', in: ['check'], run: () => command(bin('knip'), []) },
   { name: 'pure', in: ['fast', 'check', 'test'], run: () => nodeTests(PURE, ['--test-isolation=none']) },
   { name: 'real', in: ['check', 'test'], run: () => nodeTests(REAL, ['--test-concurrency=2']) },
+  { name: 'example', in: ['check', 'test'], run: exampleTests },
   { name: 'end to end', in: ['check', 'test'], run: () => nodeTests(['test/end-to-end'], ['--test-concurrency=1']) },
 ]
 
@@ -52,6 +54,16 @@ async function nodeTests(folders: readonly string[], flags: readonly string[]): 
   if (files.length === 0) return { kind: 'skipped', why: 'there are no test files' }
   // A file that leaves a handle open would hang for ever; test/parts/leaks.ts makes the leak a failure.
   return command(process.execPath, ['--test', '--test-force-exit', ...flags, ...files])
+}
+
+/** The example's own tests, in Python, with the PyTorch that the demonstration uses. */
+async function exampleTests(): Promise<Outcome> {
+  try {
+    const python = join(await torchBin(), 'python')
+    return await command(python, ['-B', '-m', 'unittest', 'discover', '-s', 'examples/moe', '-p', 'test_*.py'])
+  } catch (error) {
+    return { kind: 'skipped', why: error instanceof Error ? error.message : String(error) }
+  }
 }
 
 function testFiles(folder: string): string[] {

@@ -7,7 +7,7 @@ import { duration, name, strict, text } from './fields.ts'
 import { faultsOf, PARSE } from './issues.ts'
 import { toPlain } from './plain.ts'
 import type { Fault, Problem } from './problems.ts'
-import { fault, lineage, placed } from './problems.ts'
+import { fault, lineage, placed, shown } from './problems.ts'
 import { durationText } from './quantities.ts'
 import type { Parsed } from './yaml.ts'
 import { parseYaml, parseYamlValue } from './yaml.ts'
@@ -88,8 +88,8 @@ export function parseConfig(
   // The defaults are ours and tested: where anything that the operator wrote is wrong, that is what is to be mended.
   const written = faults.filter((each) => has(override.value, each.pointer))
   return written.length > 0
-    ? { ok: false, file: names.override, problems: placed(written, override.locate) }
-    : { ok: false, file: names.default, problems: placed(faults, defaults.locate) }
+    ? { ok: false, file: names.override, problems: shown(placed(written, override.locate)) }
+    : { ok: false, file: names.default, problems: shown(placed(faults, defaults.locate)) }
 }
 
 /** Points at the duration that the operator wrote: the default of the one is broken by what was written for the other. */
@@ -122,19 +122,26 @@ function merge(base: unknown, over: unknown): unknown {
   return { ...base, ...Object.fromEntries(merged) }
 }
 
-/** Whether the operator wrote this or a part that holds it; the document itself is no such part. */
+/** Whether the operator wrote this, be it a value or a section, or a value in the place of what holds it. */
 function has(override: unknown, pointer: string): boolean {
+  if (pointer !== '' && at(override, pointer) !== undefined) return true
   return lineage(pointer).some((each) => each !== '' && hasLeaf(override, each))
 }
 
 function hasLeaf(override: unknown, pointer: string): boolean {
+  const found = at(override, pointer)
+  return found !== undefined && !isTree(found)
+}
+
+/** Undefined where nothing was written; `null` was. */
+function at(override: unknown, pointer: string): unknown {
   let inner = override
   for (const part of pointer.split('/').slice(1)) {
     const key = part.replaceAll('~1', '/').replaceAll('~0', '~')
-    if (!isTree(inner) || !Object.hasOwn(inner, key)) return false
+    if (!isTree(inner) || !Object.hasOwn(inner, key)) return undefined
     inner = inner[key]
   }
-  return !isTree(inner)
+  return inner
 }
 
 function withMs(d: Given): Durations {

@@ -6,6 +6,9 @@ import { nearest } from './suggest.ts'
 
 type Issue = z.core.$ZodIssue
 
+/** Each compares a word with all that are known: nobody reads more of them, and a hostile document has thousands. */
+export const HINTS_MAX = 100
+
 /** Without it an issue does not say what was given. */
 export const PARSE = { reportInput: true } as const
 
@@ -19,9 +22,10 @@ function faultsOfIssue(issue: Issue, path: readonly PropertyKey[]): Fault[] {
     case 'unrecognized_keys': {
       // See `strict` of fields.ts: the message is the list of known keys.
       const known = issue.message.split(' ')
-      return issue.keys.map((key) =>
-        fault(pointerOf([...path, key]), `there is no key ${excerpt(key)} here`, nearest(key, known), 'key'),
-      )
+      return issue.keys.map((key, index) => {
+        const hint = index < HINTS_MAX ? nearest(key, known) : null
+        return fault(pointerOf([...path, key]), `there is no key ${excerpt(key)} here`, hint, 'key')
+      })
     }
     case 'invalid_type':
       return [wrongType(pointer, path, issue)]
@@ -51,6 +55,10 @@ function faultsOfIssue(issue: Issue, path: readonly PropertyKey[]): Fault[] {
 function oneOf(pointer: string, path: readonly PropertyKey[], known: readonly string[], given: unknown): Fault {
   if (given === undefined) return missing(pointer, path)
   const word = known.length === 1 ? `must be ${known[0] ?? ''}` : `must be one of ${known.join(', ')}`
+  if (typeof given === 'string' && !known.every((each) => each !== given)) {
+    // Text where a number of the same look is meant.
+    return fault(pointer, word, 'write it without quotes')
+  }
   const suggestion = typeof given === 'string' ? nearest(given, known) : null
   // The words are in the message already.
   return fault(pointer, word, suggestion?.startsWith('did you mean') === true ? suggestion : null)

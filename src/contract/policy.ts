@@ -5,12 +5,15 @@ import type { Policy, PolicyBudget } from '../domain/policy.ts'
 import { PRIORITIES } from '../domain/reasons.ts'
 import { micros } from '../domain/units.ts'
 import { amount, gpuName, name, refuse, strict } from './fields.ts'
-import { faultsOf, PARSE } from './issues.ts'
+import { faultsOf, HINTS_MAX, PARSE } from './issues.ts'
 import { toPlain } from './plain.ts'
-import type { Locate, Problem } from './problems.ts'
-import { fault, nowhere, placed, pointerOf } from './problems.ts'
+import type { Fault, Locate, Problem } from './problems.ts'
+import { excerpt, fault, nowhere, placed, pointerOf, shown } from './problems.ts'
 import { nearest } from './suggest.ts'
 import { parseYaml } from './yaml.ts'
+
+/** Comparisons of two names that suggestions for one document may take. */
+const HINT_PAIRS_MAX = 50_000
 
 /** Micro-hours of a GPU to GPU-milliseconds: 3.6 of these in one of those. Rounded down: a wall stands where it was put or before. */
 const hours = amount.transform((microHours, context): number => {
@@ -57,41 +60,62 @@ export const parsePolicyValue = (value: unknown): PolicyResult => resolve(value,
 function resolve(value: unknown, locate: Locate): PolicyResult {
   const plain = toPlain(value)
   const parsed = schema.safeParse(plain.value, PARSE)
-  const faults = [...plain.faults, ...(parsed.success ? relationFaults(parsed.data) : faultsOf(parsed.error.issues))]
-  if (faults.length > 0 || !parsed.success) return { ok: false, problems: placed(faults, locate) }
+  const ofFields = [...plain.faults, ...(parsed.success ? [] : faultsOf(parsed.error.issues))]
+  // Something that is no name at all is said once.
+  const said = new Set(ofFields.map((each) => each.pointer))
+  const faults = [...ofFields, ...relationFaults(plain.value).filter((each) => !said.has(each.pointer))]
+  if (faults.length > 0 || !parsed.success) return { ok: false, problems: shown(placed(faults, locate)) }
   return { ok: true, document: value, policy: policyOf(parsed.data) }
 }
 
-/** What no single field can say. */
-function relationFaults(given: Given) {
-  const projects = new Map(Object.entries(given.projects))
-  const names = [...projects.keys()]
-  const unknown = (path: string[], missing: string) =>
-    fault(pointerOf(path), `there is no project ${missing}`, nearest(missing, names))
-  const ofProjects = [...projects].flatMap(([each, { parent }]) => {
+type Tree = Readonly<Record<string, unknown>>
+const treeOf = (value: unknown): Tree =>
+  value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Tree) : {}
+
+/** What no single field can say. It reads what was given, not what was understood, so that one wrong price hides none of it. */
+function relationFaults(given: unknown): Fault[] {
+  const { projects: givenProjects, budgets } = treeOf(given)
+  const parents = new Map(Object.entries(treeOf(givenProjects)).map(([each, of]) => [each, treeOf(of)['parent']]))
+  const names = [...parents.keys()]
+  const faults: Fault[] = []
+  const unknown = (path: string[], missing: string): void => {
+    const hint = faults.length < Math.min(HINTS_MAX, HINT_PAIRS_MAX / names.length) ? nearest(missing, names) : null
+    faults.push(fault(pointerOf(path), `there is no project ${excerpt(missing)}`, hint))
+  }
+  const cyclic = inCycles(parents)
+  for (const [each, parent] of parents) {
     const path = ['projects', each, 'parent']
-    if (parent != null && !projects.has(parent)) return [unknown(path, parent)]
-    return isInCycle(projects, each) ? [fault(pointerOf(path), `project ${each} is its own ancestor`)] : []
-  })
-  const ofBudgets = Object.entries(given.budgets).flatMap(([id, each]) => [
-    ...(projects.has(each.project) ? [] : [unknown(['budgets', id, 'project'], each.project)]),
-    ...((each.gpuHours == null) === (each.money == null)
-      ? [fault(pointerOf(['budgets', id]), 'must have either gpuHours or money', null, 'key')]
-      : []),
-  ])
-  return [...ofProjects, ...ofBudgets]
+    if (typeof parent === 'string' && !parents.has(parent)) unknown(path, parent)
+    else if (cyclic.has(each)) faults.push(fault(pointerOf(path), `project ${excerpt(each)} is its own ancestor`))
+  }
+  for (const [id, of] of Object.entries(treeOf(budgets))) {
+    const { project: owner, gpuHours, money } = treeOf(of)
+    if (typeof owner === 'string' && !parents.has(owner)) unknown(['budgets', id, 'project'], owner)
+    if ((gpuHours == null) === (money == null))
+      faults.push(fault(pointerOf(['budgets', id]), 'must have either gpuHours or money', null, 'key'))
+  }
+  return faults
 }
 
-function isInCycle(
-  projects: ReadonlyMap<string, { readonly parent?: string | null | undefined }>,
-  start: string,
-): boolean {
-  let at = projects.get(start)?.parent ?? null
-  for (let steps = 0; at !== null && steps <= projects.size; steps += 1) {
-    if (at === start) return true
-    at = projects.get(at)?.parent ?? null
+/** Each project is passed once: where a walk meets its own steps, these from there on are a cycle. */
+function inCycles(parents: ReadonlyMap<string, unknown>): ReadonlySet<string> {
+  const done = new Set<string>()
+  const cyclic = new Set<string>()
+  for (const start of parents.keys()) {
+    const walk = new Set<string>()
+    let at: unknown = start
+    while (typeof at === 'string' && parents.has(at) && !done.has(at) && !walk.has(at)) {
+      walk.add(at)
+      at = parents.get(at)
+    }
+    let inside = false
+    for (const each of walk) {
+      inside ||= each === at
+      if (inside) cyclic.add(each)
+      done.add(each)
+    }
   }
-  return false
+  return cyclic
 }
 
 /** Names are what their schema says; the casts only give them their brand. */

@@ -34,6 +34,16 @@ export function placed(faults: readonly Fault[], locate: Locate): Problem[] {
   return faults.map(({ message, pointer, part, hint }) => ({ message, pointer, hint, ...locate(pointer, part) }))
 }
 
+/** A person mends the first ones; a request of a megabyte must not be answered with ten. */
+const PROBLEMS_SHOWN_MAX = 100
+
+export function shown(problems: readonly Problem[]): Problem[] {
+  const more = problems.length - PROBLEMS_SHOWN_MAX
+  if (more <= 0) return [...problems]
+  const rest = { message: `${more} more problems are not shown`, pointer: '', line: null, column: null, hint: null }
+  return [...problems.slice(0, PROBLEMS_SHOWN_MAX), rest]
+}
+
 export const pointerOf = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 

@@ -5,7 +5,7 @@ import { durationMs, gpuMs, MS_PER_HOUR } from '../domain/units.ts'
 import { faultsOf, PARSE } from './issues.ts'
 import { toPlain } from './plain.ts'
 import type { Fault, Problem } from './problems.ts'
-import { nowhere, placed } from './problems.ts'
+import { nowhere, placed, shown } from './problems.ts'
 import type { RunSpecInput } from './run-spec-schema.ts'
 import { runSpecSchema } from './run-spec-schema.ts'
 import { applySet, placedWithSets } from './set.ts'
@@ -30,13 +30,14 @@ export function parseRunSpec(text: string, options: SpecOptions): SpecResult {
   const resolved = resolve(set.value, options.presets)
   if (resolved.ok && set.problems.length === 0) return resolved
   const faults = resolved.ok ? [] : resolved.faults
-  return { ok: false, problems: [...set.problems, ...inOrder(placedWithSets(faults, set.writers, parsed.locate))] }
+  const placedFaults = inOrder(placedWithSets(faults, set.writers, parsed.locate))
+  return { ok: false, problems: shown([...set.problems, ...placedFaults]) }
 }
 
 /** A spec that was never text: the body of a request. */
 export function parseRunSpecValue(value: unknown, options: Omit<SpecOptions, 'file' | 'set'>): SpecResult {
   const resolved = resolve(value, options.presets)
-  return resolved.ok ? resolved : { ok: false, problems: placed(resolved.faults, nowhere) }
+  return resolved.ok ? resolved : { ok: false, problems: shown(placed(resolved.faults, nowhere)) }
 }
 
 type Resolved =

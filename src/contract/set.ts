@@ -6,6 +6,8 @@ import { parseYamlValue } from './yaml.ts'
 
 /** More than anybody types. */
 const SETS_MAX = 256
+/** No document of ours is deeper than six. */
+const PATH_PARTS_MAX = 32
 const HINT = 'write for example --set resources.nodes=4'
 
 export type SetResult = {
@@ -53,6 +55,7 @@ function setOne(target: unknown, set: string, textAt: TextAt): { readonly pointe
   if (equals < 0) return 'has no ='
   const path = set.slice(0, equals).split('.')
   if (path.some((part) => part === '' || part === '__proto__')) return 'has an empty part in its path'
+  if (path.length > PATH_PARTS_MAX) return `has more than ${PATH_PARTS_MAX} parts in its path`
   const parsed = parseYamlValue(set.slice(equals + 1), (inside) => textAt([...path, ...inside]))
   if (!parsed.ok) return `has a value that cannot be read: ${parsed.problems[0]?.message ?? ''}`
   let inner = target
