@@ -1,6 +1,5 @@
 // The books of one run in memory: what the store keeps and what the account loop does with it, without a store. What becomes known
 // becomes known at its moment; facts arrive when a test says so.
-import assert from 'node:assert/strict'
 import type { AttemptBooks, Balance, CellRecord, CellSummary, Revision } from '../../domain/books.ts'
 import type { Fact } from '../../domain/fact.ts'
 import { claimOf, nodeId } from '../../domain/fixture.ts'
@@ -75,7 +74,7 @@ export class Books {
       }
       if (written === before && this.#kept.every((kept) => kept.books.dirtyFrom === null)) return written
     }
-    return assert.fail('the books never come to rest')
+    throw new Error('the books never come to rest')
   }
 
   work(index: number, now: EpochMs): AttemptWork {
@@ -160,7 +159,7 @@ export class Books {
 
   #at(index: number): Kept {
     const kept = this.#kept[index]
-    assert.ok(kept !== undefined)
+    if (kept === undefined) throw new Error('the books have no such attempt')
     return kept
   }
 
@@ -185,15 +184,15 @@ export class Books {
 
   #post(kept: Kept, { cell, revision, lines, summary }: Revision): void {
     const old = kept.cells.get(cell)
-    assert.equal(revision, (old?.revision ?? 0) + 1, 'a revision follows the one before it')
+    must(revision === (old?.revision ?? 0) + 1, 'a revision follows the one before it')
     const index = this.#kept.indexOf(kept)
     const layer1 = this.held(index, epochMs(Number.MAX_SAFE_INTEGER))
       .filter((row) => cellOf(row.from) === cell)
       .reduce((sum, row) => sum + heldGpuMs(row), 0)
-    assert.equal(total(lines), old === undefined ? layer1 : 0, 'revision 1 sums to layer 1, a later one to 0')
+    must(total(lines) === (old === undefined ? layer1 : 0), 'revision 1 sums to layer 1, a later one to 0')
     const balance: Record<string, number> = { ...old?.balance }
     for (const [account, amount] of Object.entries(lines)) balance[account] = (balance[account] ?? 0) + amount
-    for (const amount of Object.values(balance)) assert.ok(amount >= 0, 'no balance is negative')
+    for (const amount of Object.values(balance)) must(amount >= 0, 'no balance is negative')
     kept.cells.set(cell, { attempt: kept.life.attempt, cell, revision, balance, summary: stored(summary) })
     // Cells are kept in their order, as a store gives them back.
     const ordered = [...kept.cells].toSorted(([a], [b]) => a - b)
@@ -216,4 +215,9 @@ function stored(summary: CellSummary): CellSummary {
     )
   }
   return byLength(structuredClone(summary)) as CellSummary
+}
+
+/** A fixture checks as it goes, without a package: it lies among the pure code. */
+function must(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`broken: ${what}`)
 }
