@@ -2,7 +2,7 @@
 // held, the ledger's rows to the capacity, and nothing is left running.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -15,6 +15,8 @@ test(
   { timeout: 1_500_000 },
   async () => {
     const home = mkdtempSync(join(tmpdir(), 'plimsoll-start-'))
+  // A free port: a person's own `up` may hold the usual one.
+  writeFileSync(join(home, 'config.yaml'), 'listen: { port: 0 }\n')
     try {
       const { code, stdout, stderr } = await run(['up', '--demo', '--until-done', '-o', 'json'], home)
       assert.equal(code, 0, stderr.slice(-2_000))
