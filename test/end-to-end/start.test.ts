@@ -15,8 +15,8 @@ test(
   { timeout: 1_500_000 },
   async () => {
     const home = mkdtempSync(join(tmpdir(), 'plimsoll-start-'))
-  // A free port: a person's own `up` may hold the usual one.
-  writeFileSync(join(home, 'config.yaml'), 'listen: { port: 0 }\n')
+    // A free port: a person's own `up` may hold the usual one.
+    writeFileSync(join(home, 'config.yaml'), 'listen: { port: 0 }\n')
     try {
       const { code, stdout, stderr } = await run(['up', '--demo', '--until-done', '-o', 'json'], home)
       assert.equal(code, 0, stderr.slice(-2_000))
