@@ -45,6 +45,10 @@ test('what is wrong is said with the file and the place', () => {
     'config.yaml:6:8 must be a mapping, not 3',
     'config.yaml:7:18 must begin with postgres://',
   ])
+  assert.deepEqual(
+    problemsOf('log: { level: warn }\nlogging: { level: warn }\n')[0]?.split(' [')[0],
+    'config.yaml:2:1 there is no key logging here',
+  )
   assert.deepEqual(problemsOf('a: 1\na: 2\n'), ['config.yaml:2:1 a was given before, in line 1'])
   assert.deepEqual(problemsOf(null, 'listen: { port: 1 }\n').slice(0, 1), ['default.yaml:1:1 host is missing'])
 })

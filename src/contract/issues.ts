@@ -55,7 +55,7 @@ function faultsOfIssue(issue: Issue, path: readonly PropertyKey[]): Fault[] {
 function oneOf(pointer: string, path: readonly PropertyKey[], known: readonly string[], given: unknown): Fault {
   if (given === undefined) return missing(pointer, path)
   const word = known.length === 1 ? `must be ${known[0] ?? ''}` : `must be one of ${known.join(', ')}`
-  if (typeof given === 'string' && !known.every((each) => each !== given)) {
+  if (typeof given === 'string' && known.includes(given)) {
     // Text where a number of the same look is meant.
     return fault(pointer, word, 'write it without quotes')
   }

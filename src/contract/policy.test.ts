@@ -61,8 +61,8 @@ test('what is wrong is said with its place', () => {
     '5:16 /projects/b/parent project b is its own ancestor',
     '6:26 /projects/pretraining/parent there is no project pretrainin [did you mean pretraining?]',
     '7:19 /projects/self/parent project self is its own ancestor',
-    '9:17 /budgets/x/project there is no project pretrainig [did you mean pretraining?]',
     '9:3 /budgets/x must have either gpuHours or money',
+    '9:17 /budgets/x/project there is no project pretrainig [did you mean pretraining?]',
     '10:3 /budgets/y must have either gpuHours or money',
   ])
   const fields = 'defaultCluster: local\ncurrency: euro\nprojects: { a: { quota: 3 }, a: {} }\n'
@@ -75,6 +75,45 @@ test('what is wrong is said with its place', () => {
     '4:36 /budgets/b/money must be a decimal number of at least 0 with at most six places',
     '5:17 /prices/h200 must be a decimal number of at least 0 with at most six places',
   ])
+})
+
+test('a wrong price hides nothing that is wrong between projects and budgets', () => {
+  const text = [
+    'defaultCluster: local',
+    'currency: EUR',
+    'projects: { a: { parent: b }, b: { parent: c }, c: { parent: b }, d: 3 }',
+    'budgets: { x: { project: zz }, y: 3 }',
+    'prices: { h200: -1 }',
+    '',
+  ]
+  assert.deepEqual(problemsOf(text.join('\n')), [
+    '3:44 /projects/b/parent project b is its own ancestor',
+    '3:62 /projects/c/parent project c is its own ancestor',
+    '3:70 /projects/d must be a mapping, not 3',
+    '4:12 /budgets/x must have either gpuHours or money',
+    '4:26 /budgets/x/project there is no project zz [known are a, b, c, d]',
+    '4:35 /budgets/y must be a mapping, not 3',
+    '5:17 /prices/h200 must be a decimal number of at least 0 with at most six places',
+  ])
+})
+
+test('safety: exactly the projects on a cycle are their own ancestors', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(12), { minLength: 1, maxLength: 12 }), (parents) => {
+      const parentOf = (each: number): number => parents[each] ?? -1
+      const projects = Object.fromEntries(
+        parents.map((parent, each) => [`p${each}`, parent < parents.length ? { parent: `p${parent}` } : {}]),
+      )
+      const parsed = parsePolicyValue({ defaultCluster: 'l', currency: 'EUR', projects })
+      const expected = parents.flatMap((parent, start) => {
+        let at = parent
+        for (let steps = 0; steps <= parents.length && at !== start; steps += 1) at = parentOf(at)
+        return at === start ? [`/projects/p${start}/parent`] : []
+      })
+      const found = parsed.ok ? [] : parsed.problems.map(({ pointer }) => pointer)
+      assert.deepEqual(found.toSorted(), expected.toSorted())
+    }),
+  )
 })
 
 test('safety: GPU-hours become milliseconds exactly, rounded down', () => {

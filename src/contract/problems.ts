@@ -37,11 +37,13 @@ export function placed(faults: readonly Fault[], locate: Locate): Problem[] {
 /** A person mends the first ones; a request of a megabyte must not be answered with ten. */
 const PROBLEMS_SHOWN_MAX = 100
 
+/** In the order of the text, what has no place in it first. */
 export function shown(problems: readonly Problem[]): Problem[] {
-  const more = problems.length - PROBLEMS_SHOWN_MAX
-  if (more <= 0) return [...problems]
+  const inOrder = problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))
+  const more = inOrder.length - PROBLEMS_SHOWN_MAX
+  if (more <= 0) return inOrder
   const rest = { message: `${more} more problems are not shown`, pointer: '', line: null, column: null, hint: null }
-  return [...problems.slice(0, PROBLEMS_SHOWN_MAX), rest]
+  return [...inOrder.slice(0, PROBLEMS_SHOWN_MAX), rest]
 }
 
 export const pointerOf = (path: readonly PropertyKey[]): string =>

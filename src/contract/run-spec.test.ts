@@ -6,6 +6,7 @@ import type { RunSpec } from '../domain/spec.ts'
 import { parsePresets } from './catalogue.ts'
 import { formatProblems } from './problems.ts'
 import { parseRunSpec, parseRunSpecValue } from './run-spec.ts'
+import { specToDocument } from './spec-document.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const presets = parsePresets(read('config/catalogue/models.json'))
@@ -145,6 +146,7 @@ test('rules that single fields do not show', () => {
     ],
     [`${LEAST}limits: { time: 1h, timeMs: 3600000 }\n`, /either time or timeMs/],
     [`${LEAST}version: 2\n`, /\/version must be 1/],
+    [`${LEAST}version: '1'\n`, /\/version must be 1 \[write it without quotes\]/],
     [`${LEAST}image: "a\\u0000b"\n`, /must not have control characters: a\\u0000b/],
     [`${LEAST}workdir: "a\\nb"\n`, /must be one line/],
     [`${LEAST}labels: { "a\\u001b[2J": b }\n`, /a\\u001b\[2J has control characters/],
@@ -197,6 +199,27 @@ test('--set goes over the file, and what is wrong with it names it', () => {
   for (const set of ['__proto__.x=1', 'command.9=x', '=1', 'constructor.name=x', 'name=[', 'a..b=1']) {
     assert.equal(problemsOf(WHOLE, [set]).length, 1, set)
   }
+})
+
+test('a document with thousands of mistakes gets a short answer', () => {
+  const many = Array.from({ length: 5_000 }, (_, index) => `key-${index}: 1`)
+  const problems = problemsOf(many.join('\n'))
+  assert.equal(problems.length, 101)
+  assert.equal(problems.at(-1), 'null:null  4903 more problems are not shown')
+  assert.match(problemsOf(WHOLE, [`${'a.'.repeat(40)}b=1`]).join('\n'), /more than 32 parts/)
+})
+
+test('safety: what the command line sends is the spec, however large its limits', () => {
+  const milliseconds = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
+  fc.assert(
+    fc.property(milliseconds, milliseconds, (gpuMs, timeMs) => {
+      const given = { name: 'a', command: ['a'], resources: {}, limits: { gpuMs, timeMs } }
+      const once = parseRunSpecValue(given, { presets })
+      assert.ok(once.ok)
+      const sent = parseRunSpecValue(JSON.parse(JSON.stringify(specToDocument(once.spec))), { presets })
+      assert.deepEqual(sent, once)
+    }),
+  )
 })
 
 test('a request has the same rules and no places', () => {

@@ -30,8 +30,7 @@ export function parseRunSpec(text: string, options: SpecOptions): SpecResult {
   const resolved = resolve(set.value, options.presets)
   if (resolved.ok && set.problems.length === 0) return resolved
   const faults = resolved.ok ? [] : resolved.faults
-  const placedFaults = inOrder(placedWithSets(faults, set.writers, parsed.locate))
-  return { ok: false, problems: shown([...set.problems, ...placedFaults]) }
+  return { ok: false, problems: shown([...set.problems, ...placedWithSets(faults, set.writers, parsed.locate)]) }
 }
 
 /** A spec that was never text: the body of a request. */
@@ -59,10 +58,6 @@ function resolve(value: unknown, presets: ReadonlyMap<string, ModelSize>): Resol
   const said = new Set(plain.faults.map((each) => each.pointer))
   const more = parsed.success ? [] : faultsOf(parsed.error.issues).filter((each) => !said.has(each.pointer))
   return { ok: false, faults: [...plain.faults, ...more] }
-}
-
-function inOrder(problems: readonly Problem[]): Problem[] {
-  return problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))
 }
 
 function specOf(given: RunSpecInput): RunSpec {

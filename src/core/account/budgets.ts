@@ -35,7 +35,7 @@ export function decideBudgets(world: World, durations: Durations): BudgetStep {
     const attempt = id === null ? undefined : world.attempts.get(id)
     if (attempt === undefined || attempt.state.kind === 'stopping' || attempt.state.kind === 'ended') continue
     const price = prices.get(run.id) ?? null
-    const asked = extensions(run, reserves.get(run.id) ?? [], budgets, price, durations)
+    const asked = extensions(run, reserves.get(run.id) ?? [], budgets, price, durations, unbookedGpuMs(world, run))
     if (asked.kind === 'stop') stop.push({ run, attempt })
     const writes = asked.kind === 'extend' ? asked.writes : []
     const moved = deadline(
@@ -66,14 +66,16 @@ function extensions(
   budgets: Map<BudgetId, Budget>,
   price: Price | null,
   durations: Durations,
+  unbooked: number,
 ): Asked {
   const gpus = gpusOf(run.resources)
   const writes: Write[] = []
   const extended: Reserve[] = []
   for (const reserve of reserves) {
     const budget = budgets.get(reserve.budget)
-    const lasts = budget === undefined ? null : lastsGpuMs(budget, reserve, price)
-    if (budget === undefined || lasts === null) continue
+    const booked = budget === undefined ? null : lastsGpuMs(budget, reserve, price)
+    if (budget === undefined || booked === null) continue
+    const lasts = booked - unbooked
     const whole = chargeToGpuMs(budget, reserve.granted, price)
     if (lasts > Math.max(whole / EXTEND_SHARE, EXTEND_MS * gpus)) {
       extended.push(reserve)
@@ -92,6 +94,14 @@ function extensions(
     else extended.push(reserve)
   }
   return writes.length === 0 ? { kind: 'none' } : { kind: 'extend', writes, reserves: extended }
+}
+
+/** What the run holds since its nodes were booked: it is spent, though no budget has been told yet. */
+function unbookedGpuMs(world: World, run: Run): number {
+  return world.claims.reduce((sum, claim) => {
+    const bookedTo = world.nodes.get(claim.node)?.bookedTo ?? world.now
+    return claim.run === run.id ? sum + claim.slots.length * Math.max(0, world.now - bookedTo) : sum
+  }, 0)
 }
 
 function chargeToGpuMs(budget: Budget, amount: number, price: Price | null): number {
