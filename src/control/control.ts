@@ -38,6 +38,9 @@ export function epochNow(control: Control): Epoch | null {
   return control.lead.epoch !== null && control.clock.now() < control.lead.until ? control.lead.epoch : null
 }
 
+/** An effect on a cluster takes at most this long; the lease must outlast it. */
+export const EFFECT_MS = 2_000
+
 /** Whether an effect outside may still be started: the lease must outlast it. */
 export function leaseOutlasts(control: Control, timeoutMs: number): boolean {
   return control.lead.epoch !== null && control.clock.now() + timeoutMs < control.lead.until

@@ -6,10 +6,8 @@ import type { EpochMs } from '../domain/units.ts'
 import type { World } from '../domain/world.ts'
 import { commitAll } from './commit.ts'
 import type { Control } from './control.ts'
-import { epochNow, leaseOutlasts } from './control.ts'
+import { EFFECT_MS, epochNow, leaseOutlasts } from './control.ts'
 
-/** An effect on a cluster takes at most this long; the lease must outlast it. */
-const EFFECT_MS = 2_000
 /** Deadlines as they were last told to the clusters by this process. */
 const told = new WeakMap<Control, Map<AttemptId, EpochMs | null>>()
 

@@ -3,15 +3,17 @@
 import { decideLost, decideNodes, lostNodes } from '../core/observe/nodes.ts'
 import type { LookAtWorkers, WorkerFact } from '../core/observe/workers.ts'
 import { decideWorkers } from '../core/observe/workers.ts'
-import type { WorkerId } from '../domain/ids.ts'
-import { attemptOfWorker } from '../domain/ids.ts'
+import type { Attempt } from '../domain/attempt.ts'
+import type { AttemptId, WorkerId } from '../domain/ids.ts'
+import { attemptOfWorker, runOfAttempt } from '../domain/ids.ts'
 import type { Item } from '../domain/item.ts'
 import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
+import type { EpochMs } from '../domain/units.ts'
 import type { World } from '../domain/world.ts'
 import type { Cluster, ClusterSeen, WorkerSeen } from '../ports/cluster.ts'
 import { commitAll } from './commit.ts'
 import type { Control } from './control.ts'
-import { epochNow } from './control.ts'
+import { EFFECT_MS, epochNow, leaseOutlasts } from './control.ts'
 
 export async function observeTurn(control: Control): Promise<void> {
   for (const cluster of control.clusters.values()) {
@@ -20,9 +22,11 @@ export async function observeTurn(control: Control): Promise<void> {
     const seen = await look(control, cluster)
     if (seen === null) continue
     const world = await control.store.world(control.health)
-    const items = await decide(control, cluster, world, seen)
+    const left = await leftovers(control, world, seen)
+    const items = await decide(control, cluster, world, withoutThem(seen, left))
     const committed = await commitAll(control, epoch, items)
     if (committed.deposed) return
+    await endThem(control, cluster, left, seen.observedAt)
     if (committed.applied > 0) for (const loop of ['place', 'launch', 'account'] as const) control.doorbell.ring(loop)
     if (committed.stale > 0) control.doorbell.ring('observe')
   }
@@ -42,6 +46,53 @@ async function look(control: Control, cluster: Cluster): Promise<ClusterSeen | n
       control.log.warn({ cluster: cluster.name, error: message }, 'a cluster cannot be asked')
     control.health.set(cluster.name, { kind: 'unknown', message })
     return null
+  }
+}
+
+/** Attempts that have ended in the books while processes of them live: their node was silent when the others were asked to end. */
+async function leftovers(control: Control, world: World, seen: ClusterSeen): Promise<readonly Attempt[]> {
+  const ids = new Set<AttemptId>()
+  for (const worker of seen.workers) {
+    const attempt = attemptOfWorker(worker.worker)
+    if ((worker.phase === 'claimed' || worker.phase === 'running') && !world.attempts.has(attempt)) ids.add(attempt)
+  }
+  const found: Attempt[] = []
+  for (const id of ids) {
+    const { attempts } = await control.store.attemptsOf(runOfAttempt(id))
+    // What the books do not know is a stranger's, and never ended by us.
+    found.push(...attempts.filter((attempt) => attempt.id === id && attempt.state.kind === 'ended'))
+  }
+  return found
+}
+
+/** A node is not in service while processes of an attempt that has ended are left on it. */
+function withoutThem(seen: ClusterSeen, left: readonly Attempt[]): ClusterSeen {
+  const living = new Set(
+    seen.workers.filter((each) => each.phase !== 'exited' && each.phase !== 'gone').map((each) => each.worker),
+  )
+  const nodes = new Map<string, AttemptId>()
+  for (const { id, placement } of left) {
+    for (const worker of placement.workers) if (living.has(worker.id)) nodes.set(worker.nodeName, id)
+  }
+  return {
+    ...seen,
+    nodes: seen.nodes.map((node) => {
+      const attempt = nodes.get(node.name)
+      if (attempt === undefined || node.condition.kind !== 'ready') return node
+      const message = `processes of attempt ${attempt}, which has ended, are left on it and are being ended`
+      return { ...node, condition: { kind: 'not-ready', reason: 'nodes-not-ready', message } }
+    }),
+  }
+}
+
+async function endThem(control: Control, cluster: Cluster, left: readonly Attempt[], askedAt: EpochMs): Promise<void> {
+  for (const attempt of left) {
+    if (!leaseOutlasts(control, EFFECT_MS)) return
+    const request = { attempt: attempt.id, graceMs: control.settings.durations.graceMs, askedAt }
+    await cluster.end(request).catch((error: unknown) => {
+      const fields = { attempt: attempt.id, error: String(error) }
+      control.log.warn(fields, 'what is left of an attempt could not be ended yet')
+    })
   }
 }
 

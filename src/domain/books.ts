@@ -65,6 +65,8 @@ export type AttemptBooks = {
   readonly dirtyFrom: Cell | null
   /** What the attempt was when it was posted; another basis reopens cells. */
   readonly basis: BooksBasis | null
+  /** How often facts of it came in: one that comes while its books are being written would otherwise be missed by both. */
+  readonly heard: number
   /** Released, posted whole, nothing dirty: only a new fact or another `keep` opens it again. */
   readonly closed: boolean
 }
@@ -73,6 +75,8 @@ export type BooksBasis = {
   readonly startedAt: EpochMs | null
   readonly failureAt: EpochMs | null
   readonly endedWithoutSuccess: boolean
+  /** When each of its workers ended, in the order of its claims: an end may become known long after its cell was posted. */
+  readonly ends: readonly (EpochMs | null)[]
   /** Steps up to here are kept; null: no bound. */
   readonly keep: readonly (number | null)[]
 }

@@ -118,6 +118,8 @@ export type BooksLight = {
   readonly books: AttemptBooks
   readonly placedAt: EpochMs
   readonly lastMarkAt: EpochMs | null
+  /** When its workers ended, in the order of their claims. */
+  readonly ends: readonly (EpochMs | null)[]
 }
 
 export interface RequestStore {

@@ -6,6 +6,7 @@ import { attemptOfWorker } from '../domain/ids.ts'
 import type { AttemptPlan, EndRequest } from '../domain/plan.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { Cluster, ClusterSeen, LogSlice, NodeSeen, WorkerExit, WorkerSeen } from '../ports/cluster.ts'
+import { Fault } from '../ports/fault.ts'
 import type { SeededChance } from './chance.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -28,9 +29,12 @@ type Worker = {
   endedAt: EpochMs | null
   exit: WorkerExit
   cause: 'itself' | 'stop' | 'deadline'
+  isGone: boolean
+  isEnding: boolean
   log: string
 }
 
+const TERMINATED: WorkerExit = { kind: 'signal', signal: 'SIGTERM' }
 const START_MS = 800
 const SETUP_MS = 3_000
 
@@ -69,6 +73,20 @@ export class SimulatedCluster implements Cluster {
     else this.#silent.delete(node)
   }
 
+  /** A node that starts anew: nothing of its workers is left, and nobody saw how they ended. */
+  reboot(node: string): void {
+    for (const worker of this.#workers.values()) {
+      if (worker.node !== node || worker.endedAt !== null) continue
+      worker.endedAt = this.#timeline.now()
+      worker.isGone = true
+    }
+  }
+
+  /** Processes that live, seen or not. */
+  running(): WorkerId[] {
+    return [...this.#workers.values()].filter((worker) => this.#lives(worker.id)).map((worker) => worker.id)
+  }
+
   nodeNames(): string[] {
     return Array.from({ length: this.#shape.nodes }, (_, index) => `node-${index}`)
   }
@@ -96,6 +114,7 @@ export class SimulatedCluster implements Cluster {
   }
 
   #seen(worker: Worker): WorkerSeen {
+    if (worker.isGone) return { worker: worker.id, phase: 'gone' }
     if (worker.phase === 'claimed' || worker.startedAt === null) {
       return worker.endedAt === null
         ? { worker: worker.id, phase: 'claimed' }
@@ -126,12 +145,10 @@ export class SimulatedCluster implements Cluster {
   }
 
   async launch(plan: AttemptPlan, deadlineAt: EpochMs | null): Promise<void> {
-    if (!this.#deadlines.has(plan.attempt)) {
-      this.#deadlines.set(plan.attempt, deadlineAt)
-      this.#timeline.after(START_MS, () => this.#train(plan))
-    }
+    if (!this.#deadlines.has(plan.attempt)) await this.deadline(plan.attempt, deadlineAt)
     for (const { id, nodeName } of plan.workers) {
-      if (this.#workers.has(id)) continue
+      // What a silent node does not hear is told to it by the next launch.
+      if (this.#workers.has(id) || this.#silent.has(nodeName)) continue
       const void_ = this.#ended.has(plan.attempt)
       const now = this.#timeline.now()
       const worker: Worker = {
@@ -142,18 +159,22 @@ export class SimulatedCluster implements Cluster {
         endedAt: void_ ? now : null,
         exit: void_ ? { kind: 'code', code: 143 } : { kind: 'code', code: 0 },
         cause: void_ ? 'stop' : 'itself',
+        isGone: false,
+        isEnding: false,
         log: '',
       }
       this.#workers.set(id, worker)
-      if (!void_) this.#timeline.after(this.#chance.between(1, START_MS - 1), () => this.#begin(worker))
+      if (!void_) this.#timeline.after(this.#chance.between(1, START_MS - 1), () => this.#begin(worker, plan))
     }
   }
 
-  #begin(worker: Worker): void {
+  #begin(worker: Worker, plan: AttemptPlan): void {
     if (worker.endedAt !== null) return
     this.starts.push(worker.id)
     worker.phase = 'running'
     worker.startedAt = this.#timeline.now()
+    // Training begins when the last one has come.
+    if (plan.workers.every((each) => this.#lives(each.id))) this.#train(plan)
   }
 
   /** One attempt from its resume step to its end, a step at a time. */
@@ -174,9 +195,6 @@ export class SimulatedCluster implements Cluster {
     const jitter = this.#chance.between(0, Math.floor(trainer.stepMs / 10))
     this.#timeline.after(trainer.stepMs + jitter, () => {
       if (!plan.workers.every((worker) => this.#lives(worker.id))) return
-      const deadline = this.#deadlines.get(plan.attempt) ?? null
-      if (deadline !== null && this.#timeline.now() >= deadline)
-        return this.#exitAll(plan.attempt, { kind: 'signal', signal: 'SIGTERM' }, 'deadline')
       if (step >= failAt) return this.#exitAll(plan.attempt, { kind: 'code', code: 1 }, 'itself')
       this.#print(
         last,
@@ -207,27 +225,47 @@ export class SimulatedCluster implements Cluster {
   }
 
   #exitAll(attempt: AttemptId, exit: WorkerExit, cause: Worker['cause']): void {
-    for (const worker of this.#workers.values()) {
-      if (attemptOfWorker(worker.id) !== attempt || worker.endedAt !== null) continue
-      worker.phase = 'exited'
-      worker.endedAt = this.#timeline.now()
-      worker.exit = exit
-      worker.cause = cause
-    }
+    for (const worker of this.#workersOf(attempt)) this.#exit(worker, exit, cause)
+  }
+
+  #exit(worker: Worker, exit: WorkerExit, cause: Worker['cause']): void {
+    if (worker.endedAt !== null) return
+    worker.phase = 'exited'
+    worker.endedAt = this.#timeline.now()
+    worker.exit = exit
+    worker.cause = cause
+  }
+
+  #workersOf(attempt: AttemptId): Worker[] {
+    return [...this.#workers.values()].filter((worker) => attemptOfWorker(worker.id) === attempt)
   }
 
   async deadline(attempt: AttemptId, deadlineAt: EpochMs | null): Promise<void> {
     this.#deadlines.set(attempt, deadlineAt)
+    if (deadlineAt === null) return
+    // Kept on the node itself: it holds for one that hears nothing, too.
+    this.#timeline.at(deadlineAt, () => {
+      const due = this.#deadlines.get(attempt) ?? null
+      if (due !== null && due <= this.#timeline.now()) this.#exitAll(attempt, TERMINATED, 'deadline')
+    })
   }
 
+  /** A worker on a silent node hears nothing of it. */
   async end(request: EndRequest): Promise<void> {
-    if (this.#ended.has(request.attempt)) return
     this.#ended.add(request.attempt)
     const grace = Math.min(request.graceMs, this.#chance.between(10, 2_000))
-    this.#timeline.after(grace, () => this.#exitAll(request.attempt, { kind: 'signal', signal: 'SIGTERM' }, 'stop'))
+    for (const worker of this.#workersOf(request.attempt)) {
+      if (worker.isEnding || this.#silent.has(worker.node)) continue
+      worker.isEnding = true
+      this.#timeline.after(grace, () => this.#exit(worker, TERMINATED, 'stop'))
+    }
   }
 
   async readLog(id: WorkerId, offset: number, bytesMax: number): Promise<LogSlice> {
+    const silent = this.#workers.get(id)?.node
+    if (silent !== undefined && this.#silent.has(silent)) {
+      throw new Fault('cluster-unreachable', `node ${silent} does not answer`, { retryable: true })
+    }
     const bytes = new TextEncoder().encode(this.#workers.get(id)?.log ?? '')
     const from = offset < 0 ? Math.max(0, bytes.length + offset) : offset
     const cut = bytes.subarray(from, from + bytesMax)
@@ -236,6 +274,11 @@ export class SimulatedCluster implements Cluster {
   }
 
   async forget(attempt: AttemptId): Promise<void> {
-    for (const id of this.#workers.keys()) if (attemptOfWorker(id) === attempt) this.#workers.delete(id)
+    // Whatever cannot be reached, or lives, is not forgotten.
+    const workers = this.#workersOf(attempt)
+    if (workers.some((worker) => worker.endedAt === null || this.#silent.has(worker.node))) {
+      throw new Fault('cluster-unreachable', `${attempt} still has workers`, { retryable: true })
+    }
+    for (const worker of workers) this.#workers.delete(worker.id)
   }
 }

@@ -304,6 +304,32 @@ for (const [name, open] of [
       },
     )
 
+    check('facts that come in between the read and the write of the books reopen what was written', async (bench) => {
+      const { store, clock } = bench
+      await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+      const epoch = (await store.takeLead('a', 10_000, true)) ?? 0
+      const at = await read(store, runOf(1), ['n1'])
+      const { attempt, item } = placing(at.run, at.nodes, 0)
+      await store.commit(epoch, [item])
+      const worker = attempt.placement.workers[0]?.id
+      assert.ok(worker !== undefined)
+      clock.set(T0 + 2 * CELL_MS)
+      await store.commit(epoch, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+      const { books } = await booksOf(store, attempt.id)
+      const fact = factOf(worker, attempt.id, 1, T0 + 1_000, stepAt(1))
+      await store.appendLogs([appendOf(worker, attempt.id, 0, 'a line\n', [fact])])
+      const revisions = [revisionOf(attempt.id, CELL0, 1, { unknown: 600_000 })]
+      assert.ok(
+        await store.writeBooks(epoch, { revisions, books: { ...postedTo(books, CELL0), closed: true }, reopen: [] }),
+      )
+      const later = (await booksOf(store, attempt.id)).books
+      assert.deepEqual([later.dirtyFrom, later.closed], [CELL0, false])
+      const again = { revisions: [], books: postedTo(later, CELL0), reopen: [] }
+      assert.ok(await store.writeBooks(epoch, again))
+      assert.equal((await booksOf(store, attempt.id)).books.dirtyFrom, null, 'this time nothing came in')
+      await assert.rejects(bench.tamper('posting'))
+    })
+
     check('books and audit are only added to', async (bench) => {
       const { store, clock } = bench
       await filled(store, { nodes: ['n1'], runs: [runOf(1)] })

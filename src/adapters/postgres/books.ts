@@ -73,7 +73,13 @@ export async function readAll(
       claims[0]?.placedAt ?? attempt.plannedAt,
     )
     const lastMarkAt = newest.get(id)?.summary.carry.lastMarkAt ?? null
-    const readFrom = firstCell({ attempt, books: own, placedAt, lastMarkAt })
+    const readFrom = firstCell({
+      attempt,
+      books: own,
+      placedAt,
+      lastMarkAt,
+      ends: claims.map((claim) => claim.endedAt),
+    })
     reads.push({
       attempt,
       run,
@@ -106,6 +112,7 @@ const emptyBooks = (attempt: AttemptId): AttemptBooks => ({
   postedTo: null,
   dirtyFrom: null,
   basis: null,
+  heard: 0,
   closed: false,
 })
 
@@ -224,9 +231,19 @@ async function writeAll(tx: Queryable, write: BooksWrite, now: EpochMs): Promise
       ]),
     })
   }
+  // Facts that came in since these books were read are in none of the revisions: all that was written is due again.
   await tx.query({
-    text: `update attempt_books set source = $2, posted_to = $3, dirty_from = null, basis = $4, closed = $5 where attempt = $1`,
-    values: [books.attempt, books.source, books.postedTo, JSON.stringify(books.basis), books.closed],
+    text: `update attempt_books set source = $2, posted_to = $3, basis = $4, closed = $5 and heard = $6,
+             dirty_from = case when heard = $6 then null else least(dirty_from, $7) end where attempt = $1`,
+    values: [
+      books.attempt,
+      books.source,
+      books.postedTo,
+      JSON.stringify(books.basis),
+      books.closed,
+      books.heard,
+      revisions.length === 0 ? null : Math.min(...revisions.map((each) => each.cell)),
+    ],
   })
   for (const { attempt, afterStep } of write.reopen) {
     await tx.query({

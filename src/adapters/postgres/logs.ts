@@ -90,6 +90,12 @@ async function saveFacts(tx: Queryable, appends: readonly LogAppend[]): Promise<
     const old = earliest.get(fact.attempt)
     if (old === undefined || cell < old) earliest.set(fact.attempt, cell)
   }
+  // Counted and locked first, so that a writer of these books and this one see each other whole, whoever comes second.
+  await tx.query({
+    text: `with heard as (select attempt from attempt_books where attempt = any($1) order by attempt for update)
+           update attempt_books b set heard = b.heard + 1 from heard where b.attempt = heard.attempt`,
+    values: [[...earliest.keys()]],
+  })
   // Before the facts are written: the first mark after the posted cells covers back into them, however late it comes. A fact reopens
   // from the newest earlier cell that has a mark of its own and no open phase on; what is not posted yet needs no reopening.
   await tx.query({

@@ -56,6 +56,7 @@ export type BooksRow = {
   posted_to: Cell | null
   dirty_from: Cell | null
   basis: BooksBasis | null
+  heard: number
   closed: boolean
 }
 
@@ -106,7 +107,8 @@ export function booksOf(row: BooksRow): AttemptBooks {
     source: row.source,
     postedTo: row.posted_to,
     dirtyFrom: row.dirty_from,
-    basis: row.basis,
+    basis: row.basis === null ? null : { ...row.basis, ends: row.basis.ends ?? [] },
+    heard: row.heard,
     closed: row.closed,
   }
 }

@@ -90,10 +90,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
         everyMs: every.observe,
         run: async () => {
           await observeTurn(control)
-          await oneAtATime(() => followLogs(control))
+          await followLogs(control)
         },
       },
-      account: { everyMs: every.account, run: () => oneAtATime(() => accountTurn(control)) },
+      account: { everyMs: every.account, run: () => accountTurn(control) },
     },
   })
   bell = looks
@@ -114,17 +114,6 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       await database.end()
     },
   }
-}
-
-/**
- * Facts that came between the read and the write of an account turn would be missing from what it posts: here the two take turns. A
- * second ingesting process needs a compare-and-set on the facts of an attempt instead.
- */
-let before: Promise<unknown> = Promise.resolve()
-function oneAtATime(turn: () => Promise<void>): Promise<void> {
-  const next = before.then(turn)
-  before = next.catch(() => undefined)
-  return next
 }
 
 /** Takes the lead at once where the home's lock proves that the last holder is dead, and keeps it. */

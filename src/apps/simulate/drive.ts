@@ -24,8 +24,8 @@ import type { Tables } from '../../sim/store.ts'
 import { simulatedStore } from '../../sim/store.ts'
 import { Timeline } from '../../sim/timeline.ts'
 
-const BEGIN = epochMs(1_800_000_000_000)
-const CLUSTER = 'simulated' as ClusterName
+export const BEGIN = epochMs(1_800_000_000_000)
+export const CLUSTER = 'simulated' as ClusterName
 const TICK_MS = 1_000
 const FAULTS_MS = 20 * 60_000
 const LIVENESS_MS = 120 * 60_000
@@ -160,14 +160,14 @@ function controlOf(store: Store, cluster: SimulatedCluster, timeline: Timeline, 
 
 const BUDGET = 'hours' as BudgetId
 const PROJECT = 'default' as ProjectName
-const POLICY: Policy = {
+export const POLICY: Policy = {
   defaultCluster: CLUSTER,
   projects: [{ name: PROJECT, parent: null, quotaGpus: null, maxPriority: 'critical' }],
   budgets: [{ id: BUDGET, project: PROJECT, unit: { kind: 'gpu-ms' }, hard: true, limit: 10 ** 12 }],
   prices: [{ gpuModel: 'simulated', price: { microsPerGpuHour: micros(1_000_000), currency: 'EUR' } }],
 }
 
-async function submitOne(
+export async function submitOne(
   store: Store,
   trainers: Map<RunId, Trainer>,
   chance: SeededChance,

@@ -2,6 +2,7 @@
 // event by event.
 import type { Outcome } from './drive.ts'
 import { simulateSeed } from './drive.ts'
+import { simulateInterleaved } from './interleaved.ts'
 
 export type SimulateOptions = {
   /** How many seeds are tried. */
@@ -41,10 +42,19 @@ export async function runSimulate(options: SimulateOptions): Promise<number> {
   return failed.length > 0 ? 1 : 0
 }
 
-/** Whatever a seed throws is its failure too: the seeds after it are still tried. */
+/** Each seed twice: turn by turn, then with everything side by side. Whatever it throws is its failure too: the seeds after it are still tried. */
 async function outcomeOf(seed: number): Promise<Outcome> {
   try {
-    return await simulateSeed(seed)
+    const turns = await simulateSeed(seed)
+    if (turns.problem !== null) return turns
+    const calls = await simulateInterleaved(seed)
+    return {
+      ...calls,
+      runs: turns.runs + calls.runs,
+      attempts: turns.attempts + calls.attempts,
+      crashes: turns.crashes + calls.crashes,
+      virtualMs: turns.virtualMs + calls.virtualMs,
+    }
   } catch (error) {
     const problem = error instanceof Error ? (error.stack ?? error.message) : String(error)
     return { seed, problem, runs: 0, attempts: 0, crashes: 0, virtualMs: 0 }

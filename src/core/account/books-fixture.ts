@@ -41,7 +41,15 @@ export class Books {
   constructor(lives: readonly Life[]) {
     this.#kept = lives.map((life) => ({
       life,
-      books: { attempt: life.attempt, source: null, postedTo: null, dirtyFrom: null, basis: null, closed: false },
+      books: {
+        attempt: life.attempt,
+        source: null,
+        postedTo: null,
+        dirtyFrom: null,
+        basis: null,
+        heard: 0,
+        closed: false,
+      },
       cells: new Map(),
       facts: new Map(),
     }))
@@ -85,6 +93,7 @@ export class Books {
       startedAt: known(life.startedAt, life.startedAt),
       failureAt: known(life.failureAt, life.failureAt),
       outcome: known(life.releasedAt, life.outcome),
+      ends: [],
       lastMarkAt: [...cells.values()].at(-1)?.summary.carry.lastMarkAt ?? null,
     }
     const readFrom = firstCellToRead(books, light)

@@ -24,7 +24,8 @@ const BOOKS: AttemptBooks = {
   source: null,
   postedTo: cellOf(t(2 * CELL_MS)),
   dirtyFrom: null,
-  basis: { startedAt: null, failureAt: null, endedWithoutSuccess: false, keep: [] },
+  basis: { startedAt: null, failureAt: null, endedWithoutSuccess: false, ends: [null, null], keep: [] },
+  heard: 0,
   closed: false,
 }
 
@@ -56,7 +57,14 @@ void test('an attempt holds slots until its last claim is released', () => {
 })
 
 type Light = Parameters<typeof firstCellToRead>[1]
-const LIGHT: Light = { placedAt: t(1_000), startedAt: null, failureAt: null, outcome: null, lastMarkAt: t(CELL_MS + 5) }
+const LIGHT: Light = {
+  placedAt: t(1_000),
+  startedAt: null,
+  failureAt: null,
+  outcome: null,
+  lastMarkAt: t(CELL_MS + 5),
+  ends: [null, null],
+}
 const READS: readonly [why: string, books: Partial<AttemptBooks>, light: Partial<Light>, cell: number][] = [
   ['nothing was posted', { postedTo: null }, {}, 0],
   ['nothing has changed', {}, {}, 3],
@@ -65,6 +73,7 @@ const READS: readonly [why: string, books: Partial<AttemptBooks>, light: Partial
   ['a failure became known', {}, { failureAt: t(2 * CELL_MS + 7) }, 2],
   ['it ended without success', {}, { outcome: 'failed' }, 1],
   ['it ended without success and without a step', {}, { outcome: 'failed', lastMarkAt: null }, 0],
+  ['a worker turns out to have ended long ago', {}, { ends: [null, t(CELL_MS + 9)] }, 1],
   ['it succeeded', {}, { outcome: 'succeeded' }, 3],
 ]
 for (const [why, books, light, cell] of READS) {

@@ -44,14 +44,17 @@ export const workOf = {
     attempt,
     placedAt,
     lastMarkAt,
+    ends,
   }: {
     readonly attempt: Attempt
     readonly placedAt: EpochMs
     readonly lastMarkAt: EpochMs | null
+    readonly ends: readonly (EpochMs | null)[]
   }) {
     return {
       placedAt,
       lastMarkAt,
+      ends,
       startedAt: attempt.startedAt,
       failureAt: attempt.failureAt,
       outcome: outcomeOf(attempt),

@@ -82,6 +82,7 @@ export function planPostings(work: AttemptWork, now: EpochMs, cellSettleMs: numb
       source: carry.marks > 0 ? source : work.books.source,
       postedTo: last,
       dirtyFrom: null,
+      heard: work.books.heard,
       basis: basisOf(work, keep),
       closed: whole,
     },
@@ -212,6 +213,7 @@ function basisOf(work: AttemptWork, keep: readonly (number | null)[]): BooksBasi
     startedAt: work.startedAt,
     failureAt: work.failureAt,
     endedWithoutSuccess: endedWithoutSuccess(work),
+    ends: work.workers.map((claim) => claim.endedAt),
     keep,
   }
 }
@@ -259,6 +261,7 @@ export function firstCellToRead(
   books: AttemptBooks,
   attempt: Pick<AttemptWork, 'placedAt' | 'startedAt' | 'failureAt' | 'outcome'> & {
     readonly lastMarkAt: EpochMs | null
+    readonly ends: readonly (EpochMs | null)[]
   },
 ): Cell {
   const begin = cellOf(attempt.placedAt)
@@ -274,6 +277,11 @@ export function firstCellToRead(
           earlier(basis.failureAt ?? attempt.failureAt ?? attempt.placedAt, attempt.failureAt ?? attempt.placedAt),
         ),
       )
+    for (const [index, end] of attempt.ends.entries()) {
+      const before = basis.ends[index] ?? null
+      if (end !== before)
+        starts.push(cellOf(earlier(end ?? before ?? attempt.placedAt, before ?? end ?? attempt.placedAt)))
+    }
     if (basis.endedWithoutSuccess !== endedWithoutSuccess(attempt))
       starts.push(cellOf(attempt.lastMarkAt ?? attempt.placedAt))
   }

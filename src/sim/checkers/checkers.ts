@@ -1,6 +1,7 @@
 // What always holds, seen from outside: these know only nouns of the domain and the tables of the simulated store, and trust no
 // decision. Each gives a sentence for what is broken, or null.
 import type { WorkerId } from '../../domain/ids.ts'
+import { attemptOfWorker } from '../../domain/ids.ts'
 import type { Tables } from '../store/tables.ts'
 
 /** Per node, the rows of layer 1 sum to inventory x what is booked, and no moment is booked twice. */
@@ -74,6 +75,46 @@ export function checkLaunches(starts: readonly WorkerId[]): string | null {
   for (const start of starts) {
     if (seen.has(start)) return `worker ${start} was started twice`
     seen.add(start)
+  }
+  return null
+}
+
+/** What really runs: no slot is used by processes of two attempts, whatever the books believe. */
+export function checkProcesses(tables: Tables, running: readonly WorkerId[]): string | null {
+  const users = new Map<string, WorkerId>()
+  for (const id of running) {
+    const attempt = attemptOfWorker(id)
+    const worker = tables.attempts.get(attempt)?.placement.workers.find((each) => each.id === id)
+    for (const slot of worker?.slots ?? []) {
+      const key = `${worker?.node}#${slot}`
+      const other = users.get(key)
+      if (other !== undefined && attemptOfWorker(other) !== attempt) return `slot ${key} is used by ${other} and ${id}`
+      users.set(key, id)
+    }
+  }
+  return null
+}
+
+/** The sums of a budget are those of the reserves of its runs, and its wall stands but for what was booked over it. */
+export function checkBudgets(tables: Tables): string | null {
+  const sums = new Map<string, { used: number; reserved: number; over: number }>()
+  for (const { budget, granted, posted } of tables.reserves.values()) {
+    const sum = sums.get(budget) ?? { used: 0, reserved: 0, over: 0 }
+    sum.used += posted
+    sum.reserved += Math.max(0, granted - posted)
+    sum.over += Math.max(0, posted - granted)
+    sums.set(budget, sum)
+  }
+  for (const { id, used, reserved, over, hard, limit } of tables.budgets.values()) {
+    const sum = sums.get(id) ?? { used: 0, reserved: 0, over: 0 }
+    for (const [name, is, should] of [
+      ['used', used, sum.used],
+      ['reserved', reserved, sum.reserved],
+      ['over', over, sum.over],
+    ] as const) {
+      if (is !== should) return `budget ${id} says ${name} ${is}, and its runs ${should}`
+    }
+    if (hard && used + reserved - over > limit) return `budget ${id} promised ${used + reserved - over} of ${limit}`
   }
   return null
 }

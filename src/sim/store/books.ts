@@ -46,7 +46,7 @@ function readOne(tables: Tables, id: AttemptId, firstCell: FirstCell, allCells: 
     claims[0]?.placedAt ?? attempt.plannedAt,
   )
   const lastMarkAt = newestCell(tables, id)?.summary.carry.lastMarkAt ?? null
-  const readFrom = firstCell({ attempt, books, placedAt, lastMarkAt })
+  const readFrom = firstCell({ attempt, books, placedAt, lastMarkAt, ends: claims.map((claim) => claim.endedAt) })
   const cellsFrom = allCells ? -CELL_MS : readFrom - CELL_MS
   const heldFrom = Math.max(0, Math.min(readFrom, cellsFrom + CELL_MS))
   return {
@@ -128,9 +128,21 @@ export function writeBooks(tables: Tables, epoch: number, write: BooksWrite): bo
   }
   for (const [key, balance] of balances) tables.balances.set(key, balance)
   const known = tables.books.get(books.attempt)
-  if (known !== undefined) tables.books.set(books.attempt, { ...books, dirtyFrom: null })
+  if (known !== undefined) tables.books.set(books.attempt, afterWrite(known, write))
   for (const { attempt, afterStep } of write.reopen) reopen(tables, attempt, afterStep)
   return true
+}
+
+/** Facts that came in since these books were read are in none of the revisions: all that was written is due again. */
+function afterWrite(known: AttemptBooks, { books, revisions }: BooksWrite): AttemptBooks {
+  if (known.heard === books.heard) return { ...books, dirtyFrom: null }
+  const [first, ...rest] = [known.dirtyFrom, ...revisions.map((each) => each.cell)].filter((cell) => cell !== null)
+  return {
+    ...books,
+    heard: known.heard,
+    closed: false,
+    dirtyFrom: first === undefined ? null : rest.reduce(least, first),
+  }
 }
 
 /** No balance of a cell is ever negative: refused before anything is written. */

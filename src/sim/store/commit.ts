@@ -112,7 +112,7 @@ function saveAttempts(tables: Tables, changes: Changes): void {
     tables.attempts.set(attempt.id, attempt)
     if (attempt.state.kind !== 'planned') continue
     if (!tables.books.has(attempt.id)) {
-      const books = { source: null, postedTo: null, dirtyFrom: null, basis: null, closed: false }
+      const books = { source: null, postedTo: null, dirtyFrom: null, basis: null, heard: 0, closed: false }
       tables.books.set(attempt.id, { attempt: attempt.id, ...books })
     }
     for (const worker of attempt.placement.workers.slice(0, WORKERS_FOLLOWED_MAX)) {

@@ -86,8 +86,11 @@ function saveFacts(tables: Tables, facts: readonly Fact[]): void {
  * covers back into them however late it comes; after it, what is not posted needs no reopening.
  */
 function reopen(tables: Tables, attempt: AttemptId, cell: Cell, before: readonly Fact[]): void {
-  const books = tables.books.get(attempt)
-  if (books === undefined || books.postedTo === null) return
+  const known = tables.books.get(attempt)
+  if (known === undefined) return
+  const books = { ...known, heard: known.heard + 1 }
+  tables.books.set(attempt, books)
+  if (books.postedTo === null) return
   const end = books.postedTo + CELL_MS
   const spoken = before.some((fact) => fact.body.kind === 'step' && fact.at >= end)
   if (cell >= end && spoken) return
