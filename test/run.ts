@@ -30,7 +30,13 @@ const PARTS: readonly Part[] = [
   { name: 'end to end', in: ['check', 'test'], run: () => nodeTests(['test/end-to-end'], ['--test-concurrency=1']) },
 ]
 
-const wanted = (process.argv[2] ?? 'test') as 'fast' | 'check' | 'test'
+const asked = process.argv[2] ?? 'test'
+// A misspelt part would run nothing and look green.
+if (asked !== 'fast' && asked !== 'check' && asked !== 'test') {
+  process.stderr.write(`no tests are called ${asked}: there are fast, check and test\n`)
+  process.exit(2)
+}
+const wanted = asked
 const results: { name: string; outcome: Outcome; seconds: number }[] = []
 for (const part of PARTS.filter((each) => each.in.includes(wanted))) {
   process.stdout.write(`\n== ${part.name}\n`)
