@@ -1,8 +1,9 @@
 // Runs the tests, part by part, and says at the end what passed, what failed and what could not run here and why. `npm test` runs all,
 // `npm run test:fast` the pure ones, `npm run check` what CI runs. In CI nothing may be skipped.
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { torchBin } from './parts/python.ts'
 
@@ -24,6 +25,7 @@ const PARTS: readonly Part[] = [
   { name: 'lint', in: ['check'], run: () => command(bin('oxlint'), ['--type-aware', 'src', 'test', 'bench']) },
   { name: 'types', in: ['check'], run: () => command(bin('tsc'), ['--noEmit', '-p', '.']) },
   { name: 'dead code', in: ['check'], run: () => command(bin('knip'), []) },
+  { name: 'environment', in: ['check', 'test'], run: environment },
   { name: 'pure', in: ['fast', 'check', 'test'], run: () => nodeTests(PURE, ['--test-isolation=none']) },
   { name: 'real', in: ['check', 'test'], run: () => nodeTests(REAL, ['--test-concurrency=2']) },
   { name: 'example', in: ['check', 'test'], run: exampleTests },
@@ -37,6 +39,8 @@ if (asked !== 'fast' && asked !== 'check' && asked !== 'test') {
   process.exit(2)
 }
 const wanted = asked
+/** Single tests that a part skipped, with their reasons. */
+const skipped: string[] = []
 const results: { name: string; outcome: Outcome; seconds: number }[] = []
 for (const part of PARTS.filter((each) => each.in.includes(wanted))) {
   process.stdout.write(`\n== ${part.name}\n`)
@@ -50,16 +54,42 @@ for (const { name, outcome, seconds } of results) {
   const why = outcome.kind === 'skipped' ? `: ${outcome.why}` : ''
   process.stdout.write(`${outcome.kind.padEnd(8)}${name.padEnd(14)}${seconds.toFixed(1).padStart(8)} s${why}\n`)
 }
+for (const line of skipped) process.stdout.write(`skipped ${line}\n`)
 const of = (kind: Outcome['kind']): number => results.filter((each) => each.outcome.kind === kind).length
 process.stdout.write(`${of('passed')} passed, ${of('failed')} failed, ${of('skipped')} skipped\n`)
 // A part that cannot run is a failure where everything must.
-process.exitCode = of('failed') > 0 || (process.env.CI !== undefined && of('skipped') > 0) ? 1 : 0
+const missing = of('skipped') + skipped.length
+process.exitCode = of('failed') > 0 || (process.env.CI !== undefined && missing > 0) ? 1 : 0
 
 async function nodeTests(folders: readonly string[], flags: readonly string[]): Promise<Outcome> {
   const files = folders.flatMap(testFiles)
   if (files.length === 0) return { kind: 'skipped', why: 'there are no test files' }
-  // A file that leaves a handle open would hang for ever; test/parts/leaks.ts makes the leak a failure.
-  return command(process.execPath, ['--test', '--test-force-exit', ...flags, ...files])
+  const report = join(mkdtempSync(join(tmpdir(), 'plimsoll-skips-')), 'skips')
+  const reporters = [
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=./test/parts/skips.ts',
+    `--test-reporter-destination=${report}`,
+  ]
+  // A file that leaves a handle open would hang for ever.
+  const outcome = await command(process.execPath, ['--test', '--test-force-exit', ...reporters, ...flags, ...files])
+  skipped.push(
+    ...readFileSync(report, 'utf8')
+      .split('\n')
+      .filter((line) => line !== ''),
+  )
+  rmSync(dirname(report), { recursive: true })
+  return outcome
+}
+
+/** A Python with PyTorch, made where there is none: several parts use it. */
+async function environment(): Promise<Outcome> {
+  try {
+    process.stdout.write(`${await torchBin()}\n`)
+    return { kind: 'passed' }
+  } catch (error) {
+    return { kind: 'skipped', why: error instanceof Error ? error.message : String(error) }
+  }
 }
 
 /** The example's own tests, in Python, with the PyTorch that the demonstration uses. */

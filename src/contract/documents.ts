@@ -29,6 +29,8 @@ export const DOCUMENTS = {
   login: local.login,
   completion: local.completion,
   'policy-diff': local.policyDiff,
+  doctor: local.doctor,
+  simulate: local.simulate,
 }
 
 export type DocumentName = keyof typeof DOCUMENTS

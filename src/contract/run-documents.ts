@@ -51,6 +51,7 @@ const progress = z
     observedAt: moment.nullable(),
     etaMs: z.number().nullable(),
     heldGpuMs: amount,
+    paidGpuMs: amount,
     money: money.nullable(),
   })
   .meta({ id: 'Progress', description: 'null means not known, never zero' })

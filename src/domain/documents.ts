@@ -62,6 +62,8 @@ export type ProgressDocument = {
   readonly observedAt: EpochMs | null
   readonly etaMs: number | null
   readonly heldGpuMs: number
+  /** What `money` is the price of: its restart holds included. */
+  readonly paidGpuMs: number
   readonly money: Money | null
 }
 

@@ -29,6 +29,12 @@ export type RunState =
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'suspended'; readonly by: 'person' | 'budget'; readonly message: string }
 
+/**
+ * The message of a waiting run that no turn has looked at: its reason stands for nothing yet, and the first look writes one whatever it
+ * is.
+ */
+export const NOT_LOOKED_AT = ''
+
 export type Wish = 'run' | 'stop' | 'stop-now' | 'suspend'
 
 export type Run = {

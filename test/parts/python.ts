@@ -8,7 +8,7 @@ export async function torchBin(): Promise<string> {
   const environment = await prepareEnvironment({
     env: process.env,
     cacheDir: process.env.PLIMSOLL_CACHE ?? join(homedir(), '.cache', 'plimsoll'),
-    onProgress: () => {},
+    onProgress: ({ phase, detail }) => process.stderr.write(`${phase}: ${detail}\n`),
   })
   readdirSync(environment.binDir)
   return environment.binDir

@@ -97,6 +97,7 @@ export const show: ShowDocument = {
     observedAt: at(2),
     etaMs: 3_840_000,
     heldGpuMs: 14_400_000,
+    paidGpuMs: 14_400_000,
     money: eur(10),
   },
   findings: [],

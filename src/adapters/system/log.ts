@@ -9,7 +9,10 @@ export function createLog(
   path: string | null,
   level: string,
 ): { readonly log: Log; readonly pino: pino.Logger; flush(): void } {
-  const destination = pino.destination({ ...(path === null ? { dest: 1 } : { dest: path, mkdir: true }), sync: false })
+  const destination = pino.destination({
+    ...(path === null ? { dest: 1 } : { dest: path, mkdir: true, mode: 0o600 }),
+    sync: false,
+  })
   // A full disk must not end the control plane: words are lost, work is not.
   destination.on('error', () => {})
   const logger = pino(

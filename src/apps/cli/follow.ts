@@ -2,6 +2,7 @@
 import type { Wire } from '../../contract/documents.ts'
 import { ask, runPath } from './client.ts'
 import { CliError, EXIT } from './exit.ts'
+import { visible } from './format.ts'
 import { note } from './print.ts'
 
 export type Line = Wire<'logs'>['lines'][number]
@@ -20,8 +21,12 @@ export const readLog = (run: string, { worker, attempt }: Where, offset: number)
 export async function follow(run: string, { worker, attempt }: Where, take: (line: Line) => void): Promise<string> {
   let reading = attempt === null ? null : { attempt, offset: 0 }
   let endedAt: number | null = null
+  let waits: string | null = null
   for (;;) {
-    const { state, attempts } = await patient(() => ask('show', 'GET', runPath(run)))
+    const { state, reason, message, attempts } = await patient(() => ask('show', 'GET', runPath(run)))
+    if (state === 'queued' && reason !== null && reason !== waits)
+      note(`${visible(run)} waits: ${reason}, ${visible(message ?? '')}`)
+    waits = state === 'queued' ? reason : null
     const newest = attempts.at(-1)?.number ?? 0
     if (reading === null && newest > 0) reading = { attempt: newest, offset: 0 }
     let complete = true

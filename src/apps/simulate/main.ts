@@ -1,5 +1,6 @@
 // `plimsoll simulate`: many seeds of the other world, one after the other. A seed that fails is named with the command that repeats it,
 // event by event.
+import type { Wire } from '../../contract/documents.ts'
 import type { Outcome } from './drive.ts'
 import { simulateSeed } from './drive.ts'
 import { simulateInterleaved } from './interleaved.ts'
@@ -29,9 +30,15 @@ export async function runSimulate(options: SimulateOptions): Promise<number> {
     virtualMs: sum((outcome) => outcome.virtualMs),
   }
   if (options.json) {
-    const failures = failed.map(({ seed, problem }) => ({ seed, problem, repeat: repeat(seed) }))
-    const document = { schema: 'plimsoll.simulate/v1', from: options.from, seeds: options.seeds, ...totals, failures }
-    write(JSON.stringify(document, null, 2))
+    const failures = failed.map(({ seed, problem }) => ({ seed, problem: problem ?? '', repeat: repeat(seed) }))
+    const document = {
+      schema: 'plimsoll.simulate/v1' as const,
+      from: options.from,
+      seeds: options.seeds,
+      ...totals,
+      failures,
+    }
+    write(JSON.stringify(document satisfies Wire<'simulate'>))
   } else {
     const hours = (totals.virtualMs / 3_600_000).toFixed(1)
     write(

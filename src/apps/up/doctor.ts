@@ -5,18 +5,20 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { findPython } from '../../adapters/local/environment.ts'
 import { describeUser } from '../../adapters/postgres/embedded.ts'
+import type { Wire } from '../../contract/documents.ts'
 
 type Check = {
   readonly name: string
-  readonly state: 'good' | 'missing' | 'note'
+  readonly state: 'good' | 'missing' | 'wrong' | 'note'
   readonly detail: string
   readonly whatToDo: string | null
 }
 
 export async function runDoctor(json: boolean): Promise<number> {
   const checks = [node(), await python(), postgres(), flock(), gpus(), home()]
-  const bad = checks.filter((check) => check.state === 'missing')
-  if (json) process.stdout.write(`${JSON.stringify({ schema: 'plimsoll.doctor/v1', checks })}\n`)
+  const bad = checks.filter((check) => check.state === 'missing' || check.state === 'wrong')
+  if (json)
+    process.stdout.write(`${JSON.stringify({ schema: 'plimsoll.doctor/v1', checks } satisfies Wire<'doctor'>)}\n`)
   else {
     for (const check of checks) {
       process.stdout.write(
@@ -96,5 +98,5 @@ function home(): Check {
   const mode = statSync(path).mode & 0o077
   return mode === 0
     ? good('home', path)
-    : { name: 'home', state: 'missing', detail: `${path} can be entered by others`, whatToDo: `chmod 700 ${path}` }
+    : { name: 'home', state: 'wrong', detail: `${path} can be entered by others`, whatToDo: `chmod 700 ${path}` }
 }

@@ -1,5 +1,6 @@
 // `plimsoll up`: one process with everything, on a home of its own. It holds the home's lock while it lives; PostgreSQL and the
 // supervisors of workers are processes of their own, so that kill -9 of this one costs nothing but time.
+import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { EnvironmentFault } from '../../adapters/local/environment.ts'
@@ -64,6 +65,8 @@ async function up(options: UpOptions): Promise<number> {
   const ending = new Ending()
   try {
     say(`home ${home}, log ${join(home, 'plimsoll.log')}`)
+    if ((statSync(home).mode & 0o077) !== 0)
+      say(`others can enter ${home}, which holds logs and checkpoints: chmod 700 ${home}`)
     const interpreter = await findInterpreter()
     let postgres = options.database === null ? await startEmbeddedPostgres({ home, log: toLog }) : null
     if (postgres?.adopted === true) say('PostgreSQL was still running and is used again')

@@ -8,7 +8,7 @@ import { actorOf } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import type { Run } from '../../domain/run.ts'
-import { isEnded, livingAttempt } from '../../domain/run.ts'
+import { isEnded, livingAttempt, NOT_LOOKED_AT } from '../../domain/run.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
 import { documentOf } from '../views/run-document.ts'
@@ -58,7 +58,7 @@ function steered(run: Run, how: Steering, now: EpochMs): Run | ReturnType<typeof
       return {
         ...run,
         wish: 'run',
-        state: { kind: 'queued', reason: 'capacity', message: 'resumed; not looked at yet', notBefore: null },
+        state: { kind: 'queued', reason: 'capacity', message: NOT_LOOKED_AT, notBefore: null },
       }
     }
     return refused('wrong-state', `run ${run.id} is ${state.kind}, not suspended`, null)

@@ -1,6 +1,7 @@
 // The plan before spending: what a spec would cost and when it would start, by the functions that decide, without writing.
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { estimateRun } from '../../core/estimate/estimate.ts'
+import { dialectsFor } from '../../core/observe/dialects/dialect.ts'
 import { planPlacements } from '../../core/place/place.ts'
 import { needGpuMs } from '../../core/place/reserve.ts'
 import { left } from '../../domain/budget.ts'
@@ -46,6 +47,7 @@ export async function planOfSpec(
   else if (estimate.gpuMs === null)
     notes.push(`no GPU-hours: ${model ?? 'the GPU model'} has no peak FLOP/s in the catalogue`)
   if (price === null) notes.push(`no money: ${model ?? 'the GPU model'} has no price in the policy`)
+  notes.push(...withoutEffect(spec))
   return accepted({
     gpus: gpusOf(spec.resources),
     cluster: run.cluster,
@@ -70,6 +72,17 @@ export async function planOfSpec(
     expectedStart: waiting === undefined ? { p50: world.now, p90: world.now } : null,
     notes,
   })
+}
+
+/** What a spec asks for that this version takes and does not act on: said before anything is spent. */
+function withoutEffect(spec: RunSpec): string[] {
+  const notes: string[] = []
+  const { framework } = spec.training
+  if (framework !== 'custom' && dialectsFor(framework).length === 0)
+    notes.push(`training.framework ${framework}: its lines are not read yet, progress stays unknown`)
+  if (spec.notify.length > 0) notes.push('notify: nothing is sent yet')
+  if (spec.image !== null) notes.push('image: this machine runs no containers')
+  return notes
 }
 
 function cost(amount: number, price: Price) {

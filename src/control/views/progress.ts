@@ -12,7 +12,7 @@ export async function progressOf(control: Control, run: Run): Promise<ProgressDo
     livingAttempt(run.state) ?? (run.attempts > 0 ? attemptIdOf(run.id, run.attempts) : null)
   const newest = attempt === null ? null : await control.store.newestStep(attempt)
   const statement = await statementOf(control, run)
-  const base = { heldGpuMs: statement.heldGpuMs, money: statement.money }
+  const base = { heldGpuMs: statement.heldGpuMs, paidGpuMs: statement.paidGpuMs, money: statement.money }
   if (newest === null || newest.fact.body.kind !== 'step') {
     return {
       recognised: false,

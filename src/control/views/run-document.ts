@@ -1,7 +1,10 @@
 import type { RunDocument } from '../../domain/documents.ts'
 import type { Run } from '../../domain/run.ts'
-import { livingAttempt } from '../../domain/run.ts'
+import { livingAttempt, NOT_LOOKED_AT } from '../../domain/run.ts'
 import { gpusOf } from '../../domain/spec.ts'
+
+/** A run that no turn has looked at: no reason is claimed for it. */
+const unseen = (state: Run['state']): boolean => state.kind === 'queued' && state.message === NOT_LOOKED_AT
 
 export function documentOf(run: Run): RunDocument {
   const { state } = run
@@ -15,13 +18,15 @@ export function documentOf(run: Run): RunDocument {
     state: state.kind,
     reason:
       state.kind === 'queued'
-        ? state.reason
+        ? unseen(state)
+          ? null
+          : state.reason
         : state.kind === 'stopping'
           ? state.cause
           : state.kind === 'suspended'
             ? state.by
             : null,
-    message: 'message' in state ? state.message : null,
+    message: unseen(state) ? 'not looked at yet' : 'message' in state ? state.message : null,
     gpus: gpusOf(run.resources),
     nodes: run.resources.nodes,
     gpusPerNode: run.resources.gpusPerNode,

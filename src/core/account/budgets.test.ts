@@ -68,3 +68,36 @@ void test('a deadline is told again only when it differs by more than a second',
 void test('what was booked beyond the reserve is not paid by the next slice', () => {
   assert.deepEqual(decide(LARGE, 10 * HOUR, 11 * HOUR).moved, [24 * HOUR - 60_000])
 })
+
+void test('a hard budget lowered below what is promised stops those that held least, until the rest fits', () => {
+  const runs = [1, 2, 3].map((number) => runOf(number, { budgets: ['b' as Budget['id']] }))
+  const planned = [3_000, 1_000, 2_000]
+  const made = runs.map((run, index) => {
+    const { attempt, claims } = attemptOf(run, 1, [{ node: 'a', slots: [index] }], { state: { kind: 'running' } })
+    return { run, claims, attempt: { ...attempt, plannedAt: t(-(planned[index] ?? 0)) } }
+  })
+  const world = (limit: number) =>
+    worldOf(
+      {
+        nodes: [nodeOf('a')],
+        runs: made.map(({ run, attempt }) => ({ ...run, state: { kind: 'running', attempt: attempt.id } })),
+        attempts: made.map(({ attempt }) => attempt),
+        claims: made.flatMap(({ claims }) => claims),
+        budgets: [budgetOf('b', { limit, reserved: 30 * HOUR })],
+      },
+      {
+        reserves: runs.map((run) => ({
+          run: run.id,
+          budget: 'b' as Budget['id'],
+          granted: 10 * HOUR,
+          posted: 0,
+          charge: 0n,
+        })),
+      },
+    )
+  const stopped = (limit: number) => decideBudgets(world(limit), DEFAULT_DURATIONS).stop.map(({ run }) => run.id)
+  assert.deepEqual(stopped(30 * HOUR), [])
+  assert.deepEqual(stopped(29 * HOUR), [runs[1]?.id])
+  assert.deepEqual(stopped(15 * HOUR), [runs[1]?.id, runs[2]?.id])
+  assert.deepEqual(stopped(0), [runs[1]?.id, runs[2]?.id, runs[0]?.id])
+})

@@ -2,8 +2,8 @@
 // the wall itself stands in the commit, and once more outside, as the deadline that the cluster keeps while we are dead.
 import type { Attempt } from '../../domain/attempt.ts'
 import type { Budget, Reserve } from '../../domain/budget.ts'
-import { chargeCeiling, chargeOf, grant, lastsGpuMs, left } from '../../domain/budget.ts'
-import type { BudgetId } from '../../domain/ids.ts'
+import { chargeCeiling, chargeOf, grant, lastsGpuMs, left, remaining } from '../../domain/budget.ts'
+import type { BudgetId, RunId } from '../../domain/ids.ts'
 import type { Item, Write } from '../../domain/item.ts'
 import type { Run } from '../../domain/run.ts'
 import { deadlineAt } from '../../domain/deadline.ts'
@@ -52,7 +52,50 @@ export function decideBudgets(world: World, durations: Durations): BudgetStep {
       items.push({ about: `extend ${run.id}`, expects: [{ kind: 'run', id: run.id, version: run.version }], writes })
     }
   }
+  const stopping = new Set(stop.map(({ run }) => run.id))
+  for (const budget of world.budgets.values()) {
+    for (const each of beyondTheWall(world, budget, reserves, stopping)) {
+      stopping.add(each.run.id)
+      stop.push(each)
+    }
+  }
   return { items, stop }
+}
+
+/**
+ * A hard budget that was lowered below what is used and reserved: runs are stopped, those that have held least since they were placed
+ * first (the least loss that is known here: what lies between checkpoints is not), until the rest fits. What they used stays used.
+ */
+function beyondTheWall(
+  world: World,
+  budget: Budget,
+  reserves: ReadonlyMap<RunId, readonly Reserve[]>,
+  stopping: ReadonlySet<RunId>,
+): { run: Run; attempt: Attempt }[] {
+  let excess = budget.used + budget.reserved - budget.limit
+  if (!budget.hard || excess <= 0) return []
+  const living: { run: Run; attempt: Attempt; reserved: number }[] = []
+  for (const run of world.runs.values()) {
+    const reserve = reserves.get(run.id)?.find((each) => each.budget === budget.id)
+    const id = livingAttempt(run.state)
+    const attempt = id === null ? undefined : world.attempts.get(id)
+    if (reserve === undefined || attempt === undefined) continue
+    // What is being stopped already gives its reserve back by itself.
+    if (attempt.state.kind === 'stopping' || stopping.has(run.id)) excess -= remaining(reserve)
+    else living.push({ run, attempt, reserved: remaining(reserve) })
+  }
+  const heldMs = ({ run, attempt }: { run: Run; attempt: Attempt }): number =>
+    gpusOf(run.resources) * (world.now - attempt.plannedAt)
+  const stop: { run: Run; attempt: Attempt }[] = []
+  for (const { run, attempt, reserved } of living.toSorted(
+    (a, b) => heldMs(a) - heldMs(b) || (a.run.id < b.run.id ? -1 : 1),
+  )) {
+    if (excess <= 0) break
+    if (reserved === 0) continue
+    excess -= reserved
+    stop.push({ run, attempt })
+  }
+  return stop
 }
 
 type Asked =

@@ -91,3 +91,15 @@ void test('a plan names everything that a cluster needs, and checkpoints go belo
   )
   assert.equal(own.checkpointDir, '/mine')
 })
+
+void test('the holds of a run end together, and give its reserve back once', () => {
+  const holds = ['a', 'b'].map((node) => claimOf(nodeId(node), restartHolder(RUN.id), [0], { until: t(1_000) }))
+  const waiting = { ...RUN, state: { kind: 'queued', reason: 'capacity', message: 'x', notBefore: null } as const }
+  const items = decideHolds(
+    worldOf({ nodes: [nodeOf('a'), nodeOf('b')], runs: [waiting], claims: holds }, { now: t(1_000) }),
+  )
+  assert.deepEqual(
+    items.map((item) => item.writes.map((write) => write.kind)),
+    [['release', 'release', 'give-back', 'event']],
+  )
+})

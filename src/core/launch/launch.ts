@@ -1,7 +1,6 @@
 // The launch step: what should run against what was seen. It writes intents first; the effects repeat them until they are true, and
 // every effect is harmless when it is repeated.
 import type { Attempt } from '../../domain/attempt.ts'
-import { restartHolder } from '../../domain/claim.ts'
 import type { Item, Write } from '../../domain/item.ts'
 import type { AttemptPlan, EndRequest } from '../../domain/plan.ts'
 import type { EndCause } from '../../domain/reasons.ts'
@@ -71,28 +70,27 @@ export function attemptsToEnd(world: World): { readonly attempt: Attempt; readon
   )
 }
 
-/** Restart holds whose time is over, or whose run does not wait for its slots any more. */
+/** Restart holds whose time is over, or whose run does not wait for its slots any more: all of a run together, as one reserve pays them. */
 export function decideHolds(world: World): Item[] {
   const items: Item[] = []
-  for (const claim of world.claims) {
-    if (claim.until === null) continue
-    const run = world.runs.get(claim.run)
-    const waits = run?.state.kind === 'queued' && claim.holder === restartHolder(claim.run)
-    if (waits && world.now < claim.until) continue
-    const writes: Write[] = [{ kind: 'release', node: claim.node, holder: claim.holder, paidUntil: claim.until }]
-    if (run !== undefined && run.state.kind === 'queued') {
-      writes.push({ kind: 'give-back', run: run.id, budgets: run.budgets })
-      writes.push({
-        kind: 'event',
-        event: {
-          run: run.id,
-          at: world.now,
-          kind: 'hold-ended',
-          message: 'its slots are given back: it waited too long to restart',
-        },
-      })
+  const holds = Map.groupBy(
+    world.claims.filter((claim) => claim.until !== null),
+    (claim) => claim.run,
+  )
+  for (const [id, claims] of holds) {
+    const run = world.runs.get(id)
+    const waits = run?.state.kind === 'queued'
+    const over = claims.filter((claim) => !waits || world.now >= (claim.until ?? world.now))
+    if (over.length === 0) continue
+    const writes = over.map((claim): Write => {
+      return { kind: 'release', node: claim.node, holder: claim.holder, paidUntil: claim.until ?? world.now }
+    })
+    if (run !== undefined && waits && over.length === claims.length) {
+      const message = 'its slots are given back: it waited too long to restart'
+      writes.push({ kind: 'give-back', run: id, budgets: run.budgets })
+      writes.push({ kind: 'event', event: { run: id, at: world.now, kind: 'hold-ended', message } })
     }
-    items.push({ about: `hold ${claim.holder} on ${claim.node}`, expects: [], writes })
+    items.push({ about: `hold of ${id}`, expects: [], writes })
   }
   return items
 }

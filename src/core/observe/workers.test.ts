@@ -137,6 +137,18 @@ void test('an attempt runs when its last worker has started, and not before', ()
   assert.ok(two?.events.includes('started'))
 })
 
+void test('an attempt that started and ended between two looks has both events', () => {
+  const end = { at: t(6_000), exit: code(1) }
+  const seen = observe({
+    attempt: { state: { kind: 'launching' } },
+    seen: [
+      { startedAt: t(5_000), end },
+      { startedAt: t(5_000), end },
+    ],
+  })
+  assert.ok(seen?.events.includes('started') && seen.events.includes('attempt-ended'))
+})
+
 void test('times of a worker are clamped to its holding', () => {
   const seen = observe({ seen: [{ startedAt: t(-50_000) }, { startedAt: t(900_000) }] })
   assert.deepEqual(

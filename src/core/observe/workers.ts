@@ -9,6 +9,7 @@ import type { Run } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { earlier, later } from '../../domain/units.ts'
+import { counted } from '../../domain/words.ts'
 import type { World } from '../../domain/world.ts'
 import type { Ending } from './ending.ts'
 import { endAttempt } from './ending.ts'
@@ -50,6 +51,11 @@ export function decideWorkers(
     if (claim.exit !== null && old?.exit === null) writes.push(exitEvent(run, claim, look.observedAt))
   }
   const next = advance(attempt, claims, look.observedAt, durations)
+  // Also for an attempt that has ended by now: what it was has an order.
+  if (next.startedAt !== null && attempt.startedAt === null) {
+    const all = counted(claims.length, 'worker')
+    writes.push(event(run, next.startedAt, 'started', `attempt ${attempt.number}: ${all} started`))
+  }
   if (claims.every((claim) => claim.endedAt !== null)) {
     const ending: Ending = { run, attempt: next, claims, at: look.observedAt, lostNodes: lostOf(world) }
     writes.push(...endAttempt(ending, tails, durations))
@@ -57,9 +63,6 @@ export function decideWorkers(
     if (next !== attempt) writes.push({ kind: 'attempt', attempt: next })
     const image = runOf(run, next)
     if (image !== run) writes.push({ kind: 'run', run: image })
-    if (next.startedAt !== null && attempt.startedAt === null) {
-      writes.push(event(run, next.startedAt, 'started', `attempt ${attempt.number}: all ${claims.length} workers run`))
-    }
   }
   if (writes.length === 0) return null
   return { about: `observe ${attempt.id}`, expects: [{ kind: 'run', id: run.id, version: run.version }], writes }

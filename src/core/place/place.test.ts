@@ -7,6 +7,7 @@ import type { Node } from '../../domain/node.ts'
 import { lineage } from '../../domain/project.ts'
 import type { WaitReason } from '../../domain/reasons.ts'
 import { WAIT_REASONS } from '../../domain/reasons.ts'
+import { NOT_LOOKED_AT } from '../../domain/run.ts'
 import type { Run } from '../../domain/run.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import { gpuMs } from '../../domain/units.ts'
@@ -158,6 +159,14 @@ void test('a reason is written only when it changes', () => {
   const run = runOf(1, { state: { kind: 'queued', reason: 'nodes-not-ready', message: 'x', notBefore: null } })
   assert.deepEqual(decide(worldOf({ runs: [run] })).items, [])
   assert.equal(decide(worldOf({ runs: [runOf(1)] })).items.length, 1)
+})
+
+void test('the first look writes a reason whatever it is', () => {
+  const unseen = { kind: 'queued', reason: 'capacity', message: NOT_LOOKED_AT, notBefore: null } as const
+  const run = runOf(1, { state: unseen, resources: resources(3, 8) })
+  const [written] = writesOf(decide(worldOf({ nodes: [nodeOf('a')], runs: [run] })).items, 'run')
+  assert.ok(written?.run.state.kind === 'queued' && written.run.state.reason === 'capacity')
+  assert.match(written.run.state.message, /8 GPUs/)
 })
 
 void test('what a restart hold has left of its reserve is asked for only once', () => {

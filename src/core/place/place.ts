@@ -14,10 +14,12 @@ import type { Node } from '../../domain/node.ts'
 import { lineage } from '../../domain/project.ts'
 import type { WaitReason } from '../../domain/reasons.ts'
 import type { Run } from '../../domain/run.ts'
+import { NOT_LOOKED_AT } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { Price } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
+import { counted } from '../../domain/words.ts'
 import type { Blocked, Candidate, World } from '../../domain/world.ts'
 import type { BudgetPromise, Turn } from './turn.ts'
 import { drawPort, openTurn, ownHolds, useUp } from './turn.ts'
@@ -227,7 +229,7 @@ function commitPlacement(
       run: run.id,
       at: world.now,
       kind: 'placed',
-      message: `attempt ${attempt.number}: ${gpusOf(run.resources)} GPUs on ${where}`,
+      message: `attempt ${attempt.number}: ${counted(gpusOf(run.resources), 'GPU')} on ${where}`,
     },
   })
   useUp(world, turn, run, attempt, holds, promise)
@@ -314,10 +316,11 @@ function claimOf(
   }
 }
 
-/** A reason is written only when it changes; the message goes with it, since it is what the person reads. */
+/** A reason is written when it changes and at the first look; the message goes with it, since it is what the person reads. */
 function reasonItem(run: Run, blocked: Blocked): Item | null {
   const { state } = run
-  if (state.kind !== 'queued' || state.reason === blocked.reason) return null
+  if (state.kind !== 'queued') return null
+  if (state.reason === blocked.reason && state.message !== NOT_LOOKED_AT) return null
   // While a backoff or fence lasts its moment stays; any other reason has none.
   const next: Run = {
     ...run,

@@ -7,6 +7,7 @@ import { PRIORITIES } from '../../domain/reasons.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import type { Run } from '../../domain/run.ts'
+import { NOT_LOOKED_AT } from '../../domain/run.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { gpuMs } from '../../domain/units.ts'
@@ -66,7 +67,7 @@ export function runOfSpec(spec: RunSpec, id: RunId, user: string, now: EpochMs, 
     priority: spec.priority,
     labels: spec.labels,
     resources: spec.resources,
-    state: { kind: 'queued', reason: 'capacity', message: 'not looked at yet', notBefore: null },
+    state: { kind: 'queued', reason: 'capacity', message: NOT_LOOKED_AT, notBefore: null },
     wish: 'run',
     attempts: 0,
     restartsLeft: spec.restart,

@@ -21,13 +21,14 @@ function words(run: Wire<'show'>): string {
     ...(labels.length === 0 ? [] : [`  labels ${labels.join(' ')}`]),
     `  created ${when(run.createdAt)}`,
     `  progress: ${steps(progress)}`,
-    `  held ${gpuHours(progress.heldGpuMs)}, cost so far ${money(progress.money)}`,
+    `  held ${gpuHours(progress.heldGpuMs)}, paid ${gpuHours(progress.paidGpuMs)} with its restart holds: ${money(progress.money)}`,
     ...(run.attempts.length === 0 ? [] : ['', attempts(run.attempts)]),
   ].join('\n')
 }
 
 function steps(progress: Wire<'show'>['progress']): string {
-  if (!progress.recognised) return 'unknown; training.framework tells whose lines to look for'
+  if (!progress.recognised)
+    return 'unknown; no line of its log was recognised (Megatron lines are, with training.framework auto or megatron)'
   return [
     `step ${integer(progress.step)}${progress.totalSteps === null ? '' : ` of ${integer(progress.totalSteps)}`}`,
     `loss ${progress.loss ?? 'unknown'}`,

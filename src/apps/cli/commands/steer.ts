@@ -9,8 +9,8 @@ export function steerCommands(program: Command): void {
   json(
     program
       .command('stop <run>')
-      .description('ask a run to stop; it may save a checkpoint first')
-      .option('--now', 'without a checkpoint'),
+      .description('ask a run to stop by SIGTERM; it may save a checkpoint')
+      .option('--now', 'by SIGKILL, without a checkpoint'),
   ).action((run: string, options: Output & { now?: boolean }) =>
     steer(run, 'stop', options, { now: options.now === true }),
   )
@@ -22,8 +22,15 @@ export function steerCommands(program: Command): void {
   )
 }
 
+/** The wish is noted at once; the state follows when the run has acted on it. */
+const ASKED = {
+  stop: 'is asked to stop, state',
+  suspend: 'is asked to suspend, state',
+  resume: 'is resumed, state',
+} as const
+
 async function steer(run: string, verb: 'stop' | 'suspend' | 'resume', options: Output, body: unknown): Promise<void> {
   show(options, await ask('run', 'POST', runPath(run, `/${verb}`), { body }), (document) =>
-    visible(`${document.id}  ${document.project}/${document.name}  ${document.state}`),
+    visible(`${document.id}  ${document.project}/${document.name}  ${ASKED[verb]} ${document.state}`),
   )
 }
