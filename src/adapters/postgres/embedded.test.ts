@@ -133,13 +133,17 @@ void test('a killed server that its parent has not taken notice of is not believ
   const home = freshHome()
   const first = await start(home)
   await first.stop()
-  // The shell becomes a program that never asks for its child.
-  const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  // The shell becomes a program that never asks for its child, which ends only after that: a shell would ask.
+  const parent = spawn('sh', ['-c', 'exec 3<&0; cat <&3 & echo $!; exec sleep 60'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   try {
     const said = await new Promise<string>((resolve) =>
       parent.stdout.once('data', (b: Buffer) => resolve(b.toString())),
     )
     const zombie = Number(said)
+    await until('the shell is no shell', () => readFileSync(`/proc/${parent.pid}/comm`, 'utf8') === 'sleep\n')
+    parent.stdin.end()
     await until('it is a zombie', () => readFileSync(`/proc/${zombie}/stat`, 'utf8').includes(') Z '))
     assert.equal(process.kill(zombie, 0), true)
     await writeFile(join(dataOf(home), 'postmaster.pid'), pidFileOf(zombie, home, first.connection.host), {
