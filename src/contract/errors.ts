@@ -50,6 +50,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'something that the policy leaves out is still used',
     whatToDo: 'keep it in the policy',
   },
+  'node-in-use': {
+    status: 409,
+    meaning: 'slots of the node are still held by a run',
+    whatToDo: 'cordon the node and wait for its run, or stop the run',
+  },
   'too-large': { status: 413, meaning: 'the request is larger than is ever needed', whatToDo: 'make it smaller' },
   'wrong-host': {
     status: 421,

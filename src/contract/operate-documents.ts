@@ -62,6 +62,7 @@ export const ledger = document('ledger', 'Ledger', {
         user: z.string().nullable().exactOptional(),
         run: z.string().nullable().exactOptional(),
         gpu: z.string().exactOptional(),
+        payer: z.enum(['run', 'platform']).exactOptional(),
         label: z.string().nullable().exactOptional(),
         account: z.enum([...ATTEMPT_ACCOUNTS, ...POOLS]).nullable(),
         gpuMs: amount,
@@ -69,7 +70,8 @@ export const ledger = document('ledger', 'Ledger', {
       })
       .meta({
         id: 'LedgerRow',
-        description: 'the keys that were asked for; over all accounts rows sum to capacityGpuMs',
+        description:
+          'the keys that were asked for; over all accounts rows sum to capacityGpuMs. money is what runs pay of it: null where none does, or a price is missing',
       }),
   ),
 })

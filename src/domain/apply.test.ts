@@ -125,6 +125,21 @@ void test('what was charged after paidUntil is given back once, also what was bo
   assert.equal(changes.budgets.get(BUDGET)?.used, 90_000)
 })
 
+void test('a node that is deleted is booked up to the commit and ends there, also where its books are ahead, and never ends twice', () => {
+  const forget = (node: Node, now: number) =>
+    apply(rowsOf({ node }), [{ kind: 'node', node: { ...node, deletedAt: t(1) }, heartbeat: false }], now).changes
+  const changes = forget(nodeOf('a'), 5_000)
+  const ended = changes.nodes.get(nodeId('a'))
+  assert.deepEqual([ended?.bookedTo, ended?.deletedAt], [t(5_000), t(5_000)])
+  assert.equal(
+    changes.held.reduce((sum, row) => sum + heldGpuMs(row), 0),
+    nodeOf('a').inventory * 5_000,
+  )
+  assert.equal(forget(nodeOf('a', { bookedTo: t(7_000) }), 5_000).nodes.get(nodeId('a'))?.deletedAt, t(7_000))
+  const again = forget(nodeOf('a', { bookedTo: t(7_000), deletedAt: t(7_000) }), 9_000)
+  assert.deepEqual([again.nodes.get(nodeId('a'))?.deletedAt, again.held], [t(7_000), []])
+})
+
 void test('a heartbeat has no version and books nothing, a change books what was before it', () => {
   const image = nodeOf('a', { lastObserved: t(30_000) })
   const heartbeat = apply(rowsOf({}), [{ kind: 'node', node: image, heartbeat: true }], 30_000).changes

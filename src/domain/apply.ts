@@ -145,8 +145,10 @@ class Draft {
     // changes nothing that was booked, one after a blind stretch does.
     const blind = old !== undefined && image.lastObserved - old.lastObserved > this.#blindAfterMs
     if (old !== undefined && (!heartbeat || blind)) this.#book(image.id)
-    const booked = this.#nodeNow(image.id)
-    this.#own.nodes.set(image.id, booked === undefined ? image : { ...image, bookedTo: booked.bookedTo })
+    const bookedTo = this.#nodeNow(image.id)?.bookedTo ?? image.bookedTo
+    // A node ends where its books stand, so that its capacity ends there too.
+    const deletedAt = image.deletedAt === null ? null : (old?.deletedAt ?? bookedTo)
+    this.#own.nodes.set(image.id, { ...image, bookedTo, deletedAt })
     if (!heartbeat) this.#own.touched.add(image.id)
   }
 

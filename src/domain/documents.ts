@@ -152,13 +152,26 @@ export type NodeDocument = {
   readonly observedAt: EpochMs
 }
 
+/** Numbers of the whole installation as they are now. */
+export type Gauges = {
+  readonly runs: readonly Count<{ readonly state: string }>[]
+  readonly waiting: readonly Count<{ readonly reason: string }>[]
+  readonly nodes: readonly Count<{ readonly cluster: string; readonly state: string }>[]
+  readonly gpus: readonly Count<{ readonly cluster: string; readonly gpu: string; readonly holder: string }>[]
+  readonly budgets: readonly BudgetDocument[]
+  /** How far the books of the node that is booked least are behind the clock. */
+  readonly bookedBehindMs: number
+  readonly queuePaused: boolean
+}
+type Count<Labels> = { readonly labels: Labels; readonly count: number }
+
 export type QueueDocument = {
   readonly paused: boolean
   readonly reason: string | null
   readonly waiting: readonly (RunDocument & { readonly position: number })[]
 }
 
-export type LedgerKey = 'project' | 'user' | 'run' | 'account' | 'gpu' | `label:${string}`
+export type LedgerKey = 'project' | 'user' | 'run' | 'account' | 'gpu' | 'payer' | `label:${string}`
 
 export type LedgerDocument = {
   readonly from: EpochMs
@@ -173,9 +186,12 @@ export type LedgerRow = {
   readonly user?: string | null
   readonly run?: string | null
   readonly gpu?: string
+  /** The run until `paidUntil` of its workers and for its restart holds; the platform for all else. */
+  readonly payer?: 'run' | 'platform'
   readonly label?: string | null
   readonly account: Account | null
   readonly gpuMs: number
+  /** What runs pay of it; null where none does, or where a GPU model has no price. */
   readonly money: Money | null
 }
 

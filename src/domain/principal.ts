@@ -23,6 +23,7 @@ export const VERBS = [
   'queue.pause',
   'node.read',
   'node.cordon',
+  'node.forget',
   'ledger.read',
   'budget.read',
   'policy.read',

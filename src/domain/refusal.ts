@@ -13,6 +13,7 @@ export const REFUSAL_CODES = [
   'stale',
   'invalid',
   'policy-in-use',
+  'node-in-use',
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 

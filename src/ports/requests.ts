@@ -19,6 +19,8 @@ export interface Requests {
   resume(who: Principal, run: string): Promise<Answer<RunDocument>>
   pauseQueue(who: Principal, paused: boolean, reason: string): Promise<Answer<{ readonly paused: boolean }>>
   cordon(who: Principal, node: string, cordoned: boolean, reason: string): Promise<Answer<{ readonly node: string }>>
+  /** Ends this incarnation of a node that holds nothing of ours. If it is still there, the next look registers it as it then is. */
+  forgetNode(who: Principal, node: string, reason: string): Promise<Answer<{ readonly node: string }>>
   applyPolicy(who: Principal, policy: Policy, document: unknown): Promise<Answer<{ readonly version: number }>>
   createToken(
     who: Principal,

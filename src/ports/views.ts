@@ -3,6 +3,7 @@ import type {
   AuditDocument,
   BudgetDocument,
   EventDocument,
+  Gauges,
   LedgerDocument,
   LedgerKey,
   LogDocument,
@@ -53,6 +54,8 @@ export interface Views {
     who: Principal,
     page: Page,
   ): Promise<Answer<{ readonly entries: readonly AuditDocument[]; readonly next: string | null }>>
+  /** For a collector of metrics: about every project, so that a grant for one is not enough. */
+  gauges(who: Principal): Promise<Answer<Gauges>>
   policy(who: Principal): Promise<Answer<{ readonly version: number; readonly document: unknown }>>
   tokens(who: Principal): Promise<Answer<{ readonly tokens: readonly TokenDocument[] }>>
 }

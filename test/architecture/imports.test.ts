@@ -49,6 +49,7 @@ const RULES: readonly Rule[] = [
   },
   { of: 'adapters/local', may: ['ports', 'contract', 'domain'], packages: NONE, node: true },
   { of: 'adapters/system', may: ['ports', 'contract', 'domain'], packages: ['pino'], node: true },
+  { of: 'adapters/telemetry', may: ['ports', 'contract', 'domain'], packages: ['prom-client'], node: true },
   { of: 'sim', may: ['ports', 'domain'], packages: NONE, node: false },
   {
     of: 'apps/parts',
@@ -70,7 +71,7 @@ const RULES: readonly Rule[] = [
       'apps/parts',
       ...(app === 'cli' ? ['apps/up', 'apps/simulate'] : []),
     ],
-    packages: ['commander'],
+    packages: ['commander', 'hyparquet-writer'],
     node: true,
   })),
 ]

@@ -121,6 +121,22 @@ test('a paused queue and a cordoned node let nothing start, and say so', async (
   await reaches('held-back', 'succeeded')
 })
 
+test('a node that holds a run is not forgotten; a free one is, and comes back as another incarnation', async () => {
+  submit('keeps-it', '[sleep, "300"]')
+  await reaches('keeps-it', 'running')
+  const refused = home.say('nodes', 'forget', 'localhost', '-o', 'json')
+  assert.equal(refused.code, 3)
+  assert.match(refused.stderr, /holds slots of node/)
+  home.document('stop', 'keeps-it', '--now')
+  await reaches('keeps-it', 'cancelled')
+  const { node } = home.document<{ node: string }>('nodes', 'forget', 'localhost', '--reason', 'test')
+  assert.match(node, /\/localhost\/1$/)
+  const ids = () => home.document<{ nodes: { id: string }[] }>('nodes').nodes.map((each) => each.id)
+  await until('it is registered anew', () => ids().some((id) => id.endsWith('/localhost/2')))
+  submit('on-the-new-one', '["true"]')
+  await reaches('on-the-new-one', 'succeeded')
+})
+
 test('an idempotency key gives the same run once, and refuses another one', () => {
   const file = home.file('once.yaml', 'name: once\ncommand: ["true"]\nresources: { nodes: 1, gpusPerNode: 1 }\n')
   const first = home.document<Run>('submit', file, '--yes', '--idempotency-key', 'k')

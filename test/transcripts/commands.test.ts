@@ -35,7 +35,12 @@ const COMMANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   statement: [['statement', RUN]],
   queue: [['queue'], ['queue', 'pause', '--reason', 'upgrade'], ['queue', 'resume']],
-  nodes: [['nodes'], ['nodes', 'cordon', 'local/node-0/1', '--reason', 'fan'], ['nodes', 'uncordon', 'node-0']],
+  nodes: [
+    ['nodes'],
+    ['nodes', 'cordon', 'local/node-0/1', '--reason', 'fan'],
+    ['nodes', 'uncordon', 'node-0'],
+    ['nodes', 'forget', 'node-0', '--reason', 'sold'],
+  ],
   budgets: [['budgets']],
   ledger: [
     ['ledger'],

@@ -199,6 +199,7 @@ export function fakes(): Fakes {
     requests: {} as Requests,
     views: {} as Views,
     authenticate: async (secret) => (secret === SECRET ? BOSS : null),
+    metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', text: async () => 'plimsoll_runs 0\n' },
     readiness: async () => ({ ready: true, checks: { store: 'ok', lead: 'leading' } }),
     parseSpec: (value) => parseRunSpecValue(value, { presets: new Map() }),
     parsePolicy: parsePolicyValue,
@@ -222,6 +223,7 @@ export function fakes(): Fakes {
     resume: (_who, id) => of('resume', id, [], queued),
     pauseQueue: (_who, paused, reason) => say('pauseQueue', [paused, reason], { paused }),
     cordon: (_who, id, cordoned, reason) => say('cordon', [id, cordoned, reason], { node: id }),
+    forgetNode: (_who, id, reason) => say('forgetNode', [id, reason], { node: id }),
     applyPolicy: (_who, policy) => say('applyPolicy', [policy], { version: 4 }),
     createToken: (_who, asked_) => say('createToken', [asked_], { token, secret: 'shown-once' }),
     revokeToken: (_who, id) => say('revokeToken', [id], { ...token, revokedAt: at(3) }),
@@ -268,6 +270,16 @@ export function fakes(): Fakes {
       say('audit', [page], {
         entries: [{ id: 1, at: at(0), actor: 'user:ada', verb: 'run.submit', target: run.id, detail: {} }],
         next: null,
+      }),
+    gauges: () =>
+      say('gauges', [], {
+        runs: [],
+        waiting: [],
+        nodes: [],
+        gpus: [],
+        budgets: [],
+        bookedBehindMs: 0,
+        queuePaused: false,
       }),
     policy: () => say('policy', [], { version: 3, document: POLICY }),
     tokens: () => say('tokens', [], { tokens: [token] }),

@@ -8,6 +8,7 @@ export async function openApiDocument(version: string): Promise<unknown> {
     requests: {} as Requests,
     views: {} as Views,
     authenticate: async () => null,
+    metrics: { contentType: '', text: async () => '' },
     readiness: async () => ({ ready: true, checks: {} }),
     parseSpec: () => ({ ok: false, problems: [] }),
     parsePolicy: () => ({ ok: false, problems: [] }),

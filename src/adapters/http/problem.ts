@@ -39,9 +39,9 @@ export function sendProblem(reply: FastifyReply, body: ProblemDocument): Fastify
   return reply.code(body.status).header('content-type', 'application/problem+json').send(body)
 }
 
-function refusalBody(refusal: Refusal): ProblemDocument {
+export function sendRefusal(reply: FastifyReply, refusal: Refusal): FastifyReply {
   const errors = refusal.pointer === null ? [] : [{ pointer: refusal.pointer, message: refusal.message }]
-  return problem(refusal.code, refusal.message, { whatToDo: refusal.whatToDo, errors })
+  return sendProblem(reply, problem(refusal.code, refusal.message, { whatToDo: refusal.whatToDo, errors }))
 }
 
 /** The answer as a document, or as a problem. */
@@ -51,7 +51,7 @@ export function send<Value extends object>(
   answer: Answer<Value>,
   status = 200,
 ): FastifyReply {
-  return answer.ok ? reply.code(status).send(toWire(name, answer.value)) : sendProblem(reply, refusalBody(answer))
+  return answer.ok ? reply.code(status).send(toWire(name, answer.value)) : sendRefusal(reply, answer)
 }
 
 const refusals = { content: { 'application/problem+json': { schema: problemDocument } } }

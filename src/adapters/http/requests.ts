@@ -35,7 +35,7 @@ export const reasonBody = z.strictObject({ reason: z.string().max(500).default('
 const moment = z.iso
   .datetime({ offset: true, error: 'must be a time of ISO 8601 with its zone, such as 2026-01-02T03:04:05Z' })
   .transform((text) => epochMs(Date.parse(text)))
-const KEYS = /^(?:project|user|run|account|gpu|label:.+)$/
+const KEYS = /^(?:project|user|run|account|gpu|payer|label:.+)$/
 const by = z
   .string()
   .max(500)
@@ -47,7 +47,7 @@ const by = z
         z
           .string()
           .max('label:'.length + LABEL_CHARS_MAX)
-          .regex(KEYS, 'must be project, user, run, account, gpu or label:KEY'),
+          .regex(KEYS, 'must be project, user, run, account, gpu, payer or label:KEY'),
       )
       .max(16)
       .refine((keys) => new Set(keys).size === keys.length, 'names a key twice')

@@ -2,9 +2,13 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import type { Principal } from '../../domain/principal.ts'
+import type { Requests } from '../../ports/requests.ts'
 import { answers, problem, send, sendProblem } from './problem.ts'
 import { ledgerQuery, nodeParams, pageQuery, reasonBody } from './requests.ts'
 import type { ServerOptions } from './server.ts'
+
+type Answering = ReturnType<Requests['cordon']>
 
 export function operateRoutes(scope: FastifyInstance, { requests, views, parsePolicy }: ServerOptions): void {
   const app = scope.withTypeProvider<ZodTypeProvider>()
@@ -31,23 +35,21 @@ export function operateRoutes(scope: FastifyInstance, { requests, views, parsePo
     { schema: { tags, summary: 'the machines and what holds them', response: answers('nodes') } },
     async ({ principal }, reply) => send(reply, 'nodes', await views.nodes(principal)),
   )
-  for (const [verb, cordoned] of [
-    ['cordon', true],
-    ['uncordon', false],
-  ] as const) {
+  const steered: readonly [string, string, (who: Principal, node: string, reason: string) => Answering][] = [
+    ['cordon', 'place nothing new on it', (who, node, reason) => requests.cordon(who, node, true, reason)],
+    ['uncordon', 'place on it again', (who, node, reason) => requests.cordon(who, node, false, reason)],
+    [
+      'forget',
+      'end this incarnation of a node that holds nothing; if it is still there it is registered anew',
+      (who, node, reason) => requests.forgetNode(who, node, reason),
+    ],
+  ]
+  for (const [verb, summary, ask] of steered) {
     app.post(
       `/nodes/:node/${verb}`,
-      {
-        schema: {
-          tags,
-          summary: cordoned ? 'place nothing new on it' : 'place on it again',
-          params: nodeParams,
-          body: reasonBody,
-          response: answers('node-steered'),
-        },
-      },
+      { schema: { tags, summary, params: nodeParams, body: reasonBody, response: answers('node-steered') } },
       async ({ principal, params: { node }, body }, reply) =>
-        send(reply, 'node-steered', await requests.cordon(principal, node, cordoned, body?.reason ?? '')),
+        send(reply, 'node-steered', await ask(principal, node, body?.reason ?? '')),
     )
   }
   app.get(

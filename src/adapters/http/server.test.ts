@@ -40,6 +40,7 @@ const ROUTES: readonly Case[] = [
   ['GET', '/nodes', 'nodes'],
   ['POST', `/nodes/${NODE}/cordon`, 'node-steered', { reason: 'fan' }],
   ['POST', `/nodes/${NODE}/uncordon`, 'node-steered'],
+  ['POST', `/nodes/${NODE}/forget`, 'node-steered', { reason: 'sold' }],
   ['GET', '/budgets', 'budgets'],
   ['GET', '/ledger?by=project,account,label:team&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00%2B01:00', 'ledger'],
   ['GET', '/audit', 'audit'],
@@ -118,6 +119,17 @@ test('what lives is open to all, and says little', () =>
     assert.deepEqual((await app.inject('/healthz')).json(), { alive: true })
     assert.deepEqual((await app.inject('/readyz')).json(), { ready: true, checks: { store: 'ok', lead: 'leading' } })
     assert.equal((await app.inject('/openapi.json')).json<{ openapi: string }>().openapi, '3.1.0')
+  }))
+
+test('metrics are for a collector with a token that sees every project', () =>
+  serving(async (app, fake) => {
+    const response = await app.inject(call('GET', '/metrics'))
+    assert.equal(response.statusCode, 200)
+    assert.match(String(response.headers['content-type']), /^text\/plain; version=0\.0\.4/)
+    assert.equal(response.body, 'plimsoll_runs 0\n')
+    assert.equal((await problemOf(app, { method: 'GET', url: '/metrics' }, 401)).code, 'unauthenticated')
+    fake.answer = async () => refused('not-allowed', 'metrics are about every project')
+    assert.equal((await problemOf(app, call('GET', '/metrics'), 403)).code, 'not-allowed')
   }))
 
 test('a look at readiness that fails is not ready, without details', () =>

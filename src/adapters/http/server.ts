@@ -5,6 +5,7 @@ import Fastify from 'fastify'
 import { jsonSchemaTransform, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Problem } from '../../contract/problems.ts'
 import { REQUEST_BYTES_MAX } from '../../domain/limits.ts'
+import type { Gauges } from '../../domain/documents.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { RunSpec } from '../../domain/spec.ts'
@@ -12,7 +13,7 @@ import type { Requests } from '../../ports/requests.ts'
 import type { Authenticate, Readiness, Views } from '../../ports/views.ts'
 import { answerError } from './errors.ts'
 import { mended } from './openapi-parts.ts'
-import { problem, sendProblem } from './problem.ts'
+import { problem, sendProblem, sendRefusal } from './problem.ts'
 import { operateRoutes } from './routes-operate.ts'
 import { runRoutes } from './routes-runs.ts'
 import { tokenRoutes } from './routes-tokens.ts'
@@ -22,6 +23,8 @@ export type ServerOptions = {
   readonly views: Views
   readonly authenticate: Authenticate
   readonly readiness: Readiness
+  /** The text of `/metrics`. */
+  readonly metrics: { readonly contentType: string; readonly text: (now: Gauges) => Promise<string> }
   readonly parseSpec: (value: unknown) => { ok: true; spec: RunSpec } | { ok: false; problems: readonly Problem[] }
   readonly parsePolicy: (
     value: unknown,
@@ -79,6 +82,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       return { ready: false, checks: { readiness: 'failed' } }
     })
     return reply.code(ready ? 200 : 503).send({ ready, checks })
+  })
+  app.get('/metrics', { schema: { hide: true } }, async ({ principal }, reply) => {
+    const now = await options.views.gauges(principal)
+    if (!now.ok) return sendRefusal(reply, now)
+    return reply.type(options.metrics.contentType).send(await options.metrics.text(now.value))
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.register(

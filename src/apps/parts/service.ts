@@ -6,6 +6,8 @@ import { Database } from '../../adapters/postgres/pool.ts'
 import { postgresStore } from '../../adapters/postgres/store.ts'
 import { bootMs, BootClock } from '../../adapters/system/clock.ts'
 import { chance, secrets } from '../../adapters/system/secrets.ts'
+import type { Metrics } from '../../adapters/telemetry/metrics.ts'
+import { createMetrics } from '../../adapters/telemetry/metrics.ts'
 import { accountTurn } from '../../control/account.ts'
 import type { Control, ControlSettings } from '../../control/control.ts'
 import { launchTurn } from '../../control/launch.ts'
@@ -48,6 +50,7 @@ export type Service = {
   readonly views: Views
   readonly context: RequestContext
   readonly store: Store
+  readonly metrics: Metrics
   /** Ends the loops, gives the lead back and closes every connection. Runs go on. */
   stop(): Promise<void>
 }
@@ -79,21 +82,22 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   }
   const stopLeading = await startLeading(control, clock, options)
   const every = options.timersMs
+  const metrics = createMetrics()
   const looks = await startLooks({
     connection: options.connection,
     redisUrl: options.redisUrl,
     log: (level, fields, message) => log[level]({ ...fields }, message),
     loops: {
-      place: { everyMs: every.place, run: async () => void (await placeTurn(control)) },
-      launch: { everyMs: every.launch, run: () => launchTurn(control) },
+      place: { everyMs: every.place, run: () => metrics.turn('place', async () => void (await placeTurn(control))) },
+      launch: { everyMs: every.launch, run: () => metrics.turn('launch', () => launchTurn(control)) },
       observe: {
         everyMs: every.observe,
         run: async () => {
-          await observeTurn(control)
-          await followLogs(control)
+          await metrics.turn('observe', () => observeTurn(control))
+          await metrics.turn('logs', () => followLogs(control))
         },
       },
-      account: { everyMs: every.account, run: () => accountTurn(control) },
+      account: { everyMs: every.account, run: () => metrics.turn('account', () => accountTurn(control)) },
     },
   })
   bell = looks
@@ -104,6 +108,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     control,
     context,
     store,
+    metrics,
     requests: requestsOf(context),
     views: viewsOf(context),
     async stop() {

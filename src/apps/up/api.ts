@@ -27,6 +27,7 @@ export async function startApi(
     requests: service.requests,
     views: service.views,
     authenticate: (secret) => authenticate(service.context, secret),
+    metrics: service.metrics,
     readiness: async () => {
       const store = await service.store.now().then(
         () => 'ok',

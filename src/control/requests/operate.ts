@@ -1,12 +1,14 @@
 // What operators and admins ask: the queue, nodes, policy, tokens.
 import type { TokenDocument } from '../../domain/documents.ts'
 import type { ProjectName } from '../../domain/ids.ts'
+import type { Node } from '../../domain/node.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Principal } from '../../domain/principal.ts'
 import { actorOf } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import { plusMs } from '../../domain/units.ts'
+import type { World } from '../../domain/world.ts'
 import type { NewToken } from '../../ports/requests.ts'
 import type { StoredToken } from '../../ports/store.ts'
 import type { RequestContext } from './context.ts'
@@ -42,35 +44,83 @@ export async function cordon(
 ): Promise<Answer<{ node: string }>> {
   const refusal = mayNot(who, 'node.cordon', null)
   if (refusal !== null) return refusal
-  const { control } = context
-  for (let attempt = 0; attempt < 5; attempt += 1) {
+  return steerNode(context, who, name, {
+    verb: cordoned ? 'node.cordon' : 'node.uncordon',
+    reason,
+    image: (node) =>
+      (node.cordon !== null) === cordoned
+        ? accepted(null)
+        : accepted({ ...node, cordon: cordoned ? { by: actorOf(who), reason } : null }),
+  })
+}
+
+/**
+ * Ends the incarnation of a node: one that will not come back, or one that came back with fewer GPUs, whose inventory is lowered in no
+ * other way. Refused while a run holds slots of it. What is still there is registered anew by the next look.
+ */
+export async function forgetNode(
+  context: RequestContext,
+  who: Principal,
+  name: string,
+  reason: string,
+): Promise<Answer<{ node: string }>> {
+  const refusal = mayNot(who, 'node.forget', null)
+  if (refusal !== null) return refusal
+  return steerNode(context, who, name, {
+    verb: 'node.forget',
+    reason,
+    image: (node, world) => {
+      const holding = world.claims.find((claim) => claim.node === node.id)
+      if (holding === undefined) return accepted({ ...node, deletedAt: world.now })
+      return refused(
+        'node-in-use',
+        `run ${holding.run} holds slots of node ${node.id}`,
+        'cordon the node and wait for its run, or stop the run; a node that is gone for good gives them up when it is declared lost',
+      )
+    },
+  })
+}
+
+type Steering = {
+  readonly verb: string
+  readonly reason: string
+  /** What the node becomes; null: it is so already. */
+  readonly image: (node: Node, world: World) => Answer<Node | null>
+}
+
+/** How often a node may change under a request before the caller is told to try again. */
+const TRIES = 5
+
+async function steerNode(
+  { control }: RequestContext,
+  who: Principal,
+  name: string,
+  { verb, reason, image }: Steering,
+): Promise<Answer<{ node: string }>> {
+  for (let tried = 0; tried < TRIES; tried += 1) {
     const world = await control.store.world(control.health)
-    const node = [...world.nodes.values()].find((each) => each.id === name || each.name === name)
+    const node = [...world.nodes.values()].find(
+      (each) => each.deletedAt === null && (each.id === name || each.name === name),
+    )
     if (node === undefined) return refused('not-found', `there is no node ${name}`, 'plimsoll nodes lists them')
-    if ((node.cordon !== null) === cordoned) return accepted({ node: node.id })
-    const now = control.clock.now()
-    const image = { ...node, cordon: cordoned ? { by: actorOf(who), reason } : null }
+    const next = image(node, world)
+    if (!next.ok) return next
+    if (next.value === null) return accepted({ node: node.id })
     const committed = await control.store.commit(null, [
       {
-        about: `cordon ${node.id}`,
+        about: `${verb} ${node.id}`,
         expects: [{ kind: 'node', id: node.id, version: node.version }],
         writes: [
-          { kind: 'node', node: image, heartbeat: false },
+          { kind: 'node', node: next.value, heartbeat: false },
           {
             kind: 'audit',
-            entry: {
-              at: now,
-              actor: actorOf(who),
-              verb: cordoned ? 'node.cordon' : 'node.uncordon',
-              target: node.id,
-              detail: { reason },
-            },
+            entry: { at: control.clock.now(), actor: actorOf(who), verb, target: node.id, detail: { reason } },
           },
         ],
       },
     ])
     if (committed.kind === 'committed' && committed.results[0]?.kind === 'applied') {
-      control.doorbell.ring('place')
+      for (const loop of ['observe', 'place'] as const) control.doorbell.ring(loop)
       return accepted({ node: node.id })
     }
   }

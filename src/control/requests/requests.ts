@@ -1,7 +1,7 @@
 import type { Requests } from '../../ports/requests.ts'
 import { planOfSpec } from '../views/plan.ts'
 import type { RequestContext } from './context.ts'
-import { applyPolicy, cordon, createToken, pauseQueue, revokeToken } from './operate.ts'
+import { applyPolicy, cordon, createToken, forgetNode, pauseQueue, revokeToken } from './operate.ts'
 import { steer } from './steer.ts'
 import { submit } from './submit.ts'
 
@@ -15,6 +15,7 @@ export function requestsOf(context: RequestContext): Requests {
     resume: (who, run) => steer(context, who, run, 'resume'),
     pauseQueue: (who, paused, reason) => pauseQueue(context, who, paused, reason),
     cordon: (who, node, cordoned, reason) => cordon(context, who, node, cordoned, reason),
+    forgetNode: (who, node, reason) => forgetNode(context, who, node, reason),
     applyPolicy: (who, policy, document) => applyPolicy(context, who, policy, document),
     createToken: (who, token) => createToken(context, who, token),
     revokeToken: (who, id) => revokeToken(context, who, id),

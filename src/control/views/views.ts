@@ -2,6 +2,7 @@
 import { visibleProjects } from '../../core/authorise/authorise.ts'
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { linesOf } from '../../core/observe/log.ts'
+import type { NodeId } from '../../domain/ids.ts'
 import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
 import { LOG_CHUNK_BYTES_MAX, PAGE_ROWS_MAX } from '../../domain/limits.ts'
 import { nodeState } from '../../domain/node.ts'
@@ -15,6 +16,7 @@ import type { Views } from '../../ports/views.ts'
 import type { RequestContext } from '../requests/context.ts'
 import { findVisible, isRefusal, mayNot } from '../requests/context.ts'
 import type { Principal, Verb } from '../../domain/principal.ts'
+import { gaugesOf } from './gauges.ts'
 import { ledgerOf } from './ledger.ts'
 import { budgetDocument } from './plan.ts'
 import { documentOf } from './run-document.ts'
@@ -96,10 +98,11 @@ export function viewsOf(context: RequestContext): Views {
       const refusal = mayNot(who, 'node.read', null)
       if (refusal !== null) return refusal
       const world = await store.world(control.health)
+      const held = heldSlots(world)
       return accepted({
         nodes: [...world.nodes.values()]
           .filter((node) => node.deletedAt === null)
-          .map((node) => nodeDocument(world, node, control.settings.durations.blindAfterMs)),
+          .map((node) => nodeDocument(world, node, held.get(node.id) ?? 0, control.settings.durations.blindAfterMs)),
       })
     },
     async budgets(who) {
@@ -127,6 +130,12 @@ export function viewsOf(context: RequestContext): Views {
       const shown = entries.slice(0, limit)
       return accepted({ entries: shown, next: entries.length > limit ? String(shown.at(-1)?.id ?? '') : null })
     },
+    async gauges(who) {
+      if (visibleProjects(who, 'system.read') !== 'all')
+        return refused('not-allowed', 'metrics are about every project', 'use a token that is not for one project')
+      const world = await store.world(control.health)
+      return accepted(gaugesOf(world, heldSlots(world), control.settings.durations.blindAfterMs))
+    },
     async policy(who) {
       const refusal = mayNot(who, 'policy.read', null)
       if (refusal !== null) return refusal
@@ -141,10 +150,13 @@ export function viewsOf(context: RequestContext): Views {
   }
 }
 
-function nodeDocument(world: World, node: Node, blindAfterMs: number): NodeDocument {
-  const held = world.claims
-    .filter((claim) => claim.node === node.id)
-    .reduce((sum, claim) => sum + claim.slots.length, 0)
+function heldSlots(world: World): ReadonlyMap<NodeId, number> {
+  const held = new Map<NodeId, number>()
+  for (const { node, slots } of world.claims) held.set(node, (held.get(node) ?? 0) + slots.length)
+  return held
+}
+
+function nodeDocument(world: World, node: Node, held: number, blindAfterMs: number): NodeDocument {
   const { condition } = node
   return {
     id: node.id,

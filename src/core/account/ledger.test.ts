@@ -46,6 +46,42 @@ void test('what a claim held between two moments is what its rows cover of them'
   assert.equal(heldBetween(rows, t(10), t(99)), 0)
 })
 
+void test('a run pays its workers until paidUntil and its restart hold; the platform has the rest, which costs no run', () => {
+  const attempt = attemptIdOf(runId(1), 1)
+  const held = (holder: string, gpuMs: number) => ({ node: nodeId('a'), holder, gpuMs })
+  const worker = claimOf(nodeId('a'), workerIdOf(attempt, 0), [0, 1], {
+    price: price(3_600_000),
+    releasedAt: t(1_000),
+    paidUntil: t(700),
+  })
+  const hold = claimOf(nodeId('a'), restartHolder(runId(1)), [2], { price: price(3_600_000), attempt: null })
+  const input: LedgerInput = {
+    from: t(0),
+    to: t(900),
+    nodes: [nodeOf('a')],
+    inventory: [{ node: nodeId('a'), since: t(0), slots: 4 }],
+    held: [held(worker.holder, 1_800), held(hold.holder, 900), held('free', 900)],
+    unbooked: [],
+    holders: [worker, hold],
+    runs: new Map([[runId(1), runOf(1)]]),
+    accounts: [
+      { attempt, account: 'productive', gpuMs: 1_200 },
+      { attempt, account: 'teardown', gpuMs: 700 },
+      // What a cell that was opened again will take back.
+      { attempt, account: 'teardown', gpuMs: -100 },
+    ],
+  }
+  const eur = (micros_: number) => ({ micros: micros(micros_), currency: 'EUR' })
+  assert.deepEqual(ledgerRows(input, ['payer', 'account']), [
+    { payer: 'run', account: 'productive', gpuMs: 1_200, money: eur(1_200) },
+    { payer: 'run', account: 'reserved', gpuMs: 900, money: eur(900) },
+    { payer: 'platform', account: 'free', gpuMs: 900, money: null },
+    { payer: 'platform', account: 'teardown', gpuMs: 400, money: null },
+    { payer: 'run', account: 'teardown', gpuMs: 200, money: eur(200) },
+  ])
+  assert.deepEqual(ledgerRows(input, ['gpu']), [{ account: null, gpu: 'h100', gpuMs: 3_600, money: eur(2_300) }])
+})
+
 type Change = { readonly at: number; readonly raise: number; readonly foreign: number; readonly toggle: number }
 
 const change: fc.Arbitrary<Change> = fc.record({
@@ -80,7 +116,7 @@ function historyOf(name: string, changes: readonly Change[], deletedAt: number |
 }
 
 void test('safety: over any window and by any keys the rows sum to the capacity', () => {
-  const keys = fc.subarray<LedgerKey>(['project', 'user', 'run', 'account', 'gpu', 'label:team'])
+  const keys = fc.subarray<LedgerKey>(['project', 'user', 'run', 'account', 'gpu', 'payer', 'label:team'])
   const nodes = fc.array(fc.tuple(fc.array(change, { maxLength: 8 }), fc.option(fc.nat(5 * CELL_MS))), { maxLength: 3 })
   fc.assert(
     fc.property(nodes, fc.nat(4 * CELL_MS), fc.nat(5 * CELL_MS), keys, fc.nat(11), (drafts, a, b, by, split) => {

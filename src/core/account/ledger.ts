@@ -34,6 +34,8 @@ type Grain = {
   readonly gpu: string
   readonly account: Account
   readonly gpuMs: number
+  /** `gpuMs` where the run pays, else 0: no grain is paid in part. */
+  readonly paidMs: number
   readonly price: Price | null
 }
 
@@ -52,7 +54,7 @@ export function ledgerRows(input: LedgerInput, by: readonly LedgerKey[]): Ledger
     const group = groups.get(key) ?? { row, gpuMs: 0, parts: new Map() }
     const priceKey = JSON.stringify(grain.price)
     const part = group.parts.get(priceKey) ?? { gpuMs: 0, price: grain.price }
-    part.gpuMs += grain.gpuMs
+    part.gpuMs += grain.paidMs
     group.parts.set(priceKey, part)
     group.gpuMs += grain.gpuMs
     groups.set(key, group)
@@ -89,15 +91,33 @@ function* grains(input: LedgerInput): Generator<Grain> {
     const claim = holders.get(row.holder)
     const gpu = nodes.get(row.node)?.gpuModel ?? 'unknown'
     const run = claim === undefined ? null : (input.runs.get(claim.run) ?? null)
-    if (claim?.attempt != null) ofAttempt.set(claim.attempt, { gpu, price: claim.price, run })
+    const price = claim?.price ?? null
+    if (claim?.attempt != null) ofAttempt.set(claim.attempt, { gpu, price, run })
     else if (isRestartHolder(row.holder))
-      yield { run, gpu, account: 'reserved', gpuMs: row.gpuMs, price: claim?.price ?? null }
-    else yield { run: null, gpu, account: row.holder as Account, gpuMs: row.gpuMs, price: null }
+      yield { run, gpu, account: 'reserved', gpuMs: row.gpuMs, paidMs: row.gpuMs, price }
+    else yield { run: null, gpu, account: row.holder as Account, gpuMs: row.gpuMs, paidMs: 0, price: null }
   }
-  for (const row of input.accounts) {
-    const attempt = ofAttempt.get(row.attempt)
-    if (attempt !== undefined) yield { ...attempt, account: row.account as Account, gpuMs: row.gpuMs }
+  const unpaid = unpaidOf(input)
+  for (const { attempt: id, account, gpuMs } of input.accounts) {
+    const attempt = ofAttempt.get(id)
+    if (attempt === undefined) continue
+    // A worker has ended before its run stops paying, and after its end its slots are teardown.
+    const free = account === 'teardown' ? Math.max(0, Math.min(gpuMs, unpaid.get(id) ?? 0)) : 0
+    unpaid.set(id, (unpaid.get(id) ?? 0) - free)
+    if (free > 0) yield { ...attempt, account: 'teardown', gpuMs: free, paidMs: 0 }
+    yield { ...attempt, account: account as Account, gpuMs: gpuMs - free, paidMs: gpuMs - free }
   }
+}
+
+/** GPU-ms of the window that attempts held after their runs stopped paying: the platform's. */
+function unpaidOf(input: LedgerInput): Map<string, number> {
+  const unpaid = new Map<string, number>()
+  for (const { attempt, paidUntil, releasedAt, slots } of input.holders) {
+    if (attempt === null || paidUntil === null || releasedAt === null) continue
+    const overlap = Math.min(releasedAt, input.to) - Math.max(paidUntil, input.from)
+    if (overlap > 0) unpaid.set(attempt, (unpaid.get(attempt) ?? 0) + overlap * slots.length)
+  }
+  return unpaid
 }
 
 function keysOf(grain: Grain, by: readonly LedgerKey[]): Omit<LedgerRow, 'gpuMs' | 'money'> {
@@ -107,6 +127,7 @@ function keysOf(grain: Grain, by: readonly LedgerKey[]): Omit<LedgerRow, 'gpuMs'
     else if (key === 'user') row.user = grain.run?.user ?? null
     else if (key === 'run') row.run = grain.run?.id ?? null
     else if (key === 'gpu') row.gpu = grain.gpu
+    else if (key === 'payer') row.payer = grain.paidMs !== 0 ? 'run' : 'platform'
     else if (key !== 'account') row.label = grain.run?.labels[key.slice('label:'.length)] ?? null
   }
   return row as Omit<LedgerRow, 'gpuMs' | 'money'>

@@ -24,6 +24,7 @@ const TABLE: Readonly<Record<Verb, string>> = {
   'queue.pause': '---g-g',
   'node.read': '******',
   'node.cordon': '---g-g',
+  'node.forget': '---g-g',
   'ledger.read': '******',
   'budget.read': '******',
   'policy.read': '--****',

@@ -24,6 +24,7 @@ const MAY: Readonly<Record<Role, readonly Verb[]>> = {
     'run.resume',
     'queue.pause',
     'node.cordon',
+    'node.forget',
     'policy.read',
     'audit.read',
   ],
@@ -45,6 +46,7 @@ const MAY: Readonly<Record<Role, readonly Verb[]>> = {
     'run.resume',
     'queue.pause',
     'node.cordon',
+    'node.forget',
     'policy.read',
     'policy.apply',
     'audit.read',
@@ -58,6 +60,7 @@ const MAY: Readonly<Record<Role, readonly Verb[]>> = {
 const GLOBAL: ReadonlySet<Verb> = new Set([
   'queue.pause',
   'node.cordon',
+  'node.forget',
   'policy.apply',
   'audit.read',
   'token.create',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { restartHolder } from '../../domain/claim.ts'
 import { attemptOf, CLUSTER, nodeId, nodeOf, runOf, t, worldOf } from '../../domain/fixture.ts'
+import { nodeIdOf } from '../../domain/ids.ts'
 import type { Item, Write } from '../../domain/item.ts'
 import type { Node } from '../../domain/node.ts'
 import { DEFAULT_DURATIONS } from '../../domain/settings.ts'
@@ -30,6 +31,20 @@ void test('a node that nobody knows is registered, and its books begin now', () 
     node: nodeOf('a', { lastObserved: t(5_000), bookedTo: t(5_000), registeredAt: t(5_000), version: 0 }),
     heartbeat: false,
   })
+})
+
+void test('a node that was forgotten is registered as another incarnation with what it has now, from where its books ended', () => {
+  const forgotten = nodeOf('a', { deletedAt: t(9_000), bookedTo: t(9_000) })
+  const written = look(forgotten, factOf('a', { slots: 2 }), 8_000)
+  const id = nodeIdOf(CLUSTER, 'a', 2)
+  const at = t(9_000)
+  assert.deepEqual(written?.node, {
+    ...nodeOf('a', { lastObserved: at, bookedTo: at, registeredAt: at, version: 0, inventory: 2 }),
+    id,
+    incarnation: 2,
+  })
+  const both = worldOf({ nodes: [nodeOf('a', { id, incarnation: 2 }), forgotten] })
+  assert.deepEqual(decideNodes(both, CLUSTER, [factOf('a')], t(1), DEFAULT_DURATIONS), [])
 })
 
 void test('an unchanged node is written only as often as heartbeats are kept', () => {

@@ -28,27 +28,38 @@ export function decideNodes(
   observedAt: EpochMs,
   durations: Durations,
 ): Item[] {
-  const known = new Map(
-    [...world.nodes.values()]
-      .filter((node) => node.cluster === cluster && node.deletedAt === null)
-      .map((node) => [node.name, node]),
-  )
+  const last = lastIncarnations(world, cluster)
   const items: Item[] = []
   for (const fact of seen) {
-    const node = known.get(fact.name)
+    const node = last.get(fact.name)
     const item =
-      node === undefined ? registration(cluster, fact, observedAt) : update(world, node, fact, observedAt, durations)
+      node === undefined || node.deletedAt !== null
+        ? registration(cluster, fact, observedAt, node ?? null)
+        : update(world, node, fact, observedAt, durations)
     if (item !== null) items.push(item)
   }
   return items
 }
 
-function registration(cluster: ClusterName, fact: NodeFact, at: EpochMs): Item {
+function lastIncarnations(world: World, cluster: ClusterName): ReadonlyMap<string, Node> {
+  const last = new Map<string, Node>()
+  for (const node of world.nodes.values()) {
+    if (node.cluster !== cluster) continue
+    const other = last.get(node.name)
+    if (other === undefined || node.incarnation > other.incarnation) last.set(node.name, node)
+  }
+  return last
+}
+
+function registration(cluster: ClusterName, fact: NodeFact, observedAt: EpochMs, last: Node | null): Item {
+  const incarnation = (last?.incarnation ?? 0) + 1
+  // What was observed before the last incarnation ended is booked there.
+  const at = last?.deletedAt != null && last.deletedAt > observedAt ? last.deletedAt : observedAt
   const node: Node = {
-    id: nodeIdOf(cluster, fact.name, 1),
+    id: nodeIdOf(cluster, fact.name, incarnation),
     cluster,
     name: fact.name,
-    incarnation: 1,
+    incarnation,
     gpuModel: fact.gpuModel,
     declared: fact.declared,
     inventory: fact.slots,

@@ -2,28 +2,55 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { Wire } from '../../../contract/documents.ts'
 import { ask } from '../client.ts'
+import { CliError, EXIT } from '../exit.ts'
 import { gpuHours, integer, localTime, money, table } from '../format.ts'
+import { FOCUS_KEYS, keyOf, ledgerCsv, ledgerFocus, ledgerParquet, monthsOf } from '../ledger-formats.ts'
 import type { Output } from '../print.ts'
-import { json, show } from '../print.ts'
+import { isJson, json, print, show } from '../print.ts'
 
-type Options = Output & { by: string; from?: string; to?: string; format: 'table' | 'csv' }
-type Row = Wire<'ledger'>['rows'][number]
+type Options = Output & { by: string; from?: string; to?: string; format: 'table' | 'csv' | 'parquet' | 'focus' }
+type Ledger = Wire<'ledger'>
 
 export function ledgerCommand(program: Command): void {
   json(
     program
       .command('ledger')
       .description('the books: where every GPU-millisecond went')
-      .option('--by <keys>', 'some of project,user,run,account,gpu,label:KEY', 'account')
+      .option('--by <keys>', 'some of project,user,run,account,gpu,payer,label:KEY', 'account')
       .option('--from <time>', 'ISO 8601; 30 days ago by default')
       .option('--to <time>', 'ISO 8601; now by default')
-      .addOption(new Option('--format <format>').choices(['table', 'csv']).default('table')),
+      .addOption(
+        new Option('--format <format>', 'focus: FinOps Open Cost and Usage Specification 1.2, as CSV')
+          .choices(['table', 'csv', 'parquet', 'focus'])
+          .default('table'),
+      ),
   ).action(async (options: Options) => {
-    const { by, from, to } = options
-    const document = await ask('ledger', 'GET', '/ledger', { query: { by, from: utc(from), to: utc(to) } })
+    const { by, format } = options
+    const window = { from: utc(options.from), to: utc(options.to) }
+    if (format === 'focus' && !isJson(options)) return print(await focus(by, window))
+    if (format === 'parquet' && !isJson(options) && process.stdout.isTTY)
+      throw new CliError(EXIT.usage, 'parquet is not for a terminal: add > ledger.parquet')
+    const ledger = await read(by, window)
     const keys = by.split(',')
-    show(options, document, (ledger) => (options.format === 'csv' ? csv(ledger, keys) : text(ledger, keys)))
+    if (format === 'parquet' && !isJson(options)) process.stdout.write(ledgerParquet(ledger, keys))
+    else show(options, ledger, () => (format === 'csv' ? ledgerCsv(ledger, keys) : text(ledger, keys)))
+    return undefined
   })
+}
+
+type Window = { readonly from?: string | undefined; readonly to?: string | undefined }
+
+const read = (by: string, { from, to }: Window): Promise<Ledger> =>
+  ask('ledger', 'GET', '/ledger', { query: { by, from, to } })
+
+/** Month by month, since a charge lies in one billing period; the keys are those of FOCUS and the label that was asked for. */
+async function focus(by: string, window: Window): Promise<string> {
+  const label = by.split(',').find((key) => key.startsWith('label:')) ?? null
+  const keys = [...FOCUS_KEYS, ...(label === null ? [] : [label])].join(',')
+  const whole = await read(keys, window)
+  const months = monthsOf(whole.from, whole.to)
+  const ledgers = months.length <= 1 ? [whole] : await Promise.all(months.map((month) => read(keys, month)))
+  return ledgerFocus(ledgers, label?.slice('label:'.length) ?? null)
 }
 
 /** `2026-01-02` and times without a zone are the reader's; what cannot be read goes as it is, and the server says so. */
@@ -33,12 +60,7 @@ function utc(time: string | undefined): string | undefined {
   return Number.isNaN(at.getTime()) ? time : at.toISOString()
 }
 
-function keyOf(row: Row, key: string): string | null {
-  const value = row[key.startsWith('label:') ? 'label' : key]
-  return typeof value === 'string' ? value : null
-}
-
-function text(ledger: Wire<'ledger'>, keys: readonly string[]): string {
+function text(ledger: Ledger, keys: readonly string[]): string {
   const rows = ledger.rows.map((row) => [
     ...keys.map((key) => keyOf(row, key)),
     integer(row.gpuMs),
@@ -49,20 +71,4 @@ function text(ledger: Wire<'ledger'>, keys: readonly string[]): string {
     `${localTime(ledger.from)} to ${localTime(ledger.to)}, capacity ${gpuHours(ledger.capacityGpuMs)}`,
     table([...keys.map((key) => key.toUpperCase()), 'GPU-MS', 'HELD', 'MONEY'], rows),
   ].join('\n')
-}
-
-function csv(ledger: Wire<'ledger'>, keys: readonly string[]): string {
-  const rows = ledger.rows.map((row) => [
-    ...keys.map((key) => keyOf(row, key) ?? ''),
-    row.gpuMs,
-    row.money === null ? '' : row.money.micros,
-    row.money?.currency ?? '',
-  ])
-  return [[...keys, 'gpu_ms', 'micros', 'currency'], ...rows].map((row) => row.map(csvCell).join(',')).join('\n')
-}
-
-/** Quoted where needed; a leading = + - @ would be a formula in a spreadsheet. */
-function csvCell(cell: string | number): string {
-  const content = typeof cell === 'string' && /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : String(cell)
-  return /[",\n\r]/.test(content) ? `"${content.replaceAll('"', '""')}"` : content
 }

@@ -5,26 +5,35 @@ import { table, when } from '../format.ts'
 import type { Output } from '../print.ts'
 import { json, show } from '../print.ts'
 
+const VERBS = {
+  cordon: {
+    does: 'place nothing new on a node; what runs there may finish',
+    done: 'takes no new runs; what runs there may finish',
+  },
+  uncordon: { does: 'place on it again', done: 'takes runs again' },
+  forget: {
+    does: 'end the books of a node that holds nothing; if it is still there, it is registered anew as it is now',
+    done: 'is forgotten; if it is still there, the next look registers it as it is now',
+  },
+} as const
+
 export function nodesCommand(program: Command): void {
   const nodes = json(program.command('nodes').description('the machines and what holds them')).action(
     async (options: Output) => show(options, await ask('nodes', 'GET', '/nodes'), words),
   )
-  for (const verb of ['cordon', 'uncordon'] as const) {
-    const what = verb === 'cordon' ? 'place nothing new on a node; what runs there may finish' : 'place on it again'
+  for (const [verb, { does, done }] of Object.entries(VERBS)) {
     json(
       nodes
         .command(verb)
         .argument('<node>', 'an id or a name that plimsoll nodes lists')
-        .description(what)
+        .description(does)
         .option('--reason <text>', 'for those who look', ''),
     ).action(async (node: string, _: Output, command: Command) => {
       // `-o` is an option of nodes as well, and that is the one that hears it.
       const options = command.optsWithGlobals<Output & { reason: string }>()
       const path = `/nodes/${encodeURIComponent(node)}/${verb}`
       const document = await ask('node-steered', 'POST', path, { body: { reason: options.reason } })
-      show(options, document, ({ node: id }) =>
-        verb === 'cordon' ? `${id} takes no new runs; what runs there may finish` : `${id} takes runs again`,
-      )
+      show(options, document, ({ node: id }) => `${id} ${done}`)
     })
   }
 }

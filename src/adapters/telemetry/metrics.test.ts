@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import type { Gauges } from '../../domain/documents.ts'
+import { createMetrics } from './metrics.ts'
+
+const none: Gauges = {
+  runs: [],
+  waiting: [],
+  nodes: [],
+  gpus: [],
+  budgets: [],
+  bookedBehindMs: 0,
+  queuePaused: false,
+}
+
+test('gauges say what is now, and nothing of what was', async () => {
+  const metrics = createMetrics()
+  const first = await metrics.text({
+    ...none,
+    runs: [{ labels: { state: 'running' }, count: 3 }],
+    waiting: [{ labels: { reason: 'capacity' }, count: 2 }],
+    gpus: [{ labels: { cluster: 'local', gpu: 'h100', holder: 'run' }, count: 8 }],
+    budgets: [
+      {
+        id: 'demo/1',
+        project: 'demo',
+        unit: 'gpu-ms',
+        currency: null,
+        hard: true,
+        limit: 7_200_000,
+        used: 500,
+        reserved: 0,
+        over: 0,
+        left: 7_199_500,
+      },
+    ],
+    bookedBehindMs: 1500,
+    queuePaused: true,
+  })
+  for (const line of [
+    'plimsoll_runs{state="running"} 3',
+    'plimsoll_runs_waiting{reason="capacity"} 2',
+    'plimsoll_gpus{cluster="local",gpu_model="h100",holder="run"} 8',
+    'plimsoll_budget_gpu_seconds{budget="demo/1",kind="limit"} 7200',
+    'plimsoll_budget_gpu_seconds{budget="demo/1",kind="used"} 0.5',
+    'plimsoll_books_behind_seconds 1.5',
+    'plimsoll_queue_paused 1',
+  ])
+    assert.ok(first.split('\n').includes(line), line)
+  const second = await metrics.text(none)
+  assert.doesNotMatch(second, /state="running"|budget="demo/)
+  assert.match(second, /^process_resident_memory_bytes \d+/m)
+})
+
+test('turns are timed, and one that fails is counted and fails', async () => {
+  const metrics = createMetrics()
+  assert.equal(await metrics.turn('place', async () => 7), 7)
+  await assert.rejects(
+    metrics.turn('place', () => Promise.reject(new Error('x'))),
+    /x/,
+  )
+  const text = await metrics.text(none)
+  assert.match(text, /plimsoll_turn_duration_seconds_count\{step="place"\} 2/)
+  assert.match(text, /plimsoll_turn_failures_total\{step="place"\} 1/)
+})
+
+test('every metric stands in docs/metrics.md, and nothing else does', async () => {
+  const text = await createMetrics().text(none)
+  const told = [...text.matchAll(/^# TYPE (plimsoll_\w+)/gm)].map(([, name = '']) => name)
+  const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8')
+  const documented = [...page.matchAll(/^\| `(plimsoll_\w+)`/gm)].map(([, name = '']) => name)
+  assert.deepEqual(new Set(documented), new Set(told))
+})

@@ -1,0 +1,53 @@
+// Numbers of the whole installation as they are now, for a collector of metrics.
+import type { Gauges } from '../../domain/documents.ts'
+import type { NodeId } from '../../domain/ids.ts'
+import { nodeState } from '../../domain/node.ts'
+import type { World } from '../../domain/world.ts'
+import { budgetDocument } from './plan.ts'
+
+/** Only of what lives: runs that have ended are in the books. */
+export function gaugesOf(world: World, held: ReadonlyMap<NodeId, number>, blindAfterMs: number): Gauges {
+  const runs = new Counts<{ state: string }>()
+  const waiting = new Counts<{ reason: string }>()
+  for (const { state } of world.runs.values()) {
+    runs.add({ state: state.kind })
+    if (state.kind === 'queued') waiting.add({ reason: state.reason })
+  }
+  const nodes = new Counts<{ cluster: string; state: string }>()
+  const gpus = new Counts<{ cluster: string; gpu: string; holder: 'run' | 'foreign' | 'none' }>()
+  let oldest = world.now as number
+  for (const node of world.nodes.values()) {
+    if (node.deletedAt !== null) continue
+    const ours = held.get(node.id) ?? 0
+    const { cluster, gpuModel: gpu } = node
+    oldest = Math.min(oldest, node.bookedTo)
+    nodes.add({ cluster, state: nodeState(node, ours > 0, world.now, blindAfterMs) })
+    gpus.add({ cluster, gpu, holder: 'run' }, ours)
+    gpus.add({ cluster, gpu, holder: 'foreign' }, node.foreign)
+    gpus.add({ cluster, gpu, holder: 'none' }, Math.max(0, node.inventory - ours - node.foreign))
+  }
+  return {
+    runs: runs.rows(),
+    waiting: waiting.rows(),
+    nodes: nodes.rows(),
+    gpus: gpus.rows(),
+    budgets: [...world.budgets.values()].map(budgetDocument),
+    bookedBehindMs: world.now - oldest,
+    queuePaused: world.queue.paused,
+  }
+}
+
+class Counts<Labels extends Readonly<Record<string, string>>> {
+  readonly #rows = new Map<string, { labels: Labels; count: number }>()
+
+  add(labels: Labels, count = 1): void {
+    const key = JSON.stringify(labels)
+    const row = this.#rows.get(key) ?? { labels, count: 0 }
+    row.count += count
+    this.#rows.set(key, row)
+  }
+
+  rows(): { labels: Labels; count: number }[] {
+    return [...this.#rows.values()]
+  }
+}
