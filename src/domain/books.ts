@@ -13,6 +13,8 @@ export type Carry = {
   readonly marks: number
   readonly lastMarkAt: EpochMs | null
   readonly lastSamples: number | null
+  /** The highest sequence of a mark so far: the order in which the source said them. */
+  readonly lastSequence: number | null
   /** Distances between the newest marks (at most 20), in ms, without what rules 1 to 3 cover. */
   readonly distances: readonly number[]
   /** Ms since the last mark, or since the attempt was placed, that rules 1 to 3 do not cover. */
@@ -21,6 +23,7 @@ export type Carry = {
   readonly done: boolean
   /** The newest load marker that no segment has begun from yet. */
   readonly resumed: number | null
+  /** The newest durable step of the newest segment. */
   readonly durable: number | null
   readonly segments: readonly Segment[]
 }

@@ -118,6 +118,7 @@ export const EMPTY_SUMMARY: CellSummary = {
     marks: 0,
     lastMarkAt: null,
     lastSamples: null,
+    lastSequence: null,
     distances: [],
     uncovered: 0,
     phases: [],

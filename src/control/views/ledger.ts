@@ -25,7 +25,7 @@ export async function ledgerOf(
   const to = asked.to >= clock ? now : asked.to
   const extra = clampTo(unbooked(read.nodes, read.claims, to, control.settings.durations.blindAfterMs), asked.from, to)
   const provisional = read.open.flatMap((books) => {
-    const open = openAccounts(workOf.full(books), extra, to)
+    const open = openAccounts(workOf.full(books), extra, asked.from, to)
     return Object.entries(open).map(([account, gpuMs]) => ({
       attempt: books.attempt.id as string,
       account,

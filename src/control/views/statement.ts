@@ -1,4 +1,5 @@
-import { attemptAccounts, heldBetween, moneyOf, unbooked } from '../../core/account/statement.ts'
+import { moneyOf } from '../../core/account/money.ts'
+import { attemptAccounts, heldBetween, unbooked } from '../../core/account/statement.ts'
 import { workOf } from '../../core/account/due.ts'
 import { firstCellToRead } from '../../core/account/post.ts'
 import type { StatementDocument } from '../../domain/documents.ts'

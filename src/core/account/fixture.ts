@@ -59,6 +59,7 @@ export function inputOf(facts: readonly Fact[], over: Partial<TimelineInput> = {
     progressExpected: true,
     endedWithoutSuccess: false,
     sequenceLength: null,
+    firstAttempt: false,
     ...over,
   }
 }

@@ -13,7 +13,8 @@ import { ATTEMPT_ACCOUNTS } from '../../domain/reasons.ts'
 import { CELL_MS, earlier, later, micros } from '../../domain/units.ts'
 import type { LedgerInput } from './ledger.ts'
 import { capacityOf, ledgerRows, windowOf } from './ledger.ts'
-import { heldBetween, moneyOf, unbooked } from './statement.ts'
+import { moneyOf, moneyOfEach } from './money.ts'
+import { heldBetween, unbooked } from './statement.ts'
 
 const BLIND = 60_000
 const price = (perHour: number, currency = 'EUR') => ({ microsPerGpuHour: micros(perHour), currency })
@@ -27,6 +28,26 @@ void test('money is one rounding of exact sums, and null as soon as a part has n
   assert.equal(moneyOf([]), null)
   const large = moneyOf([{ gpuMs: 2 ** 50, price: price(2_800_000) }])
   assert.equal(large?.micros, Number((2n ** 50n * 2_800_000n) / 3_600_000n))
+})
+
+void test('safety: the money of each part adds up to that of all, and none is off by a whole micro', () => {
+  const part = fc.record({
+    gpuMs: fc.oneof(fc.integer({ min: -5_000_000, max: 5_000_000 }), fc.nat(2 ** 45)),
+    price: fc.nat(9_000_000).map((perHour) => price(perHour)),
+  })
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 9 }), (parts) => {
+      const each = moneyOfEach(parts)
+      const exact = parts.map(({ gpuMs, price: { microsPerGpuHour } }) => BigInt(gpuMs) * BigInt(microsPerGpuHour))
+      const over =
+        exact.reduce((sum, charge) => sum + charge, 0n) - each.reduce((sum, one) => sum + one, 0n) * 3_600_000n
+      assert.ok(over >= 0n && over < 3_600_000n)
+      for (const [index, one] of each.entries()) {
+        const off = (exact[index] ?? 0n) - one * 3_600_000n
+        assert.ok(off > -3_600_000n && off < 3_600_000n)
+      }
+    }),
+  )
 })
 
 void test('a window is widened to whole cells and never goes beyond now', () => {
@@ -165,6 +186,9 @@ void test('safety: over any window and by any keys the rows sum to the capacity'
         rows.reduce((sum, row) => sum + row.gpuMs, 0),
         capacityOf(input),
       )
+      const moneyBy = (keys_: readonly LedgerKey[]): number =>
+        ledgerRows(input, keys_).reduce((sum, row) => sum + (row.money?.micros ?? 0), 0)
+      assert.equal(moneyBy(by), moneyBy(['run']))
     }),
     { numRuns: 200 },
   )

@@ -10,8 +10,9 @@ import type { Node } from '../../domain/node.ts'
 import type { Account } from '../../domain/reasons.ts'
 import type { Run } from '../../domain/run.ts'
 import type { EpochMs, Price } from '../../domain/units.ts'
-import { cellOf } from '../../domain/units.ts'
-import { moneyOf } from './statement.ts'
+import { cellOf, micros } from '../../domain/units.ts'
+import type { Priced } from './money.ts'
+import { currencyOf, moneyOfEach } from './money.ts'
 
 export type LedgerInput = {
   readonly from: EpochMs
@@ -40,29 +41,55 @@ type Grain = {
 }
 
 export function ledgerRows(input: LedgerInput, by: readonly LedgerKey[]): LedgerRow[] {
-  const groups = new Map<
-    string,
-    {
-      row: Omit<LedgerRow, 'gpuMs' | 'money'>
-      gpuMs: number
-      parts: Map<string, { gpuMs: number; price: Price | null }>
-    }
-  >()
-  for (const grain of grains(input)) {
+  const groups = new Map<string, Group>()
+  for (const grain of rounded(merged(grains(input)))) {
     const row = keysOf(grain, by)
     const key = JSON.stringify(row)
-    const group = groups.get(key) ?? { row, gpuMs: 0, parts: new Map() }
-    const priceKey = JSON.stringify(grain.price)
-    const part = group.parts.get(priceKey) ?? { gpuMs: 0, price: grain.price }
-    part.gpuMs += grain.paidMs
-    group.parts.set(priceKey, part)
+    const group = groups.get(key) ?? { row, gpuMs: 0, micros: 0n, paid: [] }
     group.gpuMs += grain.gpuMs
+    group.micros += grain.micros
+    if (grain.paidMs !== 0) group.paid.push({ gpuMs: grain.paidMs, price: grain.price })
     groups.set(key, group)
   }
   return [...groups.values()]
     .filter((group) => group.gpuMs !== 0)
-    .map((group) => ({ ...group.row, gpuMs: group.gpuMs, money: moneyOf([...group.parts.values()]) }))
+    .map(({ row, gpuMs, micros: sum, paid }) => {
+      const currency = currencyOf(paid)
+      return { ...row, gpuMs, money: currency === null ? null : { micros: micros(Number(sum)), currency } }
+    })
     .toSorted((a, b) => b.gpuMs - a.gpuMs)
+}
+
+type Group = {
+  readonly row: Omit<LedgerRow, 'gpuMs' | 'money'>
+  gpuMs: number
+  micros: bigint
+  readonly paid: Priced[]
+}
+
+/** What is posted and what is to come of one thing are one grain: a correction that takes back is no grain of its own. */
+function merged(all: Iterable<Grain>): Grain[] {
+  const byKey = new Map<string, Grain>()
+  for (const grain of all) {
+    const { run, gpu, account, price } = grain
+    const key = JSON.stringify([run?.id, gpu, account, grain.paidMs !== 0, price])
+    const old = byKey.get(key)
+    byKey.set(key, {
+      ...grain,
+      gpuMs: grain.gpuMs + (old?.gpuMs ?? 0),
+      paidMs: grain.paidMs + (old?.paidMs ?? 0),
+    })
+  }
+  return [...byKey.values()]
+}
+
+/** Rounded within a run, so that its rows add up to what it pays, by whatever keys they are asked for. */
+function rounded(all: readonly Grain[]): (Grain & { readonly micros: bigint })[] {
+  const byRun = Map.groupBy(all, ({ run, price }) => JSON.stringify([run?.id, price?.currency]))
+  return [...byRun.values()].flatMap((some) => {
+    const each = moneyOfEach(some.map(({ paidMs, price }) => ({ gpuMs: paidMs, price })))
+    return some.map((grain, index) => ({ ...grain, micros: each[index] ?? 0n }))
+  })
 }
 
 /** Inventory integrated over the window, incarnation by incarnation. */

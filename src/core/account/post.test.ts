@@ -5,7 +5,7 @@ import type { Fact } from '../../domain/fact.ts'
 import { runId, t } from '../../domain/fixture.ts'
 import { heldGpuMs } from '../../domain/holdings.ts'
 import { attemptIdOf } from '../../domain/ids.ts'
-import { CELL_MS, cellOf, plusMs } from '../../domain/units.ts'
+import { CELL_MS, cellOf, cellStart, later, plusMs } from '../../domain/units.ts'
 import type { Life } from './books-fixture.ts'
 import { Books, total } from './books-fixture.ts'
 import { factsArbitrary, OTHER, resumed, SOURCE, saved, step } from './fixture.ts'
@@ -183,7 +183,13 @@ void test('safety: what is posted and what is open sum to layer 1 at every momen
       const extra = books.held(0, now, end).filter((row) => row.from >= books.bookedTo(0, now))
       const posted = books.posted(0).reduce((sum, record) => sum + total(record.balance), 0)
       const sumOf = (rows: typeof booked): number => rows.reduce((sum, row) => sum + heldGpuMs(row), 0)
-      assert.equal(posted + total(openAccounts(work, extra, now)), 4 * (end - FIRST.placedAt))
+      assert.equal(posted + total(openAccounts(work, extra, t(0), now)), 4 * (end - FIRST.placedAt))
+      // A window that begins later has what its own cells hold, though earlier ones are still open.
+      const from = cellStart(cellOf(t(Math.floor(seconds / 2))))
+      const postedLater = books.posted(0).filter((record) => cellStart(record.cell) >= from)
+      const window = postedLater.reduce((sum, record) => sum + total(record.balance), 0)
+      const expected = 4 * Math.max(0, end - later(from, FIRST.placedAt))
+      assert.equal(window + total(openAccounts(work, extra, from, now)), expected)
       assert.equal(sumOf(booked) + sumOf(extra), 4 * (end - FIRST.placedAt))
       const accounts = attemptAccounts({ ...work, cells: books.posted(0) }, extra, now)
       assert.equal(accounts.heldGpuMs, 4 * (end - FIRST.placedAt))

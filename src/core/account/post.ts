@@ -158,6 +158,7 @@ function classify(
       progressExpected: work.progressExpected,
       endedWithoutSuccess: endedWithoutSuccess(work),
       sequenceLength: work.sequenceLength,
+      firstAttempt: work.siblings[0]?.attempt === work.attempt,
     })
     carry = summary.carry
     result.push({ cell, summary })

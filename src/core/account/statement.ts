@@ -6,8 +6,8 @@ import type { Held } from '../../domain/holdings.ts'
 import { bookNode } from '../../domain/holdings.ts'
 import type { Node } from '../../domain/node.ts'
 import type { AttemptAccount, Outcome } from '../../domain/reasons.ts'
-import type { Cell, EpochMs, Money, Price } from '../../domain/units.ts'
-import { later, micros } from '../../domain/units.ts'
+import type { Cell, EpochMs } from '../../domain/units.ts'
+import { cellStart, later } from '../../domain/units.ts'
 import { balanceOf, tokensOf } from './cell.ts'
 import { keepBounds } from './keep.ts'
 import type { AttemptWork } from './post.ts'
@@ -28,12 +28,12 @@ export function unbooked(nodes: readonly Node[], claims: readonly Claim[], now: 
   return nodes.flatMap((node) => bookNode(node, byNode.get(node.id) ?? [], now, blindAfterMs).rows)
 }
 
-/** What the cells from `readFrom` to `to` would add to what is posted. `extra` is layer 1 that is not booked yet. */
-export function openAccounts(work: AttemptWork, extra: readonly Held[], to: EpochMs): Balance {
+/** What the cells of `[from, to)` that are read again would add to what is posted. `extra` is layer 1 that is not booked yet. */
+export function openAccounts(work: AttemptWork, extra: readonly Held[], from: EpochMs, to: EpochMs): Balance {
   const { fresh, keep } = freshCells(work, extra, to)
   const lines: Partial<Record<AttemptAccount, number>> = {}
   for (const { cell, summary } of fresh) {
-    if (cell >= to) continue
+    if (cellStart(cell) < from || cellStart(cell) >= to) continue
     const posted = work.cells.find((record) => record.cell === cell)?.balance ?? {}
     addTo(lines, difference(balanceOf(summary, keep), posted))
   }
@@ -94,17 +94,4 @@ export function heldBetween(rows: readonly Held[], from: EpochMs, to: EpochMs): 
     const overlap = Math.min(row.to, to) - Math.max(row.from, from)
     return overlap > 0 ? sum + overlap * row.slots : sum
   }, 0)
-}
-
-/** Exact sums first, one rounding at the end. Null as soon as a part has no price or another currency: unknown is never 0. */
-export function moneyOf(parts: readonly { readonly gpuMs: number; readonly price: Price | null }[]): Money | null {
-  let charge = 0n
-  let currency: string | null = null
-  for (const { gpuMs, price } of parts) {
-    if (gpuMs === 0) continue
-    if (price === null || (currency !== null && currency !== price.currency)) return null
-    currency = price.currency
-    charge += BigInt(gpuMs) * BigInt(price.microsPerGpuHour)
-  }
-  return currency === null ? null : { micros: micros(Number(charge / 3_600_000n)), currency }
 }

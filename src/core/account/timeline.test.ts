@@ -221,6 +221,41 @@ void test('the newest durable step and an open phase are carried', () => {
   assert.deepEqual(carry.phases, [{ source: inputOf([]).source, phase: 'checkpoint', since: s(30) }])
 })
 
+void test('a roll-back begins anew what is durable, also in a later cell', () => {
+  const facts = [step(10, 9), step(20, 10), saved(21, 10), resumed(30, 4), step(40, 5), step(50, 6), saved(51, 6)]
+  assert.equal(timelineOf(inputOf(facts)).carry.durable, 6)
+  assert.equal(timelineOf(inputOf(facts.slice(0, 5))).carry.durable, null)
+  const before = timelineOf(inputOf(facts.slice(0, 3), { to: s(25) })).carry
+  assert.equal(before.durable, 10)
+  assert.equal(timelineOf(inputOf(facts.slice(3), { from: s(25), carry: before })).carry.durable, 6)
+})
+
+void test('a clock that goes back begins no segment: what counts is the order in which the source spoke', () => {
+  const said = (seconds: number, number: number) => ({ ...step(seconds, number), sequence: number })
+  const { carry, marks } = timelineOf(inputOf([said(10, 1), said(20, 2), said(19, 3), said(30, 4)]))
+  assert.deepEqual(carry.segments, [{ resume: 0, last: 4 }])
+  assert.deepEqual(
+    marks.map((mark) => [mark.step, mark.steps]),
+    [
+      [1, 1],
+      [3, 2],
+      [2, 0],
+      [4, 1],
+    ],
+  )
+})
+
+void test('a first mark of a first attempt stands for all steps up to it where they fit into the time, else for one', () => {
+  const first = (over: Parameters<typeof told>[1], ...facts: ReturnType<typeof step>[]) =>
+    timelineOf(inputOf(facts, over)).marks.map((mark) => mark.steps)
+  const tenth = step(50, 10, { durationMs: 4_000 })
+  assert.deepEqual(first({ firstAttempt: true }, tenth), [10])
+  assert.deepEqual(first({ firstAttempt: true }, step(50, 10, { durationMs: 5_001 })), [1])
+  assert.deepEqual(first({ firstAttempt: true }, step(50, 10)), [1])
+  assert.deepEqual(first({ firstAttempt: false }, tenth), [1])
+  assert.equal(told([tenth], { firstAttempt: true, to: s(50) }), '0-10 startup, 10-50 productive')
+})
+
 void test('tokens are samples times the length of a sequence, and null where nothing tells the samples', () => {
   const counted = timelineOf(inputOf([step(10, 3, { batch: 4 }), step(20, 5, { batch: 4 })], { sequenceLength: 10 }))
   assert.deepEqual(

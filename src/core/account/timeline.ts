@@ -44,6 +44,8 @@ export type TimelineInput = {
   readonly progressExpected: boolean
   readonly endedWithoutSuccess: boolean
   readonly sequenceLength: number | null
+  /** The run has no earlier attempt: training begins at step 0 unless a load marker says otherwise. */
+  readonly firstAttempt: boolean
 }
 
 export const STALL_FACTOR = 3
@@ -55,6 +57,7 @@ export const EMPTY_CARRY: Carry = {
   marks: 0,
   lastMarkAt: null,
   lastSamples: null,
+  lastSequence: null,
   distances: [],
   uncovered: 0,
   phases: [],
@@ -85,12 +88,12 @@ export function timelineOf(input: TimelineInput): Timeline {
     const total = state.uncovered + lengthOf(gap)
     const isInside = fact.at < to
     const resumed = newestResumed(resumes, from, state.lastMarkAt, fact.at) ?? state.resumed
-    const mark = markOf(fact.at, step, state, resumed, input.sequenceLength)
+    const mark = markOf(fact, step, state, { resumed, total, input })
     const cover = coverOf(step, mark, total, state.lastMarkAt)
     fillGap(pieces, gap, to, { input, state, doneAt, coveredFrom: total - cover, mark: marks.length })
     marks.push(isInside ? mark : { ...mark, tokens: mark.tokens === null ? null : 0 })
     if (!isInside) break
-    advance(state, step, mark, resumed, total)
+    advance(state, fact, mark, resumed, total)
     gapFrom = fact.at
   }
   if (next === undefined) {
@@ -181,10 +184,13 @@ type State = {
   marks: number
   lastMarkAt: EpochMs | null
   lastSamples: number | null
+  lastSequence: number | null
   distances: number[]
   uncovered: number
   resumed: number | null
   segments: Segment[]
+  /** When the newest segment began, where it began by a decrease in this cell: what was saved before is not its. */
+  rolledBackAt: EpochMs | null
 }
 
 function openState(carry: Carry): State {
@@ -192,10 +198,12 @@ function openState(carry: Carry): State {
     marks: carry.marks,
     lastMarkAt: carry.lastMarkAt,
     lastSamples: carry.lastSamples,
+    lastSequence: carry.lastSequence,
     distances: [...carry.distances],
     uncovered: carry.uncovered,
     resumed: carry.resumed,
     segments: [...carry.segments],
+    rolledBackAt: null,
   }
 }
 
@@ -219,12 +227,20 @@ function coverOf(step: Step, mark: Mark, total: number, lastMarkAt: EpochMs | nu
   return Math.min(total, Math.round(step.durationMs * mark.steps))
 }
 
-/** Which steps a mark stands for. A mark that does not go up begins a segment when it goes down, and is a repeat when it is equal. */
-function markOf(at: EpochMs, step: Step, state: State, resumed: number | null, sequenceLength: number | null): Mark {
+type Before = { readonly resumed: number | null; readonly total: number; readonly input: TimelineInput }
+
+/**
+ * Which steps a mark stands for. One that goes down, in the order in which its source said it, begins a segment; one that is equal, or
+ * that a clock which went back has put behind a later one, is a repeat.
+ */
+function markOf(fact: Fact, step: Step, state: State, { resumed, total, input }: Before): Mark {
   const current = state.segments.at(-1)
-  const begins = current === undefined || step.step < current.last
-  const before = begins ? (resumed ?? step.step - (step.steps ?? 1)) : current.last
-  const isRepeat = !begins && step.step === before
+  const isLater = state.lastSequence === null || fact.sequence > state.lastSequence
+  const begins = current === undefined || (step.step < current.last && isLater)
+  const before = begins
+    ? (resumed ?? step.step - (step.steps ?? stepsOfFirst(step, state, total, input)))
+    : current.last
+  const isRepeat = !begins && step.step <= before && (step.step === before || !isLater)
   const steps = isRepeat ? 0 : Math.max(0, step.steps ?? step.step - Math.min(before, step.step))
   const samples =
     step.batch !== null
@@ -233,17 +249,28 @@ function markOf(at: EpochMs, step: Step, state: State, resumed: number | null, s
         ? step.samples - state.lastSamples
         : null
   return {
-    at,
+    at: fact.at,
     segment: begins ? state.segments.length : state.segments.length - 1,
     step: step.step,
     steps,
-    tokens: samples === null || sequenceLength === null ? null : samples * sequenceLength,
+    tokens: samples === null || input.sequenceLength === null ? null : samples * input.sequenceLength,
   }
 }
 
-function advance(state: State, step: Step, mark: Mark, resumed: number | null, distance: number): void {
+/**
+ * How many steps a first mark without a load marker stands for. A line that is printed every 10 steps stands for 10, but one of a
+ * training that went on from a checkpoint without a word of it must not stand for all that was before: so it is all steps up to it only in
+ * the first attempt of a run, and only where they fit, each as long as the mark says, into the time that there was. Else it is one.
+ */
+function stepsOfFirst(step: Step, state: State, total: number, input: TimelineInput): number {
+  const fits = step.durationMs !== null && step.step * step.durationMs <= total
+  return input.firstAttempt && state.marks === 0 && fits ? Math.max(1, step.step) : 1
+}
+
+function advance(state: State, fact: Fact, mark: Mark, resumed: number | null, distance: number): void {
   const current = state.segments.at(-1)
   if (mark.segment === state.segments.length || current === undefined) {
+    if (current !== undefined) state.rolledBackAt = mark.at
     state.segments.push({ resume: resumed ?? mark.step - mark.steps, last: mark.step })
     state.resumed = null
   } else {
@@ -254,7 +281,8 @@ function advance(state: State, step: Step, mark: Mark, resumed: number | null, d
   if (state.lastMarkAt !== null) state.distances = [...state.distances, distance].slice(-DISTANCES_MAX)
   state.marks += 1
   state.lastMarkAt = mark.at
-  state.lastSamples = step.samples ?? state.lastSamples
+  state.lastSamples = stepOf(fact).samples ?? state.lastSamples
+  state.lastSequence = Math.max(state.lastSequence ?? fact.sequence, fact.sequence)
   state.uncovered = 0
 }
 
@@ -318,7 +346,7 @@ function pushPiece(pieces: Piece[], from: EpochMs, to: EpochMs, account: Attempt
 function closeState(state: State, input: TimelineInput, from: EpochMs, to: EpochMs): Carry {
   const inside = input.facts.filter((fact) => fact.at >= from && fact.at < to)
   const phases = new Map(input.carry.phases.map((phase) => [`${phase.source}|${phase.phase}`, phase]))
-  let { durable } = input.carry
+  let durable = state.rolledBackAt === null ? input.carry.durable : null
   let { done } = input.carry
   let { resumed } = state
   for (const fact of inside) {
@@ -327,14 +355,17 @@ function closeState(state: State, input: TimelineInput, from: EpochMs, to: Epoch
       const key = `${fact.source}|${body.phase}`
       if (!phases.has(key)) phases.set(key, { source: fact.source, phase: body.phase, since: fact.at })
     } else if (body.kind === 'end') phases.delete(`${fact.source}|${body.phase}`)
-    else if (body.kind === 'saved') durable = Math.max(durable ?? body.step, body.step)
-    else if (body.kind === 'done') done ||= input.source !== null
+    else if (body.kind === 'saved') {
+      if (state.rolledBackAt === null || fact.at > state.rolledBackAt)
+        durable = Math.max(durable ?? body.step, body.step)
+    } else if (body.kind === 'done') done ||= input.source !== null
     else if (body.kind === 'resumed' && (state.lastMarkAt === null || fact.at > state.lastMarkAt)) resumed = body.step
   }
   return {
     marks: state.marks,
     lastMarkAt: state.lastMarkAt,
     lastSamples: state.lastSamples,
+    lastSequence: state.lastSequence,
     distances: state.distances,
     uncovered: state.uncovered,
     phases: [...phases.values()].map((phase) => ({ ...phase, since: plus(phase.since, 0) })),
