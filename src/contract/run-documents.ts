@@ -118,7 +118,15 @@ export const events = document('events', 'Events', {
 export const logs = document('logs', 'Logs', {
   worker: z.string(),
   lines: z.array(
-    z.looseObject({ offset: z.int(), at: moment, stream: z.string(), text: z.string() }).meta({ id: 'LogLine' }),
+    z
+      .looseObject({
+        offset: z.int(),
+        at: moment,
+        stream: z.string(),
+        text: z.string(),
+        partial: z.boolean().meta({ description: 'the line goes on in the next one' }),
+      })
+      .meta({ id: 'LogLine' }),
   ),
   nextOffset: z.int(),
   complete: z.boolean().meta({ description: 'nothing will follow' }),

@@ -212,6 +212,8 @@ export type LogDocument = {
     readonly at: EpochMs
     readonly stream: string
     readonly text: string
+    /** The line goes on in the next one. */
+    readonly partial: boolean
   }[]
   readonly nextOffset: number
   /** Nothing will follow. */

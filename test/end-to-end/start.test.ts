@@ -11,14 +11,21 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
 test(
-  'up --demo --until-done trains the example and ends with a statement that adds up',
+  'up --demo --until-done trains the example, though PostgreSQL dies on the way, and ends with a statement that adds up',
   { timeout: 1_500_000 },
   async () => {
     const home = mkdtempSync(join(tmpdir(), 'plimsoll-start-'))
     // A free port: a person's own `up` may hold the usual one.
     writeFileSync(join(home, 'config.yaml'), 'listen: { port: 0 }\n')
+    let killed = false
     try {
-      const { code, stdout, stderr } = await run(['up', '--demo', '--until-done', '-o', 'json'], home)
+      const { code, stdout, stderr } = await run(['up', '--demo', '--until-done', '-o', 'json'], home, (said) => {
+        if (!/\bstep \d{2,}/.test(said) || killed) return
+        killed = true
+        const [pid] = readFileSync(join(home, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n')
+        process.kill(Number(pid), 'SIGKILL')
+      })
+      assert.ok(killed && stderr.includes('PostgreSQL had gone and was started again'), stderr)
       assert.equal(code, 0, stderr.slice(-2_000))
       const lines = stdout.trim().split('\n')
       assert.equal(lines.length, 1, 'stdout has the document and nothing else')
@@ -51,7 +58,11 @@ type Statement = {
 const sum = (accounts: Record<string, number>): number =>
   Object.values(accounts).reduce((total, each) => total + each, 0)
 
-function run(args: readonly string[], home: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+function run(
+  args: readonly string[],
+  home: string,
+  onSaid: (stderr: string) => void,
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [join(root, 'bin', 'plimsoll.mjs'), ...args], {
       env: { ...process.env, PLIMSOLL_HOME: home },
@@ -60,7 +71,10 @@ function run(args: readonly string[], home: string): Promise<{ code: number | nu
     let stdout = ''
     let stderr = ''
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString()
+      onSaid(stderr)
+    })
     child.on('exit', (code) => resolve({ code, stdout, stderr }))
   })
 }

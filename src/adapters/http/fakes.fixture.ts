@@ -247,9 +247,13 @@ export function fakes(): Fakes {
     logs: (_who, id, worker, offset) =>
       of('logs', id, [worker, offset], {
         worker: `${run.id}-1-${worker.index}`,
-        lines: TEXT.map((text, index) => ({ offset: index * 20, at: at(1), stream: 'out', text })).slice(
-          Math.ceil(offset / 20),
-        ),
+        lines: TEXT.map((text, index) => ({
+          offset: index * 20,
+          at: at(1),
+          stream: 'out',
+          text,
+          partial: false,
+        })).slice(Math.ceil(offset / 20)),
         nextOffset: 60,
         complete: true,
       }),

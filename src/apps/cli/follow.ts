@@ -14,6 +14,11 @@ const PATIENCE_MS = 120_000
 const TAIL_MS = 30_000
 const ENDED = new Set(['succeeded', 'failed', 'cancelled', 'suspended'])
 
+/** A line that goes on in the next one is not ended. */
+export function printLine(line: Line): void {
+  process.stdout.write(`${visible(line.text)}${line.partial ? '' : '\n'}`)
+}
+
 export const readLog = (run: string, { worker, attempt }: Where, offset: number): Promise<Wire<'logs'>> =>
   ask('logs', 'GET', runPath(run, '/logs'), { query: { worker, attempt: attempt ?? undefined, offset } })
 

@@ -12,6 +12,7 @@ import { projectRoot, readSpec } from '../parts/files.ts'
 import type { Service } from '../parts/service.ts'
 import { liveLine, statementText } from './lines.ts'
 import type { Ending } from './main.ts'
+import { patient } from './patient.ts'
 import { Exit, say } from './say.ts'
 import { toWire } from '../../contract/wire.ts'
 
@@ -40,7 +41,7 @@ export class Demonstration {
     const run = await submitExample(service, who)
     const ended = await this.#follow(service, who, run, options)
     if (!ended) {
-      await service.requests.stop(who, run.id, false)
+      await patient(() => service.requests.stop(who, run.id, false))
       say('the demonstration run is asked to stop; it saves a checkpoint first (Ctrl-C again: do not wait)')
       await settled(service, run.id as RunId)
       return { ended: true, code: 130 }
@@ -91,7 +92,7 @@ export class Demonstration {
       while (!options.asked.isAsked) {
         if (this.#fault !== null)
           throw new Exit(1, `the demonstration cannot run: ${this.#fault.message}\n  ${this.#fault.whatToDo}`)
-        const show = await service.views.show(who, run.id)
+        const show = await patient(() => service.views.show(who, run.id))
         if (!show.ok) throw new Exit(1, show.message)
         const text = liveLine(show.value, this.condition)
         const now = performance.now()
@@ -121,10 +122,13 @@ const pause = (ms: number): Promise<void> =>
 /** The example of the checkout. A run of it that lives already, from an `up` that was killed, is followed instead. */
 async function submitExample(service: Service, who: Principal): Promise<RunDocument> {
   const spec = readSpec(join(projectRoot, 'examples', 'moe', 'run.yaml'))
-  const submitted = await service.requests.submit(who, spec, null)
+  // A repeat of one that did come through meets its name, and follows it.
+  const submitted = await patient(() => service.requests.submit(who, spec, null))
   if (submitted.ok) return submitted.value.run
   const living =
-    submitted.code === 'name-taken' ? await service.views.show(who, `${spec.project}/${spec.name}`) : submitted
+    submitted.code === 'name-taken'
+      ? await patient(() => service.views.show(who, `${spec.project}/${spec.name}`))
+      : submitted
   if (!living.ok) throw new Exit(3, `the example was refused: ${living.message}`)
   say(`run ${living.value.id} of the demonstration is there already and is followed`)
   return living.value
@@ -135,13 +139,17 @@ const SETTLE_MS_MAX = 30_000
 /** Waits until the run's last slot is released, its logs are read and its books are posted: then the statement is final. */
 async function settled(service: Service, run: RunId): Promise<StatementDocument> {
   for (let waited = 0; ; waited += 100) {
-    const found = await service.store.run(run)
-    if (found === null) throw new Exit(1, `run ${run} is gone`)
-    const open = (await service.store.logCursors()).some((cursor) => cursor.run === run)
-    const statement = await statementOf(service.control, found)
+    const { found, open, statement } = await patient(() => look(service, run))
     const ended = ['succeeded', 'failed', 'cancelled', 'suspended'].includes(found.state.kind)
     if ((ended && !open && statement.provisionalGpuMs === 0) || (ended && waited > SETTLE_MS_MAX)) return statement
     service.control.doorbell.ring(open ? 'observe' : 'account')
     await pause(100)
   }
+}
+
+async function look(service: Service, run: RunId) {
+  const found = await service.store.run(run)
+  if (found === null) throw new Exit(1, `run ${run} is gone`)
+  const open = (await service.store.logCursors()).some((cursor) => cursor.run === run)
+  return { found, open, statement: await statementOf(service.control, found) }
 }

@@ -15,6 +15,7 @@ import { startApi } from './api.ts'
 import { Demonstration } from './demo.ts'
 import { keepPostgres } from './keep-postgres.ts'
 import { findInterpreter, localCluster } from './local.ts'
+import { patient } from './patient.ts'
 import { Exit, say } from './say.ts'
 import { startAll } from './start.ts'
 
@@ -136,12 +137,11 @@ function principal(): Principal {
 }
 
 async function stopRuns(service: Service, who: Principal): Promise<void> {
-  const world = await service.store.world(service.control.health)
-  for (const run of world.runs.values()) await service.requests.stop(who, run.id, false)
+  const world = await patient(() => service.store.world(service.control.health))
+  for (const run of world.runs.values()) await patient(() => service.requests.stop(who, run.id, false))
   for (;;) {
-    const now = await service.store.world(service.control.health)
+    const now = await patient(() => service.store.world(service.control.health))
     if (now.attempts.size === 0) return
-    await service.control.store.now()
     await new Promise((resolvePause) => setTimeout(resolvePause, 200))
   }
 }

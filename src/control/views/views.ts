@@ -81,6 +81,7 @@ export function viewsOf(context: RequestContext): Views {
         at: line.at,
         stream: line.stream,
         text: line.text,
+        partial: line.partial,
       }))
       return accepted({ worker: id, lines, nextOffset: log.nextOffset, complete: log.complete })
     },

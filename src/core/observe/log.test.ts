@@ -16,8 +16,8 @@ const facts = (text: string) => factsOf(WORKER, ATTEMPT, linesOf(bytes(text), 0)
 void test('lines keep their time, their stream and the byte they begin at', () => {
   const first = `${STAMP} stdout F hällo\n`
   assert.deepEqual(linesOf(bytes(`${first}${STAMP} stderr F \n`), 100), [
-    { offset: 100, at: AT, stream: 'stdout', text: 'hällo' },
-    { offset: 100 + bytes(first).length, at: AT, stream: 'stderr', text: '' },
+    { offset: 100, at: AT, stream: 'stdout', text: 'hällo', partial: false },
+    { offset: 100 + bytes(first).length, at: AT, stream: 'stderr', text: '', partial: false },
   ])
 })
 
@@ -27,6 +27,13 @@ void test('partial lines are one line that begins where the first does', () => {
     linesOf(bytes(text), 7).map((line) => [line.offset, line.text]),
     [[7, 'one two three']],
   )
+})
+
+void test('a line that is longer than a slice comes whole, in pieces that say that they go on', () => {
+  const long = 'x'.repeat(100_000)
+  const [piece] = linesOf(bytes(`${STAMP} stdout P ${long}\n${STAMP} stdout P ${long}\n`), 0)
+  assert.deepEqual([piece?.text.length, piece?.partial], [200_000, true])
+  assert.equal(facts(`${STAMP} stdout F ${long} iteration 1/ 2 |\n`).length, 0)
 })
 
 void test('what is no line of a log is passed over', () => {

@@ -14,6 +14,8 @@ export type LogLine = {
   readonly at: EpochMs
   readonly stream: 'stdout' | 'stderr'
   readonly text: string
+  /** It goes on in the next slice. */
+  readonly partial: boolean
 }
 
 const NEWLINE = 10
@@ -22,11 +24,11 @@ const ANSI = /\u001b\[[0-9;]*[A-Za-z]/g
 /** What launchers put before a line: torchrun's `[default0]:`, `[rank0]:`. */
 const PREFIX = /^\[(?:default|rank)\d+\]:\s?/
 
-/** Cuts a slice into lines. Partial lines are joined, up to what is ever parsed of one. */
+/** Cuts a slice into lines. Partial lines are joined. */
 export function linesOf(bytes: Uint8Array, offset: number): LogLine[] {
   const decoder = new TextDecoder('utf-8')
   const lines: LogLine[] = []
-  let open: { offset: number; at: EpochMs; stream: 'stdout' | 'stderr'; text: string } | null = null
+  let open: { -readonly [Key in keyof LogLine]: LogLine[Key] } | null = null
   for (let from = 0; from < bytes.length;) {
     const newline = bytes.indexOf(NEWLINE, from)
     const to = newline === -1 ? bytes.length : newline
@@ -34,8 +36,9 @@ export function linesOf(bytes: Uint8Array, offset: number): LogLine[] {
     const at = offset + from
     from = to + 1
     if (cri === null) continue
-    open ??= { offset: at, at: cri.at, stream: cri.stream, text: '' }
-    if (open.text.length < LOG_LINE_CHARS_PARSED_MAX) open.text += cri.text
+    open ??= { offset: at, at: cri.at, stream: cri.stream, text: '', partial: false }
+    open.text += cri.text
+    open.partial = cri.partial
     if (cri.partial) continue
     lines.push(open)
     open = null

@@ -2,11 +2,10 @@ import type { Command } from 'commander'
 import { ask, runPath } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
 import type { Line } from '../follow.ts'
-import { follow, readLog } from '../follow.ts'
-import { visible } from '../format.ts'
+import { follow, printLine, readLog } from '../follow.ts'
 import { wholeNumber } from '../number.ts'
 import type { Output } from '../print.ts'
-import { isJson, json, print, printDocument } from '../print.ts'
+import { isJson, json, printDocument } from '../print.ts'
 
 type Options = Output & { worker?: string; rank?: string; attempt?: string; follow?: boolean }
 
@@ -28,7 +27,7 @@ async function logs(run: string, options: Options): Promise<void> {
   const lines: Line[] = []
   const take = (line: Line): void => {
     if (isJson(options)) lines.push(line)
-    else print(visible(line.text))
+    else printLine(line)
   }
   if (options.follow === true) await follow(run, { worker, attempt }, take)
   let offset = 0

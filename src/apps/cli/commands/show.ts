@@ -23,6 +23,7 @@ function words(run: Wire<'show'>): string {
     `  progress: ${steps(progress)}`,
     `  held ${gpuHours(progress.heldGpuMs)}, paid ${gpuHours(progress.paidGpuMs)} with its restart holds: ${money(progress.money)}`,
     ...(run.attempts.length === 0 ? [] : ['', attempts(run.attempts)]),
+    ...logHint(run),
   ].join('\n')
 }
 
@@ -55,6 +56,14 @@ const attempts = (all: Wire<'show'>['attempts']): string =>
       each.message,
     ]),
   )
+
+/** An exit code says little; what the worker printed last mostly says why. */
+function logHint({ id, attempts: all }: Wire<'show'>): string[] {
+  const failed = all.findLast((each) => each.outcome === 'failed' && each.message !== null)
+  if (failed === undefined) return []
+  const worker = /^worker \S+-(\d+):/.exec(failed.message ?? '')?.[1] ?? '0'
+  return ['', `what it printed: plimsoll logs ${id} --attempt ${failed.number} --worker ${worker}`]
+}
 
 /** Three names are read; thousands are counted. */
 function nodesOf(nodes: readonly string[]): string {

@@ -5,10 +5,10 @@ import type { Wire } from '../../../contract/documents.ts'
 import { specToDocument } from '../../../contract/spec-document.ts'
 import { ask } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
-import { follow } from '../follow.ts'
+import { follow, printLine } from '../follow.ts'
 import { budgetAmount, gpuHours, money, visible, when } from '../format.ts'
 import type { Output } from '../print.ts'
-import { isJson, json, note, print, show } from '../print.ts'
+import { isJson, json, note, show } from '../print.ts'
 import { readSpec } from '../spec-file.ts'
 
 type Options = Output & {
@@ -66,9 +66,10 @@ async function followed(run: string, options: Options): Promise<void> {
     note(`\n${run} goes on; plimsoll logs ${run} -f follows it again, plimsoll stop ${run} stops it`)
     process.exit(130)
   })
-  const state = await follow(run, { worker: 0, attempt: null }, ({ text }) =>
-    (isJson(options) ? note : print)(visible(text)),
-  )
+  const state = await follow(run, { worker: 0, attempt: null }, (line) => {
+    if (isJson(options)) note(visible(line.text))
+    else printLine(line)
+  })
   if (state !== 'succeeded') throw new CliError(EXIT.failed, `${run} ${state}; plimsoll show ${run} says why`)
 }
 
