@@ -3,14 +3,21 @@ import { test } from 'node:test'
 import type { Budget } from '../../domain/budget.ts'
 import { attemptOf, budgetOf, nodeOf, runOf, t, worldOf } from '../../domain/fixture.ts'
 import { DEFAULT_DURATIONS } from '../../domain/settings.ts'
+import { durationMs, gpuMs } from '../../domain/units.ts'
 import { decideBudgets } from './budgets.ts'
 
 const HOUR = 3_600_000
 const MARGIN = DEFAULT_DURATIONS.checkpointMs + DEFAULT_DURATIONS.graceMs
 
 /** A run of one GPU that was granted `granted` and has posted `posted`. */
-function decide(budget: Budget, granted: number, posted: number, deadline: number | null = null) {
-  const run = runOf(1, { budgets: [budget.id] })
+function decide(
+  budget: Budget,
+  granted: number,
+  posted: number,
+  deadline: number | null = null,
+  over: Parameters<typeof runOf>[1] = {},
+) {
+  const run = runOf(1, { budgets: [budget.id], ...over })
   const { attempt, claims } = attemptOf(run, 1, [{ node: 'a', slots: [0] }], {
     state: { kind: 'running' },
     deadlineAt: deadline === null ? null : t(deadline),
@@ -36,13 +43,30 @@ const FULL = budgetOf('b', { limit: 10 * HOUR, reserved: 10 * HOUR })
 const LARGE = budgetOf('b', { limit: 1_000 * HOUR, reserved: 10 * HOUR })
 const ENDS = 10 * HOUR - DEFAULT_DURATIONS.graceMs
 
-void test('a reserve with more than a fifth left is let be', () => {
-  assert.deepEqual(decide(LARGE, 10 * HOUR, 7 * HOUR, 3 * HOUR - 60_000), { asked: [], moved: [], stops: 0 })
+/** What a run without limits and estimate reserves. */
+const SLICE = 24 * HOUR + MARGIN
+
+void test('a reserve with more than a fifth of a slice left is let be', () => {
+  const left = 5 * HOUR
+  assert.deepEqual(decide(LARGE, 10 * HOUR, 5 * HOUR, left - 60_000), { asked: [], moved: [], stops: 0 })
 })
 
-void test('with a fifth left another slice is asked for, and the deadline moves with it', () => {
-  const left = 2 * HOUR + 24 * HOUR
-  assert.deepEqual(decide(LARGE, 10 * HOUR, 8 * HOUR, 0), { asked: [24 * HOUR], moved: [left - 60_000], stops: 0 })
+void test('with a fifth left it is filled up to a slice, and the deadline moves with it', () => {
+  const { asked, moved, stops } = decide(LARGE, 10 * HOUR, 6 * HOUR, 0)
+  assert.deepEqual({ asked, moved, stops }, { asked: [SLICE - 4 * HOUR], moved: [SLICE - 60_000], stops: 0 })
+})
+
+void test('a run whose limit or estimate is covered asks for nothing more, however little that is', () => {
+  const limited = { limits: { timeMs: durationMs(5 * 60_000), gpuMs: null } }
+  const reserve = 5 * 60_000 + MARGIN
+  assert.deepEqual(decide(LARGE, reserve, 0, 5 * 60_000, limited), { asked: [], moved: [], stops: 0 })
+  // Its end is the limit's affair, though no more than the room to end is left.
+  assert.equal(decide(FULL, MARGIN, 0, 0, { limits: { timeMs: durationMs(1), gpuMs: null } }).stops, 0)
+  // A start that took a minute is made up for.
+  assert.deepEqual(decide(LARGE, reserve, 60_000, 0, limited).asked, [60_000])
+  assert.deepEqual(decide(LARGE, HOUR / 4 + MARGIN, 0, 0, { estimateP80: gpuMs(HOUR / 4) }).asked, [])
+  // An estimate that was wrong says nothing more.
+  assert.deepEqual(decide(LARGE, MARGIN, 0, 0, { estimateP80: gpuMs(HOUR), paidGpuMs: gpuMs(HOUR) }).asked, [24 * HOUR])
 })
 
 void test('a hard budget gives what it has left', () => {
@@ -57,7 +81,7 @@ void test('a reserve that cannot be extended stops the run only when no more tha
 
 void test('a budget that is not hard always gives and sets no deadline', () => {
   const soft = { ...FULL, hard: false }
-  assert.deepEqual(decide(soft, 10 * HOUR, 10 * HOUR), { asked: [24 * HOUR], moved: [], stops: 0 })
+  assert.deepEqual(decide(soft, 10 * HOUR, 10 * HOUR), { asked: [SLICE], moved: [], stops: 0 })
 })
 
 void test('a deadline is told again only when it differs by more than a second', () => {
@@ -66,7 +90,7 @@ void test('a deadline is told again only when it differs by more than a second',
 })
 
 void test('what was booked beyond the reserve is not paid by the next slice', () => {
-  assert.deepEqual(decide(LARGE, 10 * HOUR, 11 * HOUR).moved, [24 * HOUR - 60_000])
+  assert.deepEqual(decide(LARGE, 10 * HOUR, 11 * HOUR).moved, [SLICE - 60_000])
 })
 
 void test('a hard budget lowered below what is promised stops those that held least, until the rest fits', () => {

@@ -10,13 +10,17 @@ import { deadlineAt } from '../../domain/deadline.ts'
 import { livingAttempt } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import { gpusOf } from '../../domain/spec.ts'
-import type { Price } from '../../domain/units.ts'
+import type { EpochMs, Price } from '../../domain/units.ts'
 import { earlier } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
+import { needGpuMs, roomGpuMs } from '../estimate/need.ts'
 
-/** `extend` is asked when a fifth of the reserve or 15 minutes are left, whichever is longer. */
+/** `extend` is asked when a fifth of what would be reserved now or 15 minutes are left, whichever is longer. */
 const EXTEND_SHARE = 5
 const EXTEND_MS = 900_000
+/** Less than a tenth of the need, or half a minute, is not worth a write: while a run starts it is short by a little, turn after turn. */
+const SHORT_SHARE = 10
+const SHORT_MS = 30_000
 
 export type BudgetStep = {
   readonly items: readonly Item[]
@@ -35,7 +39,16 @@ export function decideBudgets(world: World, durations: Durations): BudgetStep {
     const attempt = id === null ? undefined : world.attempts.get(id)
     if (attempt === undefined || attempt.state.kind === 'stopping' || attempt.state.kind === 'ended') continue
     const price = prices.get(run.id) ?? null
-    const asked = extensions(run, reserves.get(run.id) ?? [], budgets, price, durations, unbookedGpuMs(world, run))
+    const need = needNow(run, attempt, world.now, durations)
+    const asked = extensions(
+      run,
+      reserves.get(run.id) ?? [],
+      budgets,
+      price,
+      durations,
+      need,
+      unbookedGpuMs(world, run),
+    )
     if (asked.kind === 'stop') stop.push({ run, attempt })
     const writes = asked.kind === 'extend' ? asked.writes : []
     const moved = deadline(
@@ -109,6 +122,7 @@ function extensions(
   budgets: Map<BudgetId, Budget>,
   price: Price | null,
   durations: Durations,
+  need: number,
   unbooked: number,
 ): Asked {
   const gpus = gpusOf(run.resources)
@@ -119,12 +133,17 @@ function extensions(
     const booked = budget === undefined ? null : lastsGpuMs(budget, reserve, price)
     if (budget === undefined || booked === null) continue
     const lasts = booked - unbooked
-    const whole = chargeToGpuMs(budget, reserve.granted, price)
-    if (lasts > Math.max(whole / EXTEND_SHARE, EXTEND_MS * gpus)) {
+    if (lasts > Math.max(need / EXTEND_SHARE, EXTEND_MS * gpus)) {
       extended.push(reserve)
       continue
     }
-    const want = chargeCeiling(budget.unit, chargeOf(budget.unit, durations.reserveSliceMs * gpus, price))
+    // Up to what it would reserve if it were placed now: a run whose limit is covered asks for nothing.
+    const short = need - lasts
+    if (short < Math.min(need / SHORT_SHARE, SHORT_MS * gpus)) {
+      extended.push(reserve)
+      continue
+    }
+    const want = chargeCeiling(budget.unit, chargeOf(budget.unit, short, price))
     // A hard budget gives what it has, down to nothing: the run lasts as long as there is money.
     const amount = budget.hard ? Math.min(want, Math.max(0, left(budget))) : want
     if (amount > 0) {
@@ -133,7 +152,7 @@ function extensions(
       if (!granted.ok) throw new Error(`bug: budget ${budget.id} has not what it has left`)
       budgets.set(budget.id, granted.budget)
       extended.push(granted.reserve)
-    } else if (budget.hard && lasts <= (durations.checkpointMs + durations.graceMs) * gpus) return { kind: 'stop' }
+    } else if (budget.hard && lasts <= roomGpuMs(run, durations)) return { kind: 'stop' }
     else extended.push(reserve)
   }
   return writes.length === 0 ? { kind: 'none' } : { kind: 'extend', writes, reserves: extended }
@@ -147,9 +166,10 @@ function unbookedGpuMs(world: World, run: Run): number {
   }, 0)
 }
 
-function chargeToGpuMs(budget: Budget, amount: number, price: Price | null): number {
-  if (budget.unit.kind === 'gpu-ms' || price === null || price.microsPerGpuHour === 0) return amount
-  return (amount / price.microsPerGpuHour) * 3_600_000
+/** What it would reserve if it were placed now. */
+function needNow(run: Run, attempt: Attempt, now: EpochMs, durations: Durations): number {
+  const used = run.paidGpuMs + gpusOf(run.resources) * Math.max(0, now - attempt.plannedAt)
+  return needGpuMs(run, used, now, durations)
 }
 
 /** The deadline that the cluster should keep; a write only where it differs by more than a second from what it was told. */

@@ -1,5 +1,6 @@
 // "Starts if ...": a change of the world under which the very decision that refused the run places it. Each candidate is applied and
 // decided again, so what is printed is true by construction; where none of the tried ones helps, nothing is claimed.
+import { needGpuMs } from '../estimate/need.ts'
 import type { Budget } from '../../domain/budget.ts'
 import { amountText, chargeCeiling, chargeOf } from '../../domain/budget.ts'
 import type { BudgetId, ClusterName, NodeId, ProjectName, RunId } from '../../domain/ids.ts'
@@ -12,7 +13,6 @@ import type { Run } from '../../domain/run.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { World } from '../../domain/world.ts'
 import type { Durations } from '../../domain/settings.ts'
-import { needGpuMs } from './reserve.ts'
 import type { PlaceSettings } from './place.ts'
 import { planPlacements } from './place.ts'
 

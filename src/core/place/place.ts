@@ -25,7 +25,8 @@ import type { BudgetPromise, Turn } from './turn.ts'
 import { drawPort, openTurn, ownHolds, useUp } from './turn.ts'
 import type { FreeNode, Seat } from './fit.ts'
 import { freeSlots, seatGang } from './fit.ts'
-import { needGpuMs, reserveAmount } from './reserve.ts'
+import { needGpuMs } from '../estimate/need.ts'
+import { reserveAmount } from './reserve.ts'
 
 export type PlaceSettings = {
   readonly durations: Durations
