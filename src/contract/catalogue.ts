@@ -29,6 +29,12 @@ const model = z
   })
   .refine((each) => each.activeParameters <= each.parameters, 'more active parameters than parameters')
 
+/** What a spec may name. */
+export type Catalogue = {
+  readonly presets: ReadonlyMap<string, ModelSize>
+  readonly gpus: ReadonlySet<string>
+}
+
 export type GpuModel = Readonly<z.output<typeof gpu>>
 
 /** Throws where the file is not what it should be: it is ours. */

@@ -57,7 +57,6 @@ test('durations in an order that breaks a promise are refused, at the one that w
   const rows: [string, string][] = [
     ['leaseRenew: 6s', 'leaseRenew must be less than half of lease: leaseRenew is 6s, lease is 10s'],
     ['lease: 60s', 'lease must be shorter than blindAfter: lease is 1m, blindAfter is 1m'],
-    ['heartbeat: 21s', 'heartbeat must be at most persist: heartbeat is 21s, persist is 20s'],
     ['persist: 21s', 'three times persist must be at most blindAfter: persist is 21s, blindAfter is 1m'],
     ['blindAfter: 300s', 'blindAfter must be shorter than nodeLostAfter: blindAfter is 5m, nodeLostAfter is 5m'],
     ['nodeLostAfter: 11m', 'nodeLostAfter must be at most fenceAfter: nodeLostAfter is 11m, fenceAfter is 10m'],

@@ -15,7 +15,6 @@ import { parseYaml, parseYamlValue } from './yaml.ts'
 const ms = duration.transform((value): DurationMs => durationMs(value))
 
 const durations = strict({
-  heartbeat: ms,
   persist: ms,
   blindAfter: ms,
   lease: ms,
@@ -37,7 +36,6 @@ type Given = z.output<typeof durations>
 const RULES: readonly (readonly [(d: Given) => boolean, readonly [keyof Given, keyof Given], string])[] = [
   [(d) => 2 * d.leaseRenew < d.lease, ['leaseRenew', 'lease'], 'leaseRenew must be less than half of lease'],
   [(d) => d.lease < d.blindAfter, ['lease', 'blindAfter'], 'lease must be shorter than blindAfter'],
-  [(d) => d.heartbeat <= d.persist, ['heartbeat', 'persist'], 'heartbeat must be at most persist'],
   [(d) => 3 * d.persist <= d.blindAfter, ['persist', 'blindAfter'], 'three times persist must be at most blindAfter'],
   [
     (d) => d.blindAfter < d.nodeLostAfter,
@@ -146,7 +144,6 @@ function at(override: unknown, pointer: string): unknown {
 
 function withMs(d: Given): Durations {
   return {
-    heartbeatMs: d.heartbeat,
     persistMs: d.persist,
     blindAfterMs: d.blindAfter,
     leaseMs: d.lease,

@@ -16,6 +16,7 @@ import {
 import { PRIORITIES } from '../domain/reasons.ts'
 import { FRAMEWORKS } from '../domain/spec.ts'
 import type { ModelSize } from '../domain/spec.ts'
+import type { Catalogue } from './catalogue.ts'
 import { count, duration, gpuName, name, refuse, strict, text } from './fields.ts'
 import { nearest } from './suggest.ts'
 import { isReserved, unknownVariables } from './variables.ts'
@@ -80,23 +81,30 @@ const parallelism = strict({
   replicate: dimension,
 })
 
-const resources = strict({
-  nodes: z.int().min(1).max(NODES_PER_RUN_MAX).nullish().describe('How many workers.').meta({ default: 1 }),
-  gpusPerNode: z.int().min(1).max(GPUS_PER_NODE_MAX).nullish().describe('GPUs of each worker.').meta({ default: 1 }),
-  gpu: z
-    .union([gpuName, z.array(gpuName).max(GPU_CHOICES_MAX)])
-    .nullish()
-    .describe('GPU models of the catalogue, in order of preference; none means any.'),
-  topology: strict({
-    within: z.enum(['node', 'rack', 'block']),
-    mode: z.enum(['preferred', 'required']).nullish().meta({ default: 'preferred' }),
+const resources = ({ gpus }: Catalogue) => {
+  const known = gpuName.superRefine((id, context) => {
+    if (!gpus.has(id)) refuse(context, 'is not in the GPU catalogue', nearest(id, [...gpus]) ?? GPU_CATALOGUE)
   })
-    .nullish()
-    .describe('How near its workers should be.'),
-  parallelism: parallelism.nullish().describe('How the model is divided; what the framework was told.'),
-})
+  return strict({
+    nodes: z.int().min(1).max(NODES_PER_RUN_MAX).nullish().describe('How many workers.').meta({ default: 1 }),
+    gpusPerNode: z.int().min(1).max(GPUS_PER_NODE_MAX).nullish().describe('GPUs of each worker.').meta({ default: 1 }),
+    gpu: z
+      .union([known, z.array(known).max(GPU_CHOICES_MAX)])
+      .nullish()
+      .describe('GPU models of the catalogue, in order of preference; none means any.'),
+    topology: strict({
+      within: z.enum(['node', 'rack', 'block']),
+      mode: z.enum(['preferred', 'required']).nullish().meta({ default: 'preferred' }),
+    })
+      .nullish()
+      .describe('How near its workers should be.'),
+    parallelism: parallelism.nullish().describe('How the model is divided; what the framework was told.'),
+  })
+}
 
-function model(presets: ReadonlyMap<string, ModelSize>) {
+const GPU_CATALOGUE = 'config/catalogue/gpus.json lists what there is'
+
+function model({ presets }: Catalogue) {
   return strict({
     preset: text.nullish().describe('A name of config/catalogue/models.json.'),
     config: text.nullish().describe('Not read by this version.'),
@@ -158,7 +166,7 @@ const absolute = text
       refuse(context, `there is no variable $${unknown}`, hint)
   })
 
-function schemaWith(presets: ReadonlyMap<string, ModelSize>) {
+function schemaWith(catalogue: Catalogue) {
   return strict({
     version: z.literal(1).nullish().describe('Of this format.').meta({ default: 1 }),
     name: name.describe('Refused while a run of this name lives in the project.'),
@@ -173,7 +181,7 @@ function schemaWith(presets: ReadonlyMap<string, ModelSize>) {
     ),
     env: env.nullish(),
     secrets: z.array(name).max(SECRETS_MAX).nullish().describe('Names; values never stand in a spec.'),
-    resources,
+    resources: resources(catalogue),
     training: strict({
       framework: z.enum(FRAMEWORKS).nullish().describe('Whose output is read for progress.').meta({ default: 'auto' }),
       tokens: count.nullish().describe('To train on in all, such as 2T.'),
@@ -183,7 +191,7 @@ function schemaWith(presets: ReadonlyMap<string, ModelSize>) {
         .max(STEPS_MAX)
         .nullish()
         .describe('Tokens of a sample; without it tokens are never guessed.'),
-      model: model(presets).nullish(),
+      model: model(catalogue).nullish(),
     }).nullish(),
     checkpoints: strict({
       path: absolute.nullish().describe('A directory; null: one that plimsoll keeps for the run.'),
@@ -212,18 +220,21 @@ function schemaWith(presets: ReadonlyMap<string, ModelSize>) {
 export type RunSpecSchema = ReturnType<typeof schemaWith>
 export type RunSpecInput = z.output<RunSpecSchema>
 
-/** To build a schema costs more than to use it, and the presets of a process do not change. */
-const built = new WeakMap<ReadonlyMap<string, ModelSize>, RunSpecSchema>()
+/** To build a schema costs more than to use it, and the catalogue of a process does not change. */
+const built = new WeakMap<Catalogue, RunSpecSchema>()
 
-export function runSpecSchema(presets: ReadonlyMap<string, ModelSize>): RunSpecSchema {
-  const known = built.get(presets) ?? schemaWith(presets)
-  built.set(presets, known)
+export function runSpecSchema(catalogue: Catalogue): RunSpecSchema {
+  const known = built.get(catalogue) ?? schemaWith(catalogue)
+  built.set(catalogue, known)
   return known
 }
 
 /** For editors: what a person writes, before anything is computed from it. */
 export function runSpecJsonSchema(): unknown {
-  const generated = z.toJSONSchema(schemaWith(new Map()), { target: 'draft-2020-12', io: 'input' })
+  const generated = z.toJSONSchema(schemaWith({ presets: new Map(), gpus: new Set() }), {
+    target: 'draft-2020-12',
+    io: 'input',
+  })
   return {
     ...generated,
     title: 'Plimsoll run spec',

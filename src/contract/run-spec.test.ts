@@ -3,24 +3,26 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import type { RunSpec } from '../domain/spec.ts'
-import { parsePresets } from './catalogue.ts'
+import { parseGpus, parsePresets } from './catalogue.ts'
 import { formatProblems } from './problems.ts'
 import { parseRunSpec, parseRunSpecValue } from './run-spec.ts'
 import { specToDocument } from './spec-document.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const presets = parsePresets(read('config/catalogue/models.json'))
+const gpus = new Set(parseGpus(read('config/catalogue/gpus.json')).map((gpu) => gpu.id))
+const catalogue = { presets, gpus }
 const LEAST = 'name: a\ncommand: [true]\nresources: {}\n'
 
 function specOf(text: string, set: readonly string[] = []): RunSpec {
-  const parsed = parseRunSpec(text, { file: 'run.yaml', set, presets })
+  const parsed = parseRunSpec(text, { file: 'run.yaml', set, catalogue })
   assert.ok(parsed.ok, parsed.ok ? '' : formatProblems('run.yaml', parsed.problems))
   return parsed.spec
 }
 
 /** `line:column pointer message [hint]` of each problem. */
 function problemsOf(text: string, set: readonly string[] = []): string[] {
-  const parsed = parseRunSpec(text, { file: 'run.yaml', set, presets })
+  const parsed = parseRunSpec(text, { file: 'run.yaml', set, catalogue })
   if (parsed.ok) return []
   return parsed.problems.map(({ line, column, pointer, message, hint }) =>
     [`${line}:${column}`, pointer, message, ...(hint === null ? [] : [`[${hint}]`])].join(' '),
@@ -214,16 +216,16 @@ test('safety: what the command line sends is the spec, however large its limits'
   fc.assert(
     fc.property(milliseconds, milliseconds, (gpuMs, timeMs) => {
       const given = { name: 'a', command: ['a'], resources: {}, limits: { gpuMs, timeMs } }
-      const once = parseRunSpecValue(given, { presets })
+      const once = parseRunSpecValue(given, { catalogue })
       assert.ok(once.ok)
-      const sent = parseRunSpecValue(JSON.parse(JSON.stringify(specToDocument(once.spec))), { presets })
+      const sent = parseRunSpecValue(JSON.parse(JSON.stringify(specToDocument(once.spec))), { catalogue })
       assert.deepEqual(sent, once)
     }),
   )
 })
 
 test('a request has the same rules and no places', () => {
-  const parsed = parseRunSpecValue({ name: 'A', command: ['a', 1.5], resources: { nodes: 1.5 } }, { presets })
+  const parsed = parseRunSpecValue({ name: 'A', command: ['a', 1.5], resources: { nodes: 1.5 } }, { catalogue })
   assert.ok(!parsed.ok)
   assert.deepEqual(
     parsed.problems.map(({ pointer, line }) => [pointer, line]),
@@ -255,7 +257,7 @@ test('safety: nothing that is sent makes it throw', () => {
     fc.property(
       fc.oneof(fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true }), near),
       (value) => {
-        const parsed = parseRunSpecValue(value, { presets })
+        const parsed = parseRunSpecValue(value, { catalogue })
         if (!parsed.ok) assert.ok(parsed.problems.length > 0)
       },
     ),
@@ -263,8 +265,8 @@ test('safety: nothing that is sent makes it throw', () => {
   )
   fc.assert(
     fc.property(fc.string(), fc.array(fc.string()), (text, set) => {
-      parseRunSpec(text, { file: 'f', set, presets })
-      parseRunSpec(WHOLE, { file: 'f', set: set.map((each) => `${each}=${text}`), presets })
+      parseRunSpec(text, { file: 'f', set, catalogue })
+      parseRunSpec(WHOLE, { file: 'f', set: set.map((each) => `${each}=${text}`), catalogue })
     }),
   )
 })
@@ -310,7 +312,7 @@ test('safety: a resolved spec is a spec that resolves to itself', () => {
       const given = { ...rest, name, command, resources: { nodes: 2, gpu: 'h100-sxm', topology: { within: 'node' } } }
       const once = specOf(JSON.stringify(given))
       assert.deepEqual(specOf(JSON.stringify(once)), once)
-      const sent = parseRunSpecValue(JSON.parse(JSON.stringify(once)), { presets })
+      const sent = parseRunSpecValue(JSON.parse(JSON.stringify(once)), { catalogue })
       assert.ok(sent.ok)
       assert.deepEqual(sent.spec, once)
     }),
@@ -323,7 +325,7 @@ test('safety: an unknown key is found in the line in which it stands', () => {
   fc.assert(
     fc.property(fc.constantFrom(...tops), fc.stringMatching(/^[a-z]{1,12}q$/), (before, key) => {
       const text = lines.toSpliced(before, 0, `${key}: 1`).join('\n')
-      const parsed = parseRunSpec(text, { file: 'f', presets })
+      const parsed = parseRunSpec(text, { file: 'f', catalogue })
       assert.ok(!parsed.ok)
       assert.deepEqual(
         parsed.problems.map(({ pointer, line, column }) => [pointer, line, column]),
@@ -331,4 +333,13 @@ test('safety: an unknown key is found in the line in which it stands', () => {
       )
     }),
   )
+})
+
+test('a GPU model that the catalogue does not have is refused with the one that was meant', () => {
+  const spec = (gpu: string) => `name: a\ncommand: [b]\nresources: { gpu: ${gpu} }\n`
+  const parsed = parseRunSpec(spec('[h100-sxm, h100-sxmm]'), { file: 'f', catalogue })
+  assert.ok(!parsed.ok)
+  const [problem] = parsed.problems
+  assert.deepEqual([problem?.pointer, problem?.hint], ['/resources/gpu/1', 'did you mean h100-sxm?'])
+  assert.ok(parseRunSpec(spec('h100-sxm'), { file: 'f', catalogue }).ok)
 })

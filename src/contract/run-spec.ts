@@ -1,7 +1,8 @@
 // The run spec: text to a resolved spec, or everything that is wrong with it at once.
 import type { ClusterName, ProjectName } from '../domain/ids.ts'
-import type { ModelSize, RunSpec } from '../domain/spec.ts'
+import type { RunSpec } from '../domain/spec.ts'
 import { durationMs, gpuMs, MS_PER_HOUR } from '../domain/units.ts'
+import type { Catalogue } from './catalogue.ts'
 import { faultsOf, PARSE } from './issues.ts'
 import { toPlain } from './plain.ts'
 import type { Fault, Problem } from './problems.ts'
@@ -20,14 +21,14 @@ export type SpecOptions = {
   readonly file: string
   /** `path=value`, applied in order over the file. */
   readonly set?: readonly string[]
-  readonly presets: ReadonlyMap<string, ModelSize>
+  readonly catalogue: Catalogue
 }
 
 export function parseRunSpec(text: string, options: SpecOptions): SpecResult {
   const parsed = parseYaml(text, isAsWritten)
   if (!parsed.ok) return parsed
   const set = applySet(parsed.value, options.set ?? [], isAsWritten)
-  const resolved = resolve(set.value, options.presets)
+  const resolved = resolve(set.value, options.catalogue)
   if (resolved.ok && set.problems.length === 0) return resolved
   const faults = resolved.ok ? [] : resolved.faults
   return { ok: false, problems: shown([...set.problems, ...placedWithSets(faults, set.writers, parsed.locate)]) }
@@ -35,7 +36,7 @@ export function parseRunSpec(text: string, options: SpecOptions): SpecResult {
 
 /** A spec that was never text: the body of a request. */
 export function parseRunSpecValue(value: unknown, options: Omit<SpecOptions, 'file' | 'set'>): SpecResult {
-  const resolved = resolve(value, options.presets)
+  const resolved = resolve(value, options.catalogue)
   return resolved.ok ? resolved : { ok: false, problems: shown(placed(resolved.faults, nowhere)) }
 }
 
@@ -50,9 +51,9 @@ const isAsWritten = (path: readonly (string | number)[]): boolean =>
 /** Scripts have line breaks; names, paths and the rest do not. */
 const scriptsStandAt = (path: readonly (string | number)[]): boolean => path[0] === 'command' || path[0] === 'env'
 
-function resolve(value: unknown, presets: ReadonlyMap<string, ModelSize>): Resolved {
+function resolve(value: unknown, catalogue: Catalogue): Resolved {
   const plain = toPlain(value, scriptsStandAt)
-  const parsed = runSpecSchema(presets).safeParse(plain.value, PARSE)
+  const parsed = runSpecSchema(catalogue).safeParse(plain.value, PARSE)
   if (plain.faults.length === 0 && parsed.success) return { ok: true, spec: specOf(parsed.data) }
   // Text with a control character breaks the rule of its field as well: the first complaint is the true one.
   const said = new Set(plain.faults.map((each) => each.pointer))

@@ -25,6 +25,7 @@ function rowsOf({ node = nodeOf('a'), claims = [], budget = budgetOf('b'), held 
   return {
     runs: new Map([[RUN.id, RUN]]),
     nodes: new Map([[node.id, node]]),
+    projects: new Map([[RUN.project, { version: 1 }]]),
     claims: new Map(claims.map((claim) => [claimKey(claim.node, claim.holder), claim])),
     budgets: new Map([[budget.id, budget]]),
     reserves: new Map(),
@@ -57,6 +58,7 @@ void test('an item whose run or node moved on is stale and writes nothing', () =
     [{ kind: 'run', id: RUN.id, version: 2 }],
     [{ kind: 'node', id: nodeId('a'), version: 0 }],
     [{ kind: 'run', id: runId(9), version: 1 }],
+    [{ kind: 'project', id: RUN.project, version: 2 }],
   ] as const) {
     const { result, changes } = apply(rowsOf({}), [{ kind: 'run', run: RUN }], 1_000, noChanges(), expects)
     assert.equal(result.kind, 'stale')

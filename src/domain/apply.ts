@@ -7,8 +7,8 @@ import type { Claim, Holder } from './claim.ts'
 import type { AuditEntry, RunEvent } from './event.ts'
 import type { Held } from './holdings.ts'
 import { bookNode, heldGpuMs } from './holdings.ts'
-import type { AttemptId, BudgetId, NodeId, RunId } from './ids.ts'
-import type { Item, ItemResult, Write } from './item.ts'
+import type { AttemptId, BudgetId, NodeId, ProjectName, RunId } from './ids.ts'
+import type { Expect, Item, ItemResult, Write } from './item.ts'
 import type { Node } from './node.ts'
 import { assertNever } from './reasons.ts'
 import type { Run } from './run.ts'
@@ -24,6 +24,7 @@ export const reserveKey = (run: RunId, budget: BudgetId): ReserveKey => `${run}|
 export type Rows = {
   readonly runs: ReadonlyMap<RunId, Run>
   readonly nodes: ReadonlyMap<NodeId, Node>
+  readonly projects: ReadonlyMap<ProjectName, { readonly version: number }>
   readonly claims: ReadonlyMap<ClaimKey, Claim>
   readonly budgets: ReadonlyMap<BudgetId, Budget>
   readonly reserves: ReadonlyMap<ReserveKey, Reserve>
@@ -79,13 +80,26 @@ export function applyItem(rows: Rows, changes: Changes, item: Item, now: EpochMs
 
 function findStale(rows: Rows, item: Item): string | null {
   for (const expect of item.expects) {
-    const row = expect.kind === 'run' ? rows.runs.get(expect.id) : rows.nodes.get(expect.id)
+    const row = rowOf(rows, expect)
     if (row === undefined) return `${expect.kind} ${expect.id} is gone`
     if (row.version !== expect.version) {
       return `${expect.kind} ${expect.id} is at version ${row.version}, not ${expect.version}`
     }
   }
   return null
+}
+
+function rowOf(rows: Rows, expect: Expect): { readonly version: number } | undefined {
+  switch (expect.kind) {
+    case 'run':
+      return rows.runs.get(expect.id)
+    case 'node':
+      return rows.nodes.get(expect.id)
+    case 'project':
+      return rows.projects.get(expect.id)
+    default:
+      return assertNever(expect)
+  }
 }
 
 class Draft {

@@ -3,7 +3,7 @@
 import type { Attempt } from './attempt.ts'
 import type { Claim, Holder } from './claim.ts'
 import type { AuditEntry, RunEvent } from './event.ts'
-import type { BudgetId, NodeId, RunId } from './ids.ts'
+import type { BudgetId, NodeId, ProjectName, RunId } from './ids.ts'
 import type { Node } from './node.ts'
 import type { Run } from './run.ts'
 import type { EpochMs } from './units.ts'
@@ -11,6 +11,8 @@ import type { EpochMs } from './units.ts'
 export type Expect =
   | { readonly kind: 'run'; readonly id: RunId; readonly version: number }
   | { readonly kind: 'node'; readonly id: NodeId; readonly version: number }
+  /** Its quota, as it was read. */
+  | { readonly kind: 'project'; readonly id: ProjectName; readonly version: number }
 
 export type Write =
   | { readonly kind: 'run'; readonly run: Run }

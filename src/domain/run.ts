@@ -29,6 +29,18 @@ export type RunState =
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'suspended'; readonly by: 'person' | 'budget'; readonly message: string }
 
+export const RUN_STATES = [
+  'queued',
+  'admitted',
+  'starting',
+  'running',
+  'stopping',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'suspended',
+] as const satisfies readonly RunState['kind'][]
+
 /**
  * The message of a waiting run that no turn has looked at: its reason stands for nothing yet, and the first look writes one whatever it
  * is.

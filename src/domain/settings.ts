@@ -3,7 +3,6 @@ import type { DurationMs } from './units.ts'
 
 /** Durations of design: state. `contract` refuses values that break their order. */
 export type Durations = {
-  readonly heartbeatMs: DurationMs
   readonly persistMs: DurationMs
   readonly blindAfterMs: DurationMs
   readonly leaseMs: DurationMs
@@ -22,7 +21,6 @@ export type Durations = {
 
 /** The values of config/default.yaml, for the simulator and for tests. */
 export const DEFAULT_DURATIONS = {
-  heartbeatMs: 10_000,
   persistMs: 20_000,
   blindAfterMs: 60_000,
   leaseMs: 10_000,

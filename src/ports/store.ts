@@ -27,6 +27,8 @@ export interface LeaderStore {
   /** False: somebody else leads. */
   renewLead(epoch: Epoch, leaseMs: number): Promise<boolean>
   giveUpLead(epoch: Epoch): Promise<void>
+  /** Makes the store that of a home, if it is nobody's yet; returns whose it is. */
+  claimHome(home: string): Promise<string>
   /** The store's own clock: the base of everybody's. */
   now(): Promise<EpochMs>
 }
@@ -150,7 +152,7 @@ export type SubmitResult =
 /** Reads for people; each one snapshot. Nothing of it is decided from. */
 export interface ViewStore {
   runsPage(
-    filter: { readonly project: string | null; readonly state: string | null },
+    filter: { readonly projects: readonly string[] | null; readonly state: string | null },
     limit: number,
     before: string | null,
   ): Promise<readonly Run[]>

@@ -51,7 +51,7 @@ function leaderStore(tables: Tables, clock: Clock): LeaderStore {
   return {
     async takeLead(holder, leaseMs, force) {
       const { leader } = tables
-      if (leader.until >= clock.now() && !force) return null
+      if (leader.until >= clock.now() && !(force && leader.holder === holder)) return null
       tables.leader = { epoch: leader.epoch + 1, holder, until: clock.now() + leaseMs }
       return tables.leader.epoch
     },
@@ -63,6 +63,7 @@ function leaderStore(tables: Tables, clock: Clock): LeaderStore {
     async giveUpLead(epoch) {
       if (tables.leader.epoch === epoch) tables.leader = { epoch, holder: '', until: -Infinity }
     },
+    claimHome: async (home) => (tables.home ??= home),
     now: async () => clock.now(),
   }
 }

@@ -12,6 +12,7 @@ import type { Bench } from '../parts/stores.ts'
 import { BLIND_AFTER_MS, openSimulated, PostgresBenches, StandingClock } from '../parts/stores.ts'
 import {
   appendOf,
+  auditOf,
   booksOf,
   BUDGET,
   CELL0,
@@ -22,6 +23,7 @@ import {
   itemOf,
   NEVER_PAID,
   placing,
+  policyOf,
   postedTo,
   register,
   revisionOf,
@@ -220,7 +222,8 @@ for (const [name, open] of [
       assert.ok(first !== null)
       assert.equal(await store.takeLead('b', 10_000, false), null, 'the lease is not over')
       assert.ok(await store.renewLead(first, 10_000))
-      const second = await store.takeLead('b', 10_000, true)
+      assert.equal(await store.takeLead('b', 10_000, true), null, 'only its former self is known to be dead')
+      const second = await store.takeLead('a', 10_000, true)
       assert.ok(second !== null && second > first)
       clock.set(T0 + 5_000)
       assert.equal(
@@ -235,6 +238,31 @@ for (const [name, open] of [
       )
       await store.giveUpLead(second)
       assert.ok((await store.takeLead('c', 10_000, false)) !== null)
+    })
+
+    check('a store belongs to the first home that claims it', async ({ store }) => {
+      assert.equal(await store.claimHome('one'), 'one')
+      assert.equal(await store.claimHome('two'), 'one')
+    })
+
+    check('what was decided under a quota is stale once the policy is another one', async ({ store }) => {
+      await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+      const { projects } = await store.shares()
+      const project = [...projects.values()][0]
+      assert.ok(project !== undefined)
+      const item = () =>
+        itemOf(
+          'book',
+          [{ kind: 'book', node: nodeId('n1') }],
+          [{ kind: 'project', id: project.name, version: project.version }],
+        )
+      const kindOf = async () => {
+        const committed = await store.commit(null, [item()])
+        return committed.kind === 'committed' ? committed.results[0]?.kind : null
+      }
+      assert.equal(await kindOf(), 'applied')
+      await store.applyPolicy(policyOf(1), {}, auditOf('policy.apply'))
+      assert.equal(await kindOf(), 'stale')
     })
 
     check('a log is appended where the reader thought it stood, and facts are kept once', async ({ store, clock }) => {

@@ -1,7 +1,7 @@
 // What goes wrong on a user's machine: each has a message that says what to do, nothing is lost, nothing crashes.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -61,6 +61,11 @@ test('bytes that are no text, and a line of 10 MB, are kept and harm nothing', a
   home.document('submit', specOf('bytes', JSON.stringify(['sh', '-c', script])), '--yes')
   assert.equal((await ended('bytes')).state, 'succeeded')
   await until('the log is stored', () => home.say('logs', 'bytes').stdout.includes('after'))
+  const line = home
+    .say('logs', 'bytes')
+    .stdout.split('\n')
+    .find((each) => each.startsWith('xxx'))
+  assert.equal(line?.length, 10_000_000, 'the long line comes whole, though in pieces')
 })
 
 test('a second up on the same home is refused and says who runs', () => {
@@ -84,6 +89,34 @@ test('a port in use is named with what to do', async () => {
     server.close()
     await other.remove()
   }
+})
+
+test('a database that is not there, and a queue that is none, are named with what to do', async () => {
+  const socket = readFileSync(join(home.path, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n')[4] ?? ''
+  const rows: [string, number, RegExp][] = [
+    [`database: { url: "postgres:///nowhere?host=${socket}" }`, 1, /refuses.*\n +(?:Create the database|See that)/],
+    ['database: { url: "postgres://localhost:9/x" }', 1, /PostgreSQL does not answer/],
+    ['queue: { url: "redis://localhost:9" }', 1, /Redis[^]*remove queue\.url|[^]*See that it runs/],
+  ]
+  for (const [setting, code, message] of rows) {
+    const other = new Home(`listen: { port: 0 }\n${setting}\n`)
+    try {
+      const said = other.say('up')
+      assert.equal(said.code, code, said.stderr)
+      assert.match(said.stderr, message)
+      assert.doesNotMatch(said.stderr, /\n +at /, 'no stack for a person at the terminal')
+      assert.equal(existsSync(join(other.path, 'postgres')), setting.startsWith('queue'))
+    } finally {
+      await other.remove()
+    }
+  }
+  const another = join(home.folder, 'another')
+  const stranger = home.say('up', '--home', another, '--database', `postgres://plimsoll@/plimsoll?host=${socket}`)
+  assert.equal(stranger.code, 1, stranger.stderr)
+  assert.match(stranger.stderr, /belongs to another home/)
+  assert.equal(home.say('runs').code, 0, 'whose it is leads on')
+  const said = home.say('up', '--home', join(home.folder, 'other'), '--database', 'notaurl')
+  assert.deepEqual([said.code, /--database is no address/.test(said.stderr)], [2, true])
 })
 
 test('an unknown setting is refused with its line', async () => {

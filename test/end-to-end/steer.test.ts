@@ -169,6 +169,8 @@ test('after all of it every GPU-millisecond is in one account, and the audit log
 })
 
 test('a token may do what its role says and no more', () => {
+  const nowhere = home.say('token', 'create', 'x', '--role', 'viewer', '--project', 'nope')
+  assert.deepEqual([nowhere.code, /there is no project nope/.test(nowhere.stderr)], [2, true])
   const { secret } = home.document<{ secret: string }>(
     'token',
     'create',
@@ -188,6 +190,12 @@ test('a token may do what its role says and no more', () => {
     assert.equal(home.say('stop', 'limited').code, 3)
     assert.equal(home.say('queue', 'pause').code, 3)
     assert.equal(home.say('policy', 'show').code, 3)
+    const page = home.document<{ runs: { project: string }[] }>('runs', '--limit', '1')
+    assert.deepEqual(
+      page.runs.map((run) => run.project),
+      ['default'],
+      'a page is filled with what may be seen',
+    )
   } finally {
     delete home.env.PLIMSOLL_TOKEN
     delete home.env.PLIMSOLL_URL

@@ -31,7 +31,12 @@ export class Home {
   }
 
   say(...args: string[]): Said {
-    const ran = spawnSync(process.execPath, [program, ...args], { env: this.env, encoding: 'utf8', timeout: 60_000 })
+    const ran = spawnSync(process.execPath, [program, ...args], {
+      env: this.env,
+      encoding: 'utf8',
+      timeout: 60_000,
+      maxBuffer: 2 ** 26,
+    })
     return { code: ran.status, stdout: ran.stdout, stderr: ran.stderr }
   }
 

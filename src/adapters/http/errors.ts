@@ -11,6 +11,7 @@ const RETRY_AFTER_SECONDS = '2'
 /** Words of our own: the message of a fault may name hosts and users that a caller need not know. */
 const FAULTS: Readonly<Record<FaultCode, string>> = {
   'store-unavailable': 'PostgreSQL does not answer',
+  'store-refused': 'PostgreSQL refuses this plimsoll',
   'store-newer': 'the database belongs to a newer plimsoll',
   'cluster-unreachable': 'the cluster does not answer',
   'not-leader': 'another process leads now',

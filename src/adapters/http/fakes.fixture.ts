@@ -187,6 +187,8 @@ const token: TokenDocument = {
 
 const TEXT = ['iteration 1/600', 'iteration 2/600', 'done \u001b[31mred']
 export type Asked = { readonly what: string; readonly with: readonly unknown[] }
+const catalogue = { presets: new Map(), gpus: new Set(['h100-sxm']) }
+
 export type Fakes = ServerOptions & { readonly asked: Asked[]; answer: (what: string) => Promise<Answer<never>> | null }
 
 /** `answer` may put another answer, or a throw, in the place of the fixed one. */
@@ -201,7 +203,7 @@ export function fakes(): Fakes {
     authenticate: async (secret) => (secret === SECRET ? BOSS : null),
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', text: async () => 'plimsoll_runs 0\n' },
     readiness: async () => ({ ready: true, checks: { store: 'ok', lead: 'leading' } }),
-    parseSpec: (value) => parseRunSpecValue(value, { presets: new Map() }),
+    parseSpec: (value) => parseRunSpecValue(value, { catalogue }),
     parsePolicy: parsePolicyValue,
     hosts: () => null,
     log: null,

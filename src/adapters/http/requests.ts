@@ -1,8 +1,10 @@
 // Shapes of what comes in. Keys that are not known are refused: a misspelt filter would answer another question than was asked.
 import { z } from 'zod'
 import type { LedgerKey } from '../../domain/documents.ts'
+import { isRunId } from '../../domain/ids.ts'
 import { IDEMPOTENCY_KEY_CHARS_MAX, LABEL_CHARS_MAX, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from '../../domain/limits.ts'
 import { ROLES } from '../../domain/principal.ts'
+import { RUN_STATES } from '../../domain/run.ts'
 import { epochMs } from '../../domain/units.ts'
 
 /** An id of a run, or `project/name` with the slash encoded as %2F. */
@@ -10,15 +12,20 @@ export const runParams = z.strictObject({ run: z.string().min(1).max(200) })
 export const nodeParams = z.strictObject({ node: z.string().min(1).max(300) })
 export const tokenParams = z.strictObject({ id: z.string().min(1).max(64) })
 
-const page = {
-  limit: z.coerce.number().int().min(1).max(PAGE_ROWS_MAX).default(PAGE_ROWS_DEFAULT),
-  after: z.string().max(200).optional(),
-}
-export const pageQuery = z.strictObject(page)
+const limit = z.coerce.number().int().min(1).max(PAGE_ROWS_MAX).default(PAGE_ROWS_DEFAULT)
+const AFTER = 'must be what next of another page says'
+export const pageQuery = z.strictObject({
+  limit,
+  after: z
+    .string()
+    .regex(/^\d{1,15}$/, AFTER)
+    .optional(),
+})
 export const runsQuery = z.strictObject({
   project: z.string().max(63).optional(),
-  state: z.string().max(20).optional(),
-  ...page,
+  state: z.enum(RUN_STATES).optional(),
+  limit,
+  after: z.string().refine(isRunId, AFTER).optional(),
 })
 export const logsQuery = z.strictObject({
   worker: z.coerce.number().int().min(0).default(0),
@@ -55,7 +62,12 @@ const by = z
       .refine((keys) => keys.filter((key) => key.startsWith('label:')).length <= 1, 'can have one label'),
   )
   .transform((keys) => keys as readonly LedgerKey[])
-export const ledgerQuery = z.strictObject({ from: moment.optional(), to: moment.optional(), by })
+export const ledgerQuery = z
+  .strictObject({ from: moment.optional(), to: moment.optional(), by })
+  .refine(({ from, to }) => from === undefined || to === undefined || from < to, {
+    path: ['from'],
+    error: 'must be before to',
+  })
 
 export const tokenBody = z.strictObject({
   name: z.string().min(1).max(100),

@@ -23,7 +23,7 @@ type Case = readonly [Method, string, DocumentName, unknown?, number?]
 const ROUTES: readonly Case[] = [
   ['POST', '/runs', 'run', SPEC, 201],
   ['POST', '/plan', 'plan', SPEC],
-  ['GET', '/runs?project=demo&state=running&limit=2&after=x', 'runs'],
+  ['GET', '/runs?project=demo&state=running&limit=2&after=r0123456789abcdef', 'runs'],
   ['GET', `/runs/${run.id}`, 'show'],
   ['GET', '/runs/demo%2Fmoe', 'show'],
   ['GET', `/runs/${run.id}/statement`, 'statement'],
@@ -119,6 +119,26 @@ test('what lives is open to all, and says little', () =>
     assert.deepEqual((await app.inject('/healthz')).json(), { alive: true })
     assert.deepEqual((await app.inject('/readyz')).json(), { ready: true, checks: { store: 'ok', lead: 'leading' } })
     assert.equal((await app.inject('/openapi.json')).json<{ openapi: string }>().openapi, '3.1.0')
+  }))
+
+test('what cannot be meant is refused with its place, and never reaches the store', () =>
+  serving(async (app, fake) => {
+    const bad: [Method, string, string, unknown?][] = [
+      ['GET', '/runs?state=runing', '/state'],
+      ['GET', '/runs?after=7', '/after'],
+      ['GET', '/audit?after=zzz', '/after'],
+      ['GET', `/runs/${run.id}/events?after=9999999999999999`, '/after'],
+      ['GET', '/ledger?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z', '/from'],
+      ['GET', '/runs/%00', '/run'],
+      ['GET', '/runs?project=%00', '/project'],
+      ['POST', '/queue/pause', '/reason', { reason: 'a\0b' }],
+      ['POST', '/tokens', '/name', { name: '\0', subject: 'ada', role: 'member' }],
+    ]
+    for (const [method, path, pointer, body] of bad) {
+      const problem = await problemOf(app, call(method, `/api/v1${path}`, body), 422)
+      assert.deepEqual([problem.code, problem.errors[0]?.pointer], ['invalid', pointer], path)
+    }
+    assert.deepEqual(fake.asked, [])
   }))
 
 test('metrics are for a collector with a token that sees every project', () =>

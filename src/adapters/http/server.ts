@@ -71,6 +71,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   })
   app.decorateRequest('principal')
   app.addHook('onRequest', (request, reply) => admit(request, reply, options))
+  app.addHook('preValidation', async (request, reply) => refuseNul(request, reply))
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply))
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, problem('unknown-route', `there is no ${request.method} ${request.url.split('?')[0] ?? ''}`)),
@@ -115,6 +116,28 @@ async function admit(request: FastifyRequest, reply: FastifyReply, options: Serv
   }
   request.principal = principal
   return undefined
+}
+
+/** PostgreSQL stores any character but NUL, and nothing that a person means has one. */
+function refuseNul(request: FastifyRequest, reply: FastifyReply): FastifyReply | undefined {
+  for (const part of ['params', 'query', 'body'] as const) {
+    const pointer = pointerOfNul(request[part], '')
+    if (pointer === null) continue
+    const errors = [{ pointer, message: 'has a NUL character' }]
+    return sendProblem(reply, problem('invalid', `the ${part} of the request cannot be stored`, { errors }))
+  }
+  return undefined
+}
+
+function pointerOfNul(value: unknown, pointer: string): string | null {
+  if (typeof value === 'string') return value.includes('\0') ? pointer : null
+  if (value === null || typeof value !== 'object') return null
+  for (const [key, each] of Object.entries(value)) {
+    if (key.includes('\0')) return pointer
+    const found = pointerOfNul(each, `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`)
+    if (found !== null) return found
+  }
+  return null
 }
 
 function headers(reply: FastifyReply): void {

@@ -20,7 +20,7 @@ export type Interpreter = {
 export type Look =
   | { readonly kind: 'python'; readonly interpreter: Interpreter }
   | { readonly kind: 'too-old'; readonly version: string }
-  | { readonly kind: 'unusable'; readonly why: string }
+  | { readonly kind: 'unusable'; readonly why: string; readonly slow: boolean }
 
 const OLDEST_MINOR = 9
 export const NEWEST_MINOR = 13
@@ -29,6 +29,8 @@ export const MINORS = Array.from({ length: NEWEST_MINOR - OLDEST_MINOR + 1 }, (_
 const INSTALL_PYTHON =
   'Install Python 3.9 or newer (Debian and Ubuntu: apt-get install python3 python3-venv; Fedora: dnf install python3), ' +
   'or name one with PLIMSOLL_PYTHON.'
+
+const SLOW_PYTHON = 'See why it takes so long (try it with -c pass), or name another one with PLIMSOLL_PYTHON.'
 
 const PROBE = `
 import json, os, sys
@@ -53,7 +55,7 @@ export async function lookAt(name: string, env: Env, timeoutMs: number, signal?:
   const path = onPath(name, env)
   if (path === null) return null
   const ended = await run([path, '-c', PROBE], { env, signal, timeoutMs })
-  if (ended.timedOut) return { kind: 'unusable', why: `${path} did not answer in time` }
+  if (ended.timedOut) return { kind: 'unusable', why: `${path} did not answer in time`, slow: true }
   // A shim in front of interpreters answers so for a version that is not installed.
   if (ended.code === 127 && name.includes('.')) return null
   const said = asRecord(lastLine(ended.stdout))
@@ -61,12 +63,13 @@ export async function lookAt(name: string, env: Env, timeoutMs: number, signal?:
   const version = numbers(said?.['version'])
   const [major, minor] = version
   if (ended.code !== 0 || typeof python !== 'string' || major === undefined || minor === undefined) {
-    return { kind: 'unusable', why: `${path} does not answer like Python: ${complaint(ended)}` }
+    return { kind: 'unusable', why: `${path} does not answer like Python: ${complaint(ended)}`, slow: false }
   }
   if (major < 3 || minor < OLDEST_MINOR) {
     return { kind: 'too-old', version: version.join('.') }
   }
-  if (!isAbsolute(python)) return { kind: 'unusable', why: `${path} does not know where its interpreter is` }
+  if (!isAbsolute(python))
+    return { kind: 'unusable', why: `${path} does not know where its interpreter is`, slow: false }
   const torch = said?.['torch']
   const torchFile = said?.['torchFile']
   const interpreter = {
@@ -85,7 +88,11 @@ export function accepted(look: Look | null, name: string): Interpreter {
   if (look === null) throw new EnvironmentFault('no-python', `${name} was not found.`, INSTALL_PYTHON)
   if (look.kind === 'python') return look.interpreter
   if (look.kind === 'unusable') {
-    throw new EnvironmentFault('unusable', `${name} cannot be used: ${look.why}`, INSTALL_PYTHON)
+    throw new EnvironmentFault(
+      'unusable',
+      `${name} cannot be used: ${look.why}`,
+      look.slow ? SLOW_PYTHON : INSTALL_PYTHON,
+    )
   }
   throw new EnvironmentFault('python-too-old', `${name} is Python ${look.version}; 3.9 is needed.`, INSTALL_PYTHON)
 }

@@ -84,11 +84,14 @@ export async function prepareEnvironment(options: {
   }
 }
 
-/** A real interpreter, not a shim in front of one, within a second. */
+/** A cold disk or a busy machine keeps an interpreter for seconds; one that hangs must not keep a start for ever. */
+const FIND_MS_MAX = 10_000
+
+/** A real interpreter, not a shim in front of one. */
 export async function findPython(
   env: Record<string, string | undefined>,
 ): Promise<{ python: string; version: string }> {
-  const deadline = performance.now() + 950
+  const deadline = performance.now() + FIND_MS_MAX
   const left = (): number => Math.max(1, deadline - performance.now())
   const named = env['PLIMSOLL_PYTHON']
   if (named !== undefined && named !== '') {

@@ -1,10 +1,10 @@
 // One transaction for many independent items: lock, load, apply, save. What applying means stands in domain/apply; here are only
-// the locks and their order (leader, budgets, nodes by id, runs), which is what keeps two commits from waiting for each other.
+// the locks and their order (leader, projects, budgets, nodes by id, runs), which is what keeps two commits from waiting for each other.
 import type { Changes, Rows } from '../../domain/apply.ts'
 import { applyItem, claimKey, noChanges, reserveKey } from '../../domain/apply.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { Held } from '../../domain/holdings.ts'
-import type { BudgetId, NodeId, RunId } from '../../domain/ids.ts'
+import type { BudgetId, NodeId, ProjectName, RunId } from '../../domain/ids.ts'
 import type { CommitResult, Item, ItemResult } from '../../domain/item.ts'
 import { ITEMS_PER_COMMIT_MAX } from '../../domain/limits.ts'
 import type { Run } from '../../domain/run.ts'
@@ -50,6 +50,11 @@ async function lockRows(tx: Queryable, items: readonly Item[]): Promise<Rows> {
   for (const run of touched.newRuns) if (!runImages.has(run.id)) runImages.set(run.id, run)
   const budgetIds = [...new Set([...runImages.values()].flatMap((run) => run.budgets))]
 
+  // A policy writes its projects before its budgets: the same order here.
+  const projects = await tx.query<{ name: ProjectName; version: number }>({
+    text: 'select name, version from project where name = any($1) order by name for share',
+    values: [[...touched.projects]],
+  })
   const budgets = await tx.query<BudgetRow>({
     text: 'select * from budget where id = any($1) order by id for update',
     values: [budgetIds],
@@ -73,6 +78,7 @@ async function lockRows(tx: Queryable, items: readonly Item[]): Promise<Rows> {
   const held = await heldOfReleased(tx, items)
   return {
     runs: new Map(runs.map(runOf).map((run) => [run.id, run])),
+    projects: new Map(projects.map((project) => [project.name, project])),
     nodes: new Map(nodes.map(nodeOf).map((node) => [node.id, node])),
     claims: new Map(claims.map(claimOf).map((claim: Claim) => [claimKey(claim.node, claim.holder), claim])),
     budgets: new Map(budgets.map(budgetOf).map((budget) => [budget.id, budget])),
@@ -86,16 +92,18 @@ async function lockRows(tx: Queryable, items: readonly Item[]): Promise<Rows> {
 type Touched = {
   readonly runs: Set<RunId>
   readonly nodes: Set<NodeId>
+  readonly projects: Set<ProjectName>
   readonly newRuns: Run[]
   readonly budgets: Set<BudgetId>
 }
 
 function touchedBy(items: readonly Item[]): Touched {
-  const touched: Touched = { runs: new Set(), nodes: new Set(), newRuns: [], budgets: new Set() }
+  const touched: Touched = { runs: new Set(), nodes: new Set(), projects: new Set(), newRuns: [], budgets: new Set() }
   for (const item of items) {
     for (const expect of item.expects) {
       if (expect.kind === 'run') touched.runs.add(expect.id)
-      else touched.nodes.add(expect.id)
+      else if (expect.kind === 'node') touched.nodes.add(expect.id)
+      else touched.projects.add(expect.id)
     }
     for (const write of item.writes) {
       if (write.kind === 'run') {

@@ -10,7 +10,7 @@ export function leaderStore(database: Database): LeaderStore {
     async takeLead(holder, leaseMs, force) {
       const rows = await database.query<{ epoch: Epoch }>({
         text: `update leader set epoch = epoch + 1, holder = $1, until = clock_timestamp() + $2 * interval '1 millisecond'
-               where until < clock_timestamp() or $3 returning epoch`,
+               where until < clock_timestamp() or ($3 and holder = $1) returning epoch`,
         values: [holder, leaseMs, force],
       })
       return rows[0]?.epoch ?? null
@@ -27,6 +27,13 @@ export function leaderStore(database: Database): LeaderStore {
         text: `update leader set until = '-infinity', holder = '' where epoch = $1`,
         values: [epoch],
       })
+    },
+    async claimHome(home) {
+      const rows = await database.query<{ home: string }>({
+        text: 'update store set home = coalesce(home, $1) returning home',
+        values: [home],
+      })
+      return rows[0]?.home ?? ''
     },
     async now(): Promise<EpochMs> {
       const rows = await database.query<{ now: number }>({

@@ -48,6 +48,8 @@ export class Database {
       types: { getTypeParser: parserOf as typeof types.getTypeParser },
       connectionTimeoutMillis: 5_000,
       statement_timeout: 30_000,
+      // A server that hangs answers no timeout of its own.
+      query_timeout: 35_000,
       idle_in_transaction_session_timeout: 30_000,
       application_name: 'plimsoll',
     })
@@ -95,6 +97,14 @@ export class Database {
   }
 }
 
+/** What an operator has to mend: nothing passes by itself. */
+const REFUSED: Readonly<Record<string, string>> = {
+  '28000': 'See that the address names a user who may connect from here (pg_hba.conf).',
+  '28P01': 'See that the address has the right password.',
+  '3D000': 'Create the database, or name another one in the address.',
+  '42501': 'Grant the user the right to create tables in the database.',
+}
+
 /** Classes of SQLSTATE that say "not now", not "wrong". */
 const PASSING = /^(08|40|53|55|57)/
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOTFOUND'])
@@ -109,9 +119,14 @@ export function translate(error: unknown): unknown {
     })
   }
   const lost =
-    /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error/.test(
+    /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error/.test(
       error.message,
     )
+  const refused = REFUSED[code]
+  if (refused !== undefined) {
+    const message = `PostgreSQL refuses: ${error.message}`
+    return new Fault('store-refused', message, { retryable: false, whatToDo: refused, cause: error })
+  }
   if (UNREACHABLE.has(code) || PASSING.test(code) || lost) {
     return new Fault('store-unavailable', `PostgreSQL does not answer: ${error.message}`, {
       retryable: true,

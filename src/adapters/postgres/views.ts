@@ -20,9 +20,9 @@ export function viewStore(database: Database): ViewStore {
                  union all
                  select id, image, version, project, state from run_ended
                ) runs
-               where ($1::text is null or project = $1) and ($2::text is null or state = $2) and ($3::text is null or id < $3)
+               where ($1::text[] is null or project = any($1)) and ($2::text is null or state = $2) and ($3::text is null or id < $3)
                order by id desc limit $4`,
-        values: [filter.project, filter.state, before, limit],
+        values: [filter.projects, filter.state, before, limit],
       })
       return rows.map(runOf)
     },

@@ -5,12 +5,12 @@ import { dirname, resolve } from 'node:path'
 import { formatProblems } from '../../contract/problems.ts'
 import { parseRunSpec } from '../../contract/run-spec.ts'
 import type { RunSpec } from '../../domain/spec.ts'
-import { presets } from '../parts/files.ts'
+import { catalogue } from '../parts/files.ts'
 import { CliError, EXIT } from './exit.ts'
 import { readText } from './read-text.ts'
 
 export function readSpec(file: string, set: readonly string[]): RunSpec {
-  const parsed = parseRunSpec(readText(file), { file, set, presets: presets() })
+  const parsed = parseRunSpec(readText(file), { file, set, catalogue: catalogue() })
   if (!parsed.ok) throw new CliError(EXIT.usage, `${formatProblems(file, parsed.problems)}\nnothing was submitted`)
   const workdir = resolve(dirname(file), parsed.spec.workdir ?? '.')
   if (statSync(workdir, { throwIfNoEntry: false })?.isDirectory() !== true)

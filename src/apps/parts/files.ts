@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Catalogue } from '../../contract/catalogue.ts'
 import { parseGpus, parsePresets } from '../../contract/catalogue.ts'
 import type { Config } from '../../contract/config.ts'
 import { parseConfig } from '../../contract/config.ts'
@@ -9,7 +10,7 @@ import { parsePolicy } from '../../contract/policy.ts'
 import { formatProblems } from '../../contract/problems.ts'
 import { parseRunSpec } from '../../contract/run-spec.ts'
 import type { Policy } from '../../domain/policy.ts'
-import type { ModelSize, RunSpec } from '../../domain/spec.ts'
+import type { RunSpec } from '../../domain/spec.ts'
 
 export const projectRoot = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -21,7 +22,7 @@ export type Files = {
   readonly config: Config
   readonly policy: Policy
   readonly policyDocument: unknown
-  readonly presets: ReadonlyMap<string, ModelSize>
+  readonly catalogue: Catalogue
   /** Peak dense TFLOP/s in BF16 by GPU model. */
   readonly peaks: ReadonlyMap<string, number | null>
 }
@@ -44,16 +45,22 @@ export function readSettings(home: string): Files {
     config: config.config,
     policy: policy.policy,
     policyDocument: policy.document,
-    presets: presets(),
-    peaks: new Map(parseGpus(read('config', 'catalogue', 'gpus.json')).map((gpu) => [gpu.id, gpu.peakBf16Tflops])),
+    catalogue: catalogue(),
+    peaks: new Map(gpuModels().map((gpu) => [gpu.id, gpu.peakBf16Tflops])),
   }
 }
 
-export const presets = (): ReadonlyMap<string, ModelSize> => parsePresets(read('config', 'catalogue', 'models.json'))
+const gpuModels = () => parseGpus(read('config', 'catalogue', 'gpus.json'))
+
+/** What a spec may name. */
+export const catalogue = (): Catalogue => ({
+  presets: parsePresets(read('config', 'catalogue', 'models.json')),
+  gpus: new Set(gpuModels().map((gpu) => gpu.id)),
+})
 
 /** A spec from a file; its folder is the working directory where it names none. */
 export function readSpec(path: string, set: readonly string[] = []): RunSpec {
-  const parsed = parseRunSpec(readFileSync(path, 'utf8'), { file: path, set, presets: presets() })
+  const parsed = parseRunSpec(readFileSync(path, 'utf8'), { file: path, set, catalogue: catalogue() })
   if (!parsed.ok) throw new FileProblem(formatProblems(path, parsed.problems))
   return { ...parsed.spec, workdir: resolve(dirname(path), parsed.spec.workdir ?? '.') }
 }

@@ -23,6 +23,7 @@ import { epochMs } from '../../domain/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { Doorbell, LoopName } from '../../ports/doorbell.ts'
+import { Fault } from '../../ports/fault.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Store } from '../../ports/store.ts'
@@ -37,8 +38,8 @@ export type ServiceOptions = {
   readonly timersMs: Readonly<Record<LoopName, number>>
   readonly defaultCluster: ClusterName
   readonly peaks: ReadonlyMap<string, number | null>
-  /** Who leads; the caller has the lock of the home, so whoever led from it before is dead. */
-  readonly holder: string
+  /** The identity of the home, whose lock the caller has: whoever led from it before is dead. */
+  readonly home: string
   readonly log: Log
   readonly clusters: (clock: Clock) => Promise<readonly (Cluster & { close(): Promise<void> })[]>
   readonly prepare: (store: Store, clock: Clock) => Promise<void>
@@ -56,17 +57,38 @@ export type Service = {
 }
 
 export async function startService(options: ServiceOptions): Promise<Service> {
+  const ends: End[] = []
+  try {
+    return await start(options, ends)
+  } catch (error) {
+    // What was started keeps the process alive, and a leader that does nothing would keep others from leading.
+    await endAll(ends)
+    throw error
+  }
+}
+
+type End = () => Promise<void> | void
+
+/** The other way round than they were started. */
+async function endAll(ends: readonly End[]): Promise<void> {
+  for (const end of ends.toReversed()) await end()
+}
+
+async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
   const { log } = options
   const database = new Database(options.connection, options.poolMax, (error) =>
     log.warn({ error: error.message }, 'a connection to PostgreSQL broke'),
   )
+  ends.push(() => database.end())
   const applied = await migrate(database)
   if (applied.length > 0) log.info({ applied }, 'the schema was brought up to date')
   const clock = new BootClock()
   const store = postgresStore(database, clock, { blindAfterMs: options.settings.durations.blindAfterMs })
+  await refuseStranger(store, options.home)
   clock.setBase(await store.now(), bootMs())
   await options.prepare(store, clock)
   const clusters = await options.clusters(clock)
+  for (const cluster of clusters) ends.push(() => cluster.close())
   // The bell exists before the loops that it rings for.
   let bell: Doorbell = { ring: () => {} }
   const control: Control = {
@@ -80,7 +102,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     health: new Map(),
     lead: { epoch: null, until: epochMs(0) },
   }
-  const stopLeading = await startLeading(control, clock, options)
+  ends.push(await startLeading(control, clock, options))
   const every = options.timersMs
   const metrics = createMetrics()
   const looks = await startLooks({
@@ -100,8 +122,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       account: { everyMs: every.account, run: () => metrics.turn('account', () => accountTurn(control)) },
     },
   })
+  ends.push(() => looks.close())
   bell = looks
-  const unwatch = clusters.map((cluster) => cluster.watch(() => bell.ring('observe')))
+  for (const cluster of clusters) ends.push(cluster.watch(() => bell.ring('observe')))
   for (const loop of ['observe', 'place', 'launch', 'account'] as const) bell.ring(loop)
   const context: RequestContext = { control, defaultCluster: options.defaultCluster, peaks: options.peaks, secrets }
   return {
@@ -111,14 +134,20 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     metrics,
     requests: requestsOf(context),
     views: viewsOf(context),
-    async stop() {
-      for (const end of unwatch) end()
-      await looks.close()
-      await stopLeading()
-      for (const cluster of clusters) await cluster.close()
-      await database.end()
-    },
+    stop: () => endAll(ends),
   }
+}
+
+/** The books of a database are about the processes of one home: another one does not see them, and would call them gone. */
+async function refuseStranger(store: Store, home: string): Promise<void> {
+  const owner = await store.claimHome(home)
+  if (owner === home) return
+  throw new Fault('store-refused', `this database belongs to another home (its file id says ${owner})`, {
+    retryable: false,
+    whatToDo:
+      'Use that home, or another database. Where that home is gone for good with all that it started, run ' +
+      'update store set home = null in the database.',
+  })
 }
 
 /** Takes the lead at once where the home's lock proves that the last holder is dead, and keeps it. */
@@ -127,7 +156,7 @@ async function startLeading(control: Control, clock: BootClock, options: Service
   let first = true
   const step = async (): Promise<void> => {
     try {
-      await keepLead(control, { holder: options.holder, force: first, rebase })
+      await keepLead(control, { holder: options.home, force: first, rebase })
       first = false
     } catch (error) {
       control.log.warn({ error: String(error) }, 'the lead could not be renewed')

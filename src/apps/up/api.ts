@@ -38,7 +38,7 @@ export async function startApi(
         checks: { store, lead: service.control.lead.epoch === null ? 'standing by' : 'leading' },
       }
     },
-    parseSpec: (value) => parseRunSpecValue(value, { presets: files.presets }),
+    parseSpec: (value) => parseRunSpecValue(value, { catalogue: files.catalogue }),
     parsePolicy: parsePolicyValue,
     hosts: () => hosts,
     log: logger,

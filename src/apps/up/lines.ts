@@ -9,7 +9,7 @@ export function liveLine(show: ShowDocument, condition: NodeSeen['condition']): 
   if (show.state === 'queued') {
     const live =
       show.reason === 'preparing-environment' && condition.kind === 'not-ready' ? condition.message : show.message
-    return `queued (${show.reason ?? 'not looked at yet'}) ${live ?? ''}`
+    return show.reason === null ? `queued, ${live ?? 'not looked at yet'}` : `queued (${show.reason}) ${live ?? ''}`
   }
   const { progress } = show
   const spent = `${hours(progress.heldGpuMs)} GPU-h, ${money(progress.money)}`

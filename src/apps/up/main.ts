@@ -5,10 +5,13 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { EnvironmentFault } from '../../adapters/local/environment.ts'
 import { PostgresFault, startEmbeddedPostgres } from '../../adapters/postgres/embedded.ts'
+import type { Connection } from '../../adapters/postgres/pool.ts'
 import { HomeFault, takeHomeLock } from '../../adapters/system/home-lock.ts'
 import { createLog } from '../../adapters/system/log.ts'
 import type { Principal } from '../../domain/principal.ts'
+import { counted } from '../../domain/words.ts'
 import { Fault } from '../../ports/fault.ts'
+import { QueueFault } from '../../adapters/bullmq/looks.ts'
 import { readSettings } from '../parts/files.ts'
 import type { Service } from '../parts/service.ts'
 import { startApi } from './api.ts'
@@ -37,16 +40,25 @@ export async function runUp(options: UpOptions): Promise<number> {
       say(error.message)
       return error.code
     }
-    if (error instanceof PostgresFault || error instanceof EnvironmentFault || error instanceof HomeFault) {
-      say(`${error.message}${'whatToDo' in error ? `\n  ${error.whatToDo}` : ''}`)
+    if (STARTS.some((fault) => error instanceof fault) && error instanceof Error) {
+      say(`${error.message}${'whatToDo' in error ? `\n  ${String(error.whatToDo)}` : ''}`)
       return 1
     }
     if (error instanceof Fault) {
-      say(error.message)
+      say(`${error.message}${error.whatToDo === null ? '' : `\n  ${error.whatToDo}`}`)
       return 1
     }
     throw error
   }
+}
+
+/** What may be wrong with the outside at a start: each says what to do. */
+const STARTS = [PostgresFault, EnvironmentFault, HomeFault, QueueFault] as const
+
+function externalConnection(url: string): Connection {
+  if (!/^postgres(?:ql)?:\/\//.test(url))
+    throw new Exit(2, '--database is no address of PostgreSQL: write postgres://user@host:5432/database')
+  return { connectionString: url }
 }
 
 async function up(options: UpOptions): Promise<number> {
@@ -69,7 +81,8 @@ async function up(options: UpOptions): Promise<number> {
     if ((statSync(home).mode & 0o077) !== 0)
       say(`others can enter ${home}, which holds logs and checkpoints: chmod 700 ${home}`)
     const interpreter = await findInterpreter()
-    let postgres = options.database === null ? await startEmbeddedPostgres({ home, log: toLog }) : null
+    const external = options.database ?? files.config.database.url
+    let postgres = external === null ? await startEmbeddedPostgres({ home, log: toLog }) : null
     if (postgres?.adopted === true) say('PostgreSQL was still running and is used again')
     const demo = options.demo ? new Demonstration() : null
     let service: Service | null = null
@@ -78,7 +91,7 @@ async function up(options: UpOptions): Promise<number> {
         home,
         files,
         log: logs.log,
-        connection: postgres?.connection ?? { connectionString: options.database ?? '' },
+        connection: postgres?.connection ?? externalConnection(external ?? ''),
         clusters: async (clock) => [
           await localCluster({ home, clock, config: files.config, python: interpreter, demo, log: toLog }),
         ],
@@ -123,7 +136,7 @@ async function serve(
     await ending.asked
   }
   if (options.stopRuns) await stopRuns(service, who)
-  else await listRuns(service, who)
+  else await listRuns(service)
   return 0
 }
 
@@ -146,18 +159,26 @@ async function stopRuns(service: Service, who: Principal): Promise<void> {
   }
 }
 
+/** Whoever asks to end waits so long for PostgreSQL. */
+const LIST_MS = 3_000
+
 /** Runs go on under their supervisors; whoever ends the control plane is told so. */
-async function listRuns(service: Service, who: Principal): Promise<void> {
-  const world = await service.store.world(service.control.health)
-  if (world.attempts.size === 0) return
-  say(`${world.attempts.size} runs go on without the control plane, within what was reserved for them:`)
-  for (const attempt of world.attempts.values()) {
-    const run = world.runs.get(attempt.run)
+async function listRuns(service: Service): Promise<void> {
+  const world = await patient(() => service.store.world(service.control.health), LIST_MS).catch((error: unknown) => {
+    if (!(error instanceof Fault)) throw error
+    say('which runs go on cannot be said while PostgreSQL does not answer; their supervisors keep what was reserved.')
+    return null
+  })
+  if (world !== null && world.attempts.size === 0) return
+  if (world !== null) {
+    const runs = counted(world.attempts.size, 'run')
+    say(`${runs} ${world.attempts.size === 1 ? 'goes' : 'go'} on without the control plane, within what was reserved:`)
+  }
+  for (const attempt of world?.attempts.values() ?? []) {
+    const run = world?.runs.get(attempt.run)
     say(`  ${run?.project}/${run?.name} (${attempt.run}): ${run?.state.kind}`)
   }
-  say(
-    `the next plimsoll up finds them; plimsoll up --stop-runs and Ctrl-C stops them (asked by ${who.kind === 'user' ? who.name : ''})`,
-  )
+  say('the next plimsoll up finds them; plimsoll up --stop-runs followed by Ctrl-C stops them')
 }
 
 /** Ctrl-C, SIGTERM: the first asks, the second one does not wait. */

@@ -1,3 +1,4 @@
+import { homeId } from '../../adapters/system/home-id.ts'
 import type { Connection } from '../../adapters/postgres/pool.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
@@ -23,7 +24,7 @@ export async function startAll(options: {
     timersMs: files.config.loops,
     defaultCluster: files.policy.defaultCluster,
     peaks: files.peaks,
-    holder: `home:${home}`,
+    home: homeId(home),
     log: options.log,
     clusters: options.clusters,
     prepare: (store, clock) => seedPolicy(store, clock, files),

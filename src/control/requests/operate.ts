@@ -155,6 +155,13 @@ export async function createToken(
   const refusal = mayNot(who, 'token.create', null)
   if (refusal !== null) return refusal
   const { store, clock } = context.control
+  if (token.project !== null) {
+    const { projects } = await store.shares()
+    if (!projects.has(token.project as ProjectName)) {
+      const known = [...projects.keys()].join(', ')
+      return refused('unknown-project', `there is no project ${token.project}`, `use one of ${known}`, '/project')
+    }
+  }
   const { id, secret, hash } = context.secrets.create()
   const now = clock.now()
   const stored: StoredToken = {

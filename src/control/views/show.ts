@@ -11,10 +11,16 @@ import { documentOf } from './run-document.ts'
 export async function showOf(control: Control, run: Run): Promise<ShowDocument> {
   const { attempts, claims, newest } = await control.store.attemptsOf(run.id)
   const specs = await control.store.specs([run.id])
+  const progress = await progressOf(control, run)
+  const documents = attempts.map((attempt) => attemptDocument(attempt, claims, newest))
+  // The books of the living attempt may not have a posted cell yet; its newest step is known all the same.
+  const living = documents.at(-1)
+  const last =
+    living === undefined || living.state === 'ended' ? [] : [{ ...living, lastStep: progress.step ?? living.lastStep }]
   return {
     ...documentOf(run),
-    attempts: attempts.map((attempt) => attemptDocument(attempt, claims, newest)),
-    progress: await progressOf(control, run),
+    attempts: [...documents.slice(0, documents.length - last.length), ...last],
+    progress,
     findings: [],
     spec: specs.get(run.id) ?? null,
   }

@@ -40,11 +40,14 @@ export function viewsOf(context: RequestContext): Views {
     async runs(who, filter, page) {
       const visible = visibleProjects(who, 'run.read')
       const limit = Math.min(page.limit, PAGE_ROWS_MAX)
-      const runs = await store.runsPage(filter, limit + 1, page.after)
+      // Filtered before the page is cut: nobody learns from a cursor that others have runs.
+      const asked = filter.project === null ? null : [filter.project]
+      const projects = visible === 'all' ? asked : (asked ?? [...visible]).filter((each) => visible.has(each))
+      const runs = await store.runsPage({ projects, state: filter.state }, limit + 1, page.after)
       const shown = runs.slice(0, limit)
       const next = runs.length > limit ? (shown.at(-1)?.id ?? null) : null
       return accepted({
-        runs: shown.filter((run) => visible === 'all' || visible.has(run.project)).map(documentOf),
+        runs: shown.map(documentOf),
         next,
       })
     },
@@ -119,6 +122,8 @@ export function viewsOf(context: RequestContext): Views {
       const visible = visibleProjects(who, 'ledger.read')
       if (visible !== 'all' && visible.size === 0)
         return mayNot(who, 'ledger.read', null) ?? refused('not-allowed', 'no project of yours')
+      if (window.from !== null && window.from >= control.clock.now())
+        return refused('invalid', 'from is in the future', 'the books end now', '/from')
       return accepted(
         await ledgerOf(control, window, visible === 'all' ? by : [...new Set([...by, 'project' as const])], visible),
       )

@@ -60,6 +60,45 @@ void test('an inventory is raised and never lowered by what is seen', () => {
   assert.equal(look(nodeOf('a'), factOf('a', { slots: 0, foreign: 1 }), 1)?.node.inventory, 8)
 })
 
+void test('a machine with other GPUs is another incarnation, once nothing of it is held', () => {
+  const declared = nodeOf('a', { declared: true, gpuModel: 'declared' })
+  const fact = factOf('a', { slots: 2 })
+  const free = decideNodes(worldOf({ nodes: [declared] }), CLUSTER, [fact], t(5), DEFAULT_DURATIONS)[0]?.writes ?? []
+  assert.deepEqual(
+    free.map((write) => write.kind === 'node' && [write.node.incarnation, write.node.inventory, write.node.deletedAt]),
+    [
+      [1, 8, t(5)],
+      [2, 2, null],
+    ],
+  )
+  const { attempt, claims } = attemptOf(runOf(1), 1, [{ node: 'a', slots: [0] }])
+  const held = worldOf({ nodes: [declared], attempts: [attempt], claims })
+  const write = decideNodes(held, CLUSTER, [fact], t(5), DEFAULT_DURATIONS)[0]?.writes[0]
+  assert.ok(write?.kind === 'node' && write.node.condition.kind === 'not-ready' && write.node.inventory === 8)
+  assert.match(write.node.condition.message, /has 2 h100 now/)
+})
+
+void test('GPUs that are gone do not become declared slots by themselves', () => {
+  const fact = factOf('a', { declared: true, gpuModel: 'declared' })
+  const first = look(nodeOf('a'), fact, 5)
+  assert.ok(first?.node.condition.kind === 'not-ready' && !first.node.declared)
+  assert.match(first.node.condition.message, /nodes forget a/)
+  assert.equal(look(first.node, fact, 6), null)
+  assert.equal(look(first.node, factOf('a'), 7)?.node.condition.kind, 'ready', 'the driver is back')
+})
+
+void test('declared slots follow the setting, also down, once none beyond it is held', () => {
+  const node = nodeOf('a', { declared: true })
+  const fact = factOf('a', { declared: true, slots: 2 })
+  const lowered = (slots: number[]) => {
+    const { attempt, claims } = attemptOf(runOf(1), 1, [{ node: 'a', slots }])
+    const world = worldOf({ nodes: [node], attempts: [attempt], claims })
+    const write = decideNodes(world, CLUSTER, [fact], t(1), DEFAULT_DURATIONS)[0]?.writes[0]
+    return write?.kind === 'node' ? write.node.inventory : null
+  }
+  assert.deepEqual([lowered([0, 1]), lowered([2])], [2, null])
+})
+
 void test('the progress of a preparation is no change of the node, its end is', () => {
   const preparing = (message: string): NodeFact['condition'] => ({
     kind: 'not-ready',

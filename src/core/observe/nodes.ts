@@ -3,11 +3,11 @@
 import type { Attempt } from '../../domain/attempt.ts'
 import type { ClusterName, NodeId } from '../../domain/ids.ts'
 import { nodeIdOf } from '../../domain/ids.ts'
-import type { Item, Write } from '../../domain/item.ts'
+import type { Expect, Item, Write } from '../../domain/item.ts'
 import type { Node, NodeCondition } from '../../domain/node.ts'
 import type { Durations } from '../../domain/settings.ts'
 import type { EpochMs } from '../../domain/units.ts'
-import { gpuMs, plusMs } from '../../domain/units.ts'
+import { gpuMs, later, plusMs } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
 import { endAttempt, paidGpuMs } from './ending.ts'
 
@@ -35,7 +35,9 @@ export function decideNodes(
     const item =
       node === undefined || node.deletedAt !== null
         ? registration(cluster, fact, observedAt, node ?? null)
-        : update(world, node, fact, observedAt, durations)
+        : isOtherMachine(node, fact)
+          ? replacement(world, node, fact, observedAt, durations)
+          : update(world, node, fact, observedAt, durations)
     if (item !== null) items.push(item)
   }
   return items
@@ -80,9 +82,7 @@ function update(world: World, node: Node, fact: NodeFact, at: EpochMs, durations
   const stillOurs = node.condition.kind === 'lost' && world.claims.some((claim) => claim.node === node.id)
   const image: Node = {
     ...node,
-    gpuModel: fact.gpuModel,
-    declared: fact.declared,
-    inventory: Math.max(node.inventory, fact.slots),
+    inventory: inventoryOf(world, node, fact),
     condition: stillOurs ? node.condition : fact.condition,
     foreign: fact.foreign,
     lastObserved: at > node.lastObserved ? at : node.lastObserved,
@@ -100,6 +100,47 @@ function update(world: World, node: Node, fact: NodeFact, at: EpochMs, durations
     expects: [{ kind: 'node', id: node.id, version: node.version }],
     writes: [{ kind: 'node', node: image, heartbeat: true }],
   }
+}
+
+/** Its GPUs are of another model, or devices where slots were declared: neither its slots nor its price are what they were. */
+const isOtherMachine = (node: Node, fact: NodeFact): boolean =>
+  node.gpuModel !== fact.gpuModel || node.declared !== fact.declared
+
+/**
+ * Registered anew, once nothing of it is held. Devices that became declared slots are not replaced by themselves: more likely their driver
+ * is gone, and a run that was meant for GPUs would start without one.
+ */
+function replacement(world: World, node: Node, fact: NodeFact, at: EpochMs, durations: Durations): Item | null {
+  const gone = fact.declared && !node.declared
+  const held = world.claims.some((claim) => claim.node === node.id)
+  const expects: Expect[] = [{ kind: 'node', id: node.id, version: node.version }]
+  if (!gone && !held) {
+    const ended: Write = { kind: 'node', node: { ...node, deletedAt: at }, heartbeat: false }
+    const { writes } = registration(node.cluster, fact, later(at, node.bookedTo), node)
+    return { about: `replace ${node.id}`, expects, writes: [ended, ...writes] }
+  }
+  const was = `${node.inventory} ${node.declared ? 'declared slots' : node.gpuModel}`
+  const message = gone
+    ? `it had ${was}, and none is found now: see that their driver works, or plimsoll nodes forget ${node.name} to go on without`
+    : `it had ${was}, and has ${fact.slots} ${fact.gpuModel} now: it is registered anew once no run holds slots of it`
+  const image: Node = {
+    ...node,
+    condition: { kind: 'not-ready', reason: 'nodes-not-ready', message },
+    lastObserved: later(at, node.lastObserved),
+  }
+  if (sameNode(node, image) && at - node.lastObserved < durations.persistMs) return null
+  return {
+    about: `update ${node.id}`,
+    expects,
+    writes: [{ kind: 'node', node: image, heartbeat: sameNode(node, image) }],
+  }
+}
+
+/** Raised by what is seen and never lowered by it, but where slots are declared: a setting is an operator's word, once none beyond it is held. */
+function inventoryOf(world: World, node: Node, fact: NodeFact): number {
+  if (fact.slots >= node.inventory || !fact.declared || !node.declared) return Math.max(node.inventory, fact.slots)
+  const held = world.claims.some((claim) => claim.node === node.id && claim.slots.some((slot) => slot >= fact.slots))
+  return held ? node.inventory : fact.slots
 }
 
 function sameNode(a: Node, b: Node): boolean {

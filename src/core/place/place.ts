@@ -241,6 +241,12 @@ function commitPlacement(
       id,
       version: world.nodes.get(id)?.version ?? -1,
     })),
+    // A quota that was lowered since counts.
+    ...lineage(world.projects, run.project).map(({ name, version }): Expect => ({
+      kind: 'project',
+      id: name,
+      version,
+    })),
   ]
   return { item: { about: `place ${attempt.id}`, expects, writes }, attempt }
 }

@@ -39,6 +39,7 @@ function rowsOf(tables: Tables, items: readonly Item[]): Rows {
   return {
     runs: live,
     nodes: new Map(tables.nodes),
+    projects: tables.projects,
     claims: new Map(livingClaims(tables).map((claim: Claim) => [claimKey(claim.node, claim.holder), claim])),
     budgets: new Map(tables.budgets),
     reserves: new Map(tables.reserves),

@@ -54,6 +54,7 @@ export class Ledger<Row> {
 
 export type Tables = {
   leader: { epoch: number; holder: string; until: number }
+  home: string | null
   queue: { paused: boolean; reason: string }
   readonly projects: Map<ProjectName, Project>
   readonly budgets: Map<BudgetId, Budget>
@@ -93,6 +94,7 @@ export type Tables = {
 
 export const emptyTables = (): Tables => ({
   leader: { epoch: 0, holder: '', until: -Infinity },
+  home: null,
   queue: { paused: false, reason: '' },
   projects: new Map(),
   budgets: new Map(),

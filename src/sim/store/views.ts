@@ -15,7 +15,7 @@ export function viewStore(tables: Tables): ViewStore {
       return [...tables.runs.values()]
         .filter(
           (run) =>
-            (filter.project === null || run.project === filter.project) &&
+            (filter.projects === null || filter.projects.includes(run.project)) &&
             (filter.state === null || run.state.kind === filter.state) &&
             (before === null || run.id < before),
         )
