@@ -2,6 +2,7 @@
 // simulator proves nothing.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { logSource } from '../../src/domain/fact.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import type { Run } from '../../src/domain/run.ts'
 import { CELL_MS, epochMs } from '../../src/domain/units.ts'
@@ -357,6 +358,55 @@ for (const [name, open] of [
       assert.equal((await booksOf(store, attempt.id)).books.dirtyFrom, null, 'this time nothing came in')
       await assert.rejects(bench.tamper('posting'))
     })
+
+    check(
+      'silence that was not known when a cell was posted reopens it once it is, and a word of another source does not hide a mark',
+      async (bench) => {
+        const { store, clock } = bench
+        await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+        const epoch = (await store.takeLead('a', 10_000, true)) ?? 0
+        const at = await read(store, runOf(1), ['n1'])
+        const { attempt, item } = placing(at.run, at.nodes, 0)
+        await store.commit(epoch, [item])
+        const worker = attempt.placement.workers[0]?.id
+        assert.ok(worker !== undefined)
+        clock.set(T0 + 3 * CELL_MS)
+        await store.commit(epoch, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+        const first = appendOf(worker, attempt.id, 0, 'a line\n', [
+          factOf(worker, attempt.id, 1, T0 + 1_000, stepAt(1)),
+        ])
+        await store.appendLogs([first])
+        const post = async (revisions: Parameters<typeof store.writeBooks>[1]['revisions'], cell: number) => {
+          const { books } = await booksOf(store, attempt.id)
+          const posted = { ...postedTo(books, cell), source: logSource(worker), dirtyFrom: null, closed: true }
+          assert.ok(await store.writeBooks(epoch, { revisions, books: posted, reopen: [] }))
+          return (await booksOf(store, attempt.id)).books.dirtyFrom
+        }
+        const next = CELL0 + CELL_MS
+        await post([revisionOf(attempt.id, CELL0, 1, { unknown: 600_000 })], CELL0)
+        const quiet = { ...first, fromOffset: first.nextOffset, bytes: new Uint8Array(), facts: [], lastLineAt: null }
+        await store.appendLogs([{ ...quiet, observedTo: epochMs(T0 + 2 * CELL_MS) }])
+        const reopened = (await booksOf(store, attempt.id)).books
+        assert.deepEqual([reopened.dirtyFrom, reopened.closed], [CELL0, false])
+        await post([revisionOf(attempt.id, next, 1, { unknown: 600_000 })], next)
+        await store.appendLogs([{ ...quiet, observedTo: epochMs(T0 + 2 * CELL_MS + 9) }])
+        assert.equal((await booksOf(store, attempt.id)).books.dirtyFrom, null, 'what is not posted needs no reopening')
+        const far = T0 + 2 * CELL_MS
+        const stranger = { ...factOf(worker, attempt.id, 1, far + 1_000, stepAt(2)), source: 'log:another' }
+        await store.appendLogs([appendOf(worker, attempt.id, quiet.nextOffset, 'x\n', [stranger])])
+        await post([], next)
+        await store.appendLogs([
+          appendOf(worker, attempt.id, quiet.nextOffset + 2, 'y\n', [
+            factOf(worker, attempt.id, 2, far + 2_000, stepAt(2)),
+          ]),
+        ])
+        assert.equal(
+          (await booksOf(store, attempt.id)).books.dirtyFrom,
+          CELL0,
+          'the mark covers back into what is posted',
+        )
+      },
+    )
 
     check('books and audit are only added to', async (bench) => {
       const { store, clock } = bench

@@ -1,7 +1,7 @@
 // Logs and the facts in them: one transaction for a chunk, its facts, the cursor, and the cells that the facts may change. Ingest
 // writes facts, never the state of a run, and needs no leader: the cursor is the compare-and-set.
 import type { AttemptId, ClusterName, WorkerId } from '../../domain/ids.ts'
-import type { Cell } from '../../domain/units.ts'
+import type { Cell, EpochMs } from '../../domain/units.ts'
 import { CELL_MS, cellOf } from '../../domain/units.ts'
 import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -21,7 +21,9 @@ export function ingestStore(database: Database, clock: Clock): IngestStore {
     async appendLogs(appends) {
       if (appends.length === 0) return
       await database.transaction('write', async (tx) => {
+        const silent = await silentBefore(tx, appends)
         const won = await moveCursors(tx, appends)
+        await reopenSilent(tx, won, silent)
         await saveChunks(tx, won, clock.now())
         await saveFacts(tx, won)
       })
@@ -61,6 +63,38 @@ async function moveCursors(tx: Queryable, appends: readonly LogAppend[]): Promis
   })
   const names = new Set(moved.map((row) => row.worker))
   return appends.filter((append) => names.has(append.worker))
+}
+
+/** Up to where each log was known, as cells; of those that this append makes known further. */
+async function silentBefore(tx: Queryable, appends: readonly LogAppend[]): Promise<Map<WorkerId, Cell | null>> {
+  const rows = await tx.query<{ worker: WorkerId; observed_to: EpochMs | null }>({
+    text: `select c.worker, c.observed_to from log_cursor c join unnest($1::text[], $2::bigint[]) as n(worker, observed) on c.worker = n.worker
+           where n.observed is not null and (c.observed_to is null or c.observed_to < n.observed)`,
+    values: columns(appends, (each) => [each.worker, each.observedTo]),
+  })
+  return new Map(rows.map((row) => [row.worker, row.observed_to === null ? null : cellOf(row.observed_to)]))
+}
+
+/** Cells that were posted while nobody read the log had its silence as unknown: now it is known to be silence. */
+async function reopenSilent(
+  tx: Queryable,
+  won: readonly LogAppend[],
+  silent: ReadonlyMap<WorkerId, Cell | null>,
+): Promise<void> {
+  const known = won.filter((append) => silent.has(append.worker))
+  if (known.length === 0) return
+  await tx.query({
+    text: `with silent as (
+             select n.attempt, min(coalesce(n.cell, (select min(s.cell) from cell_summary s where s.attempt = n.attempt))) as cell
+             from unnest($1::text[], $2::bigint[]) as n(attempt, cell) group by n.attempt
+           ), locked as (
+             select b.attempt, silent.cell from attempt_books b join silent on silent.attempt = b.attempt
+             where b.posted_to >= silent.cell order by b.attempt for update of b
+           )
+           update attempt_books b set closed = false, heard = b.heard + 1, dirty_from = least(b.dirty_from, locked.cell)
+           from locked where b.attempt = locked.attempt`,
+    values: columns(known, (each) => [each.attempt, silent.get(each.worker) ?? null]),
+  })
 }
 
 async function saveChunks(tx: Queryable, appends: readonly LogAppend[], now: number): Promise<void> {
@@ -106,7 +140,7 @@ async function saveFacts(tx: Queryable, appends: readonly LogAppend[]): Promise<
            from unnest($1::text[], $2::bigint[]) as n(attempt, cell)
            where b.attempt = n.attempt and b.posted_to is not null
              and (n.cell < b.posted_to + $3 or not exists (
-               select 1 from fact f where f.attempt = n.attempt and f.at >= b.posted_to + $3 and f.body->>'kind' = 'step'))`,
+               select 1 from fact f where f.attempt = n.attempt and f.at >= b.posted_to + $3 and f.body->>'kind' = 'step' and f.source = b.source))`,
     values: [...columns([...earliest], ([attempt, cell]) => [attempt, cell]), CELL_MS],
   })
   await tx.query({

@@ -33,7 +33,7 @@ export async function whyOf(control: Control, run: Run): Promise<WhyDocument> {
     reason: waiting.reason,
     message: progress ?? waiting.message,
     position: candidates.findIndex((candidate) => candidate.run === run.id) + 1,
-    counterfactual: counterfactual(world, run.id, settings)?.text ?? null,
+    counterfactual: counterfactual(world, run.id, candidatesOf, settings)?.text ?? null,
   }
 }
 

@@ -37,6 +37,7 @@ type Given = {
   readonly claims?: readonly Partial<Claim>[]
   readonly seen: readonly (Partial<Omit<WorkerFact, 'worker'>> | null)[]
   readonly nodes?: readonly string[]
+  readonly lastObserved?: number
   readonly at?: number
   readonly tails?: readonly string[]
   readonly others?: readonly Node[]
@@ -54,6 +55,7 @@ function observe({
   claims: overClaims = [],
   seen,
   nodes = ['a', 'b'],
+  lastObserved,
   at = 100_000,
   tails = [],
   others = [],
@@ -72,7 +74,7 @@ function observe({
   }
   const world = worldOf(
     {
-      nodes: [...['a', 'b'].map((name) => nodeOf(name, { lastObserved: t(at) })), ...others],
+      nodes: [...['a', 'b'].map((name) => nodeOf(name, { lastObserved: t(lastObserved ?? at) })), ...others],
       runs: [run],
       attempts: [attempt],
       claims: claims.map((claim, index) => ({ ...claim, ...overClaims[index] })),
@@ -350,6 +352,20 @@ void test('a worker that was seen and is missing is gone only when this look saw
     [['gone', t(100_000)]],
   )
   assert.equal(seen?.attempt?.state.kind, 'stopping')
+})
+
+void test('an end that nobody saw was when its node was last observed, whoever says that it is gone', () => {
+  const gone = { kind: 'gone', code: 0, signal: null, cause: 'unknown', message: null } as const
+  const seen = observe({
+    attempt: { state: RUNNING, startedAt: t(1_000) },
+    claims: [BOUND, BOUND],
+    seen: [{ end: { at: null, exit: gone } }, { startedAt: t(1_000) }],
+    lastObserved: 40_000,
+  })
+  assert.deepEqual(
+    seen?.claims.map((claim) => claim.endedAt),
+    [t(40_000)],
+  )
 })
 
 void test('an empty list of a cluster that saw no node ends nothing', () => {

@@ -80,19 +80,26 @@ function learn(world: World, attempt: Attempt, claim: Claim, look: LookAtWorkers
     if (!look.nodes.has(nodeName)) return claim
     if (claim.boundAt === null)
       return neverStarts(attempt, look) ? { ...claim, endedAt: look.observedAt, exit: NEVER_STARTED } : claim
-    const lastObserved = world.nodes.get(claim.node)?.lastObserved ?? look.observedAt
-    return {
-      ...claim,
-      endedAt: later(claim.startedAt ?? claim.placedAt, earlier(lastObserved, look.observedAt)),
-      exit: GONE,
-    }
+    return { ...claim, endedAt: lastKnown(world, claim, claim.startedAt, look), exit: GONE }
   }
   const boundAt = claim.boundAt ?? (seen.bound ? look.observedAt : null)
   const inside = (at: EpochMs): EpochMs => earlier(later(at, claim.placedAt), later(look.observedAt, claim.placedAt))
   const startedAt = claim.startedAt ?? (seen.startedAt === null ? null : inside(seen.startedAt))
-  const endedAt = seen.end === null ? null : later(inside(seen.end.at ?? look.observedAt), startedAt ?? claim.placedAt)
+  const { end } = seen
+  const endedAt =
+    end === null
+      ? null
+      : end.at === null
+        ? lastKnown(world, claim, startedAt, look)
+        : later(inside(end.at), startedAt ?? claim.placedAt)
   if (boundAt === claim.boundAt && startedAt === claim.startedAt && endedAt === null) return claim
-  return { ...claim, boundAt, startedAt, endedAt, exit: seen.end?.exit ?? null }
+  return { ...claim, boundAt, startedAt, endedAt, exit: end?.exit ?? null }
+}
+
+/** An end that nobody saw was when its node was last observed: after a power cut the run does not pay for the hours without power. */
+function lastKnown(world: World, claim: Claim, startedAt: EpochMs | null, look: LookAtWorkers): EpochMs {
+  const lastObserved = world.nodes.get(claim.node)?.lastObserved ?? look.observedAt
+  return later(startedAt ?? claim.placedAt, earlier(lastObserved, look.observedAt))
 }
 
 /** What was asked to end before anything of it existed: no launch of it can be under way any more. */

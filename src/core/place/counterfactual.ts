@@ -11,43 +11,54 @@ import type { Project } from '../../domain/project.ts'
 import { lineage } from '../../domain/project.ts'
 import type { Run } from '../../domain/run.ts'
 import { gpusOf } from '../../domain/spec.ts'
-import type { World } from '../../domain/world.ts'
+import type { Candidate, World } from '../../domain/world.ts'
 import type { Durations } from '../../domain/settings.ts'
 import type { PlaceSettings } from './place.ts'
 import { planPlacements } from './place.ts'
 
 export type Counterfactual = { readonly text: string; readonly change: (world: World) => World }
 
-export function counterfactual(world: World, id: RunId, settings: PlaceSettings): Counterfactual | null {
+/** The waiting runs of a world in their order, each with its blocking reason where it has one before nodes are looked at. */
+export type Queue = (world: World) => readonly Candidate[]
+
+/** With more runs before it, the only thing that is tried is that they were not there: each try decides about all of them. */
+const BEFORE_MAX = 256
+
+export function counterfactual(world: World, id: RunId, queue: Queue, settings: PlaceSettings): Counterfactual | null {
   const run = world.runs.get(id)
   if (run === undefined || run.state.kind !== 'queued') return null
+  const before = runsBefore(world, id, queue)
   let tried = 0
-  for (const candidate of candidates(world, run, settings.durations)) {
+  for (const candidate of candidates(world, run, before, settings.durations)) {
     tried += 1
     if (tried > COUNTERFACTUALS_TRIED_MAX) return null
-    if (starts(candidate.change(world), id, settings)) return candidate
+    if (starts(candidate.change(world), id, queue, settings)) return candidate
   }
   return null
 }
 
-/** Whether the run alone would be placed: those before it in the queue count by what they hold, not by what they want. */
-export function starts(world: World, id: RunId, settings: PlaceSettings): boolean {
-  const run = world.runs.get(id)
-  if (run === undefined || isHeldBack(world, run)) return false
-  const plan = planPlacements(world, [{ run: id, blocked: null }], settings)
+/** Whether the turn would place the run: those before it take what they can first. */
+export function starts(world: World, id: RunId, queue: Queue, settings: PlaceSettings): boolean {
+  const waiting = queue(world)
+  const own = waiting.findIndex((candidate) => candidate.run === id)
+  if (own < 0) return false
+  const plan = planPlacements(world, waiting.slice(0, own + 1), settings)
   return plan.report.placed.some((placed) => placed.run === id)
 }
 
-/** What admit refuses before nodes are looked at: no node, quota or budget helps against it. */
-function isHeldBack(world: World, run: Run): boolean {
-  const { state } = run
-  const waits = state.kind === 'queued' && state.notBefore !== null && world.now < state.notBefore
-  const isReachable = world.clusters.get(run.cluster)?.kind === 'reachable'
-  return world.now < world.newestBookedTo || world.queue.paused || waits || !isReachable || run.wish !== 'run'
+/** Those that a turn looks at before it. */
+function runsBefore(world: World, id: RunId, queue: Queue): Run[] {
+  const waiting = queue(world)
+  const own = waiting.findIndex((candidate) => candidate.run === id)
+  return waiting.slice(0, Math.max(0, own)).flatMap((candidate) => world.runs.get(candidate.run) ?? [])
 }
 
 /** From the smallest change to the largest; pairs only where one thing alone is never enough. */
-function* candidates(world: World, run: Run, durations: Durations): Generator<Counterfactual> {
+function* candidates(world: World, run: Run, before: readonly Run[], durations: Durations): Generator<Counterfactual> {
+  if (before.length > BEFORE_MAX) {
+    yield withoutThem(before)
+    return
+  }
   if (world.queue.paused)
     yield {
       text: 'starts if the queue is resumed',
@@ -59,10 +70,24 @@ function* candidates(world: World, run: Run, durations: Durations): Generator<Co
     yield { text: `starts by itself in ${seconds} s`, change: (now) => ({ ...now, now: until }) }
   }
   yield* unready(world, run)
-  yield* quotas(world, run)
-  yield* budgets(world, run, durations)
+  // Enough for it alone first: those before it may wait for something else.
+  for (const ahead of before.length === 0 ? [before] : [[], before]) {
+    yield* quotas(world, run, ahead)
+    yield* budgets(world, run, ahead, durations)
+  }
   yield* endings(world, run)
-  yield* moreNodes(world, run)
+  if (before.length > 0) yield withoutThem(before)
+  yield* moreNodes(world, run, before)
+}
+
+function withoutThem(before: readonly Run[]): Counterfactual {
+  const gone = new Set(before.map(({ id }) => id))
+  const text =
+    before.length === 1 ? 'the run before it in the queue is' : `the ${before.length} runs before it in the queue are`
+  return {
+    text: `starts if ${text} stopped`,
+    change: (now) => ({ ...now, runs: new Map([...now.runs].filter(([id]) => !gone.has(id))) }),
+  }
 }
 
 function* unready(world: World, run: Run): Generator<Counterfactual> {
@@ -76,12 +101,15 @@ function* unready(world: World, run: Run): Generator<Counterfactual> {
   }
 }
 
-function* quotas(world: World, run: Run): Generator<Counterfactual> {
+function* quotas(world: World, run: Run, ahead: readonly Run[]): Generator<Counterfactual> {
   const line = lineage(world.projects, run.project)
   for (const project of line) {
     if (project.quotaGpus === null) continue
     const held = gpusHeld(world, project.name)
-    const needed = held + gpusOf(run.resources)
+    const others = ahead.filter((other) =>
+      lineage(world.projects, other.project).some(({ name }) => name === project.name),
+    )
+    const needed = [...others, run].reduce((sum, each) => sum + gpusOf(each.resources), held)
     if (needed <= project.quotaGpus) continue
     yield {
       text: `starts if the quota of project ${project.name} is ${needed} GPUs instead of ${project.quotaGpus}`,
@@ -98,17 +126,16 @@ function gpusHeld(world: World, project: ProjectName): number {
   }, 0)
 }
 
-function* budgets(world: World, run: Run, durations: Durations): Generator<Counterfactual> {
+function* budgets(world: World, run: Run, ahead: readonly Run[], durations: Durations): Generator<Counterfactual> {
   for (const id of run.budgets) {
     const budget = world.budgets.get(id)
     if (budget === undefined || !budget.hard) continue
     const prices = new Set(nodesOf(world, run.cluster).map((node) => world.prices.get(node.gpuModel) ?? null))
     for (const price of prices) {
       if (budget.unit.kind === 'money' && price === null) continue
-      const needed = chargeCeiling(
-        budget.unit,
-        chargeOf(budget.unit, needGpuMs(run, run.paidGpuMs, world.now, durations), price),
-      )
+      const needed = [...ahead.filter((other) => other.budgets.includes(id)), run]
+        .map((each) => needGpuMs(each, each.paidGpuMs, world.now, durations))
+        .reduce((sum, gpuMs) => sum + chargeCeiling(budget.unit, chargeOf(budget.unit, gpuMs, price)), 0)
       const limit = budget.used + budget.reserved + needed
       if (limit <= budget.limit) continue
       yield {
@@ -137,27 +164,26 @@ function* endings(world: World, run: Run): Generator<Counterfactual> {
   }
 }
 
-function* moreNodes(world: World, run: Run): Generator<Counterfactual> {
+function* moreNodes(world: World, run: Run, before: readonly Run[]): Generator<Counterfactual> {
   const model = run.resources.gpu[0] ?? nodesOf(world, run.cluster)[0]?.gpuModel ?? 'declared'
   const { nodes, gpusPerNode } = run.resources
-  for (let count = 1; count <= nodes; count *= 2) {
-    const added = Math.min(count, nodes)
+  const all = before.reduce((sum, other) => sum + Math.ceil(gpusOf(other.resources) / gpusPerNode), nodes)
+  const counts = new Set<number>()
+  for (let count = 1; count < all; count *= 2) counts.add(count)
+  for (const added of [...counts, nodes, all].toSorted((a, b) => a - b)) {
     yield {
-      text: `starts if ${added} more node${added === 1 ? '' : 's'} with ${gpusPerNode} free GPUs (${model}) come`,
-      change: (now) =>
-        Array.from({ length: added }, (_, index) => hypothetical(now, run.cluster, index, model, gpusPerNode)).reduce(
-          withNode,
-          now,
-        ),
+      text: `starts if ${added} more node${added === 1 ? '' : 's'} with ${gpusPerNode} free GPUs (${model}) come${added === 1 ? 's' : ''}`,
+      change: (now) => ({
+        ...now,
+        nodes: new Map([
+          ...now.nodes,
+          ...Array.from({ length: added }, (_, index): [NodeId, Node] => {
+            const node = hypothetical(now, run.cluster, index, model, gpusPerNode)
+            return [node.id, node]
+          }),
+        ]),
+      }),
     }
-  }
-  yield {
-    text: `starts if ${nodes} more nodes with ${gpusPerNode} free GPUs (${model}) come`,
-    change: (now) =>
-      Array.from({ length: nodes }, (_, index) => hypothetical(now, run.cluster, index, model, gpusPerNode)).reduce(
-        withNode,
-        now,
-      ),
   }
 }
 

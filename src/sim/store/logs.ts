@@ -50,6 +50,8 @@ function logCursors(tables: Tables): LogCursor[] {
 function moveCursor(tables: Tables, append: LogAppend): boolean {
   const cursor = tables.cursors.get(append.worker)
   if (cursor === undefined || cursor.complete || cursor.offset !== append.fromOffset) return false
+  if (append.observedTo !== null && (cursor.observedTo === null || cursor.observedTo < append.observedTo))
+    reopenSilent(tables, append.attempt, cursor.observedTo)
   tables.cursors.set(append.worker, {
     ...cursor,
     offset: append.nextOffset,
@@ -58,6 +60,16 @@ function moveCursor(tables: Tables, append: LogAppend): boolean {
     complete: append.complete,
   })
   return true
+}
+
+/** Cells that were posted while nobody read the log had its silence as unknown: now it is known to be silence. */
+function reopenSilent(tables: Tables, attempt: AttemptId, observedTo: EpochMs | null): void {
+  const books = tables.books.get(attempt)
+  const first = [...(tables.cells.get(attempt)?.keys() ?? [])].toSorted((a, b) => a - b)[0]
+  const from = observedTo === null ? first : cellOf(observedTo)
+  if (books?.postedTo == null || from === undefined || books.postedTo < from) return
+  const dirtyFrom = books.dirtyFrom === null || from < books.dirtyFrom ? from : books.dirtyFrom
+  tables.books.set(attempt, { ...books, closed: false, heard: books.heard + 1, dirtyFrom })
 }
 
 const newer = (a: EpochMs | null, b: EpochMs | null): EpochMs | null => (a === null || (b !== null && b > a) ? b : a)
@@ -92,7 +104,7 @@ function reopen(tables: Tables, attempt: AttemptId, cell: Cell, before: readonly
   tables.books.set(attempt, books)
   if (books.postedTo === null) return
   const end = books.postedTo + CELL_MS
-  const spoken = before.some((fact) => fact.body.kind === 'step' && fact.at >= end)
+  const spoken = before.some((fact) => fact.body.kind === 'step' && fact.at >= end && fact.source === books.source)
   if (cell >= end && spoken) return
   const posted = [...(tables.cells.get(attempt) ?? [])].toSorted(([a], [b]) => a - b)
   const marked = posted.findLast(
