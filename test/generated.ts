@@ -2,12 +2,13 @@
 import { z } from 'zod'
 import { DOCUMENTS } from '../src/contract/documents.ts'
 import { openApiDocument } from '../src/adapters/http/openapi.ts'
+import { version } from '../src/apps/parts/files.ts'
 import { runSpecJsonSchema } from '../src/contract/run-spec.ts'
 
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['config/run-spec.schema.json', text(runSpecJsonSchema())],
-    ['docs/openapi.json', text(await openApiDocument('1'))],
+    ['docs/openapi.json', text(await openApiDocument(version))],
     ['docs/documents.schema.json', text(documentSchemas())],
   ])
 }

@@ -50,6 +50,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'something that the policy leaves out is still used',
     whatToDo: 'keep it in the policy',
   },
+  'version-mismatch': {
+    status: 412,
+    meaning: 'it is another version than If-Match names',
+    whatToDo: 'read it again and decide anew',
+  },
   'node-in-use': {
     status: 409,
     meaning: 'slots of the node are still held by a run',

@@ -13,6 +13,7 @@ export const REFUSAL_CODES = [
   'stale',
   'invalid',
   'policy-in-use',
+  'version-mismatch',
   'node-in-use',
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
@@ -27,6 +28,12 @@ export type Refusal = {
 }
 
 export type Answer<Value> = { readonly ok: true; readonly value: Value } | Refusal
+
+/** A change that was decided on another version than the newest. */
+export function otherVersion(ifVersion: number | null, newest: number): Refusal | null {
+  if (ifVersion === null || ifVersion === newest) return null
+  return refused('version-mismatch', `the policy is version ${newest}, not ${ifVersion}`, null, null)
+}
 
 export const accepted = <Value>(value: Value): Answer<Value> => ({ ok: true, value })
 

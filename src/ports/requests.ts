@@ -21,7 +21,13 @@ export interface Requests {
   cordon(who: Principal, node: string, cordoned: boolean, reason: string): Promise<Answer<{ readonly node: string }>>
   /** Ends this incarnation of a node that holds nothing of ours. If it is still there, the next look registers it as it then is. */
   forgetNode(who: Principal, node: string, reason: string): Promise<Answer<{ readonly node: string }>>
-  applyPolicy(who: Principal, policy: Policy, document: unknown): Promise<Answer<{ readonly version: number }>>
+  /** `ifVersion`: only while the policy is still this one. */
+  applyPolicy(
+    who: Principal,
+    policy: Policy,
+    document: unknown,
+    ifVersion: number | null,
+  ): Promise<Answer<{ readonly version: number }>>
   createToken(
     who: Principal,
     token: NewToken,

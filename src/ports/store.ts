@@ -205,7 +205,13 @@ export type StoredLog = {
 
 export interface PolicyStore {
   /** Replaces the policy: projects, budgets (what is used and reserved stays), prices. One transaction with its audit row. */
-  applyPolicy(policy: Policy, document: unknown, audit: AuditEntry): Promise<Answer<{ readonly version: number }>>
+  /** `ifVersion`: refused where the newest policy is another one. */
+  applyPolicy(
+    policy: Policy,
+    document: unknown,
+    audit: AuditEntry,
+    ifVersion?: number | null,
+  ): Promise<Answer<{ readonly version: number }>>
   pauseQueue(paused: boolean, reason: string, audit: AuditEntry): Promise<void>
 }
 

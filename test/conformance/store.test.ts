@@ -241,6 +241,15 @@ for (const [name, open] of [
       assert.ok((await store.takeLead('c', 10_000, false)) !== null)
     })
 
+    check('a policy that was decided on another version is refused', async ({ store }) => {
+      await filled(store, { nodes: [], runs: [] })
+      const { version } = (await store.policy()) ?? { version: 0 }
+      const stale = await store.applyPolicy(policyOf(1), {}, auditOf('policy.apply'), version - 1)
+      assert.deepEqual([stale.ok, stale.ok ? null : stale.code], [false, 'version-mismatch'])
+      assert.equal((await store.applyPolicy(policyOf(1), {}, auditOf('policy.apply'), version)).ok, true)
+      assert.equal((await store.policy())?.version, version + 1)
+    })
+
     check('a store belongs to the first home that claims it', async ({ store }) => {
       assert.equal(await store.claimHome('one'), 'one')
       assert.equal(await store.claimHome('two'), 'one')

@@ -226,7 +226,7 @@ export function fakes(): Fakes {
     pauseQueue: (_who, paused, reason) => say('pauseQueue', [paused, reason], { paused }),
     cordon: (_who, id, cordoned, reason) => say('cordon', [id, cordoned, reason], { node: id }),
     forgetNode: (_who, id, reason) => say('forgetNode', [id, reason], { node: id }),
-    applyPolicy: (_who, policy) => say('applyPolicy', [policy], { version: 4 }),
+    applyPolicy: (_who, policy, _document, ifVersion) => say('applyPolicy', [policy, ifVersion], { version: 4 }),
     createToken: (_who, asked_) => say('createToken', [asked_], { token, secret: 'shown-once' }),
     revokeToken: (_who, id) => say('revokeToken', [id], { ...token, revokedAt: at(3) }),
   }

@@ -36,6 +36,14 @@ export const logsQuery = z.strictObject({
 export const submitHeaders = z.looseObject({
   'idempotency-key': z.string().min(1).max(IDEMPOTENCY_KEY_CHARS_MAX).optional(),
 })
+/** One strong ETag, as GET gave it. */
+export const ifMatchHeader = z.looseObject({
+  'if-match': z
+    .string()
+    .regex(/^"\d{1,15}"$/, 'must be the ETag of the policy that was read, such as "7"')
+    .transform((text) => Number(text.slice(1, -1)))
+    .optional(),
+})
 export const stopBody = z.strictObject({ now: z.boolean().default(false) }).nullish()
 export const reasonBody = z.strictObject({ reason: z.string().max(500).default('') }).nullish()
 

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { Principal } from '../../domain/principal.ts'
 import type { Requests } from '../../ports/requests.ts'
 import { answers, problem, send, sendProblem } from './problem.ts'
-import { ledgerQuery, nodeParams, pageQuery, reasonBody } from './requests.ts'
+import { ifMatchHeader, ledgerQuery, nodeParams, pageQuery, reasonBody } from './requests.ts'
 import type { ServerOptions } from './server.ts'
 
 type Answering = ReturnType<Requests['cordon']>
@@ -78,12 +78,30 @@ export function operateRoutes(scope: FastifyInstance, { requests, views, parsePo
   )
   app.get(
     '/policy',
-    { schema: { tags, summary: 'projects, quotas, budgets, prices', response: answers('policy') } },
-    async ({ principal }, reply) => send(reply, 'policy', await views.policy(principal)),
+    {
+      schema: {
+        tags,
+        summary: 'projects, quotas, budgets, prices; its ETag is its version',
+        response: answers('policy'),
+      },
+    },
+    async ({ principal }, reply) => {
+      const policy = await views.policy(principal)
+      if (policy.ok) void reply.header('etag', `"${policy.value.version}"`)
+      return send(reply, 'policy', policy)
+    },
   )
   app.put(
     '/policy',
-    { schema: { tags, summary: 'apply a policy whole', body: z.unknown(), response: answers('policy-applied') } },
+    {
+      schema: {
+        tags,
+        summary: 'apply a policy whole; with If-Match only while it is still the version that was read',
+        headers: ifMatchHeader,
+        body: z.unknown(),
+        response: answers('policy-applied'),
+      },
+    },
     async (request, reply) => {
       const parsed = parsePolicy(request.body)
       if (!parsed.ok)
@@ -91,11 +109,11 @@ export function operateRoutes(scope: FastifyInstance, { requests, views, parsePo
           reply,
           problem('invalid', 'the policy has errors; nothing was applied', { errors: parsed.problems }),
         )
-      return send(
-        reply,
-        'policy-applied',
-        await requests.applyPolicy(request.principal, parsed.policy, parsed.document),
-      )
+      const { principal, headers } = request
+      const ifVersion = headers['if-match'] ?? null
+      const applied = await requests.applyPolicy(principal, parsed.policy, parsed.document, ifVersion)
+      if (applied.ok) void reply.header('etag', `"${applied.value.version}"`)
+      return send(reply, 'policy-applied', applied)
     },
   )
 }

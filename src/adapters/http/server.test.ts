@@ -141,6 +141,21 @@ test('what cannot be meant is refused with its place, and never reaches the stor
     assert.deepEqual(fake.asked, [])
   }))
 
+test('a policy has its version as its ETag, and If-Match goes with a change', () =>
+  serving(async (app, fake) => {
+    const read = await app.inject(call('GET', '/api/v1/policy'))
+    assert.match(String(read.headers.etag), /^"\d+"$/)
+    const put = (etag: string) => {
+      const request = call('PUT', '/api/v1/policy', POLICY)
+      return { ...request, headers: { ...request.headers, 'if-match': etag } }
+    }
+    assert.equal((await app.inject(put('"3"'))).headers.etag, '"4"')
+    assert.equal(fake.asked.at(-1)?.with[1], 3)
+    assert.equal((await problemOf(app, put('W/"3"'), 422)).errors[0]?.pointer, '/if-match')
+    fake.answer = async () => refused('version-mismatch', 'the policy is version 4, not 3')
+    assert.equal((await problemOf(app, put('"3"'), 412)).code, 'version-mismatch')
+  }))
+
 test('metrics are for a collector with a token that sees every project', () =>
   serving(async (app, fake) => {
     const response = await app.inject(call('GET', '/metrics'))

@@ -1,7 +1,7 @@
 // Policy and tokens: what an administrator writes, each with its audit row in the same transaction.
 import type { AuditEntry } from '../../domain/event.ts'
 import type { Policy } from '../../domain/policy.ts'
-import { accepted, refused } from '../../domain/refusal.ts'
+import { accepted, otherVersion, refused } from '../../domain/refusal.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { PolicyStore, StoredToken, TokenStore } from '../../ports/store.ts'
 import type { Database, Queryable } from './pool.ts'
@@ -9,8 +9,16 @@ import { columns } from './pool.ts'
 
 export function policyStore(database: Database): PolicyStore {
   return {
-    applyPolicy: (policy, document, audit) =>
+    applyPolicy: (policy, document, audit, ifVersion = null) =>
       database.transaction('write', async (tx) => {
+        // One at a time: two that read the same version must not both write.
+        await tx.query({ text: 'select pg_advisory_xact_lock(7420002)', values: [] })
+        const [newest] = await tx.query<{ version: number | null }>({
+          text: 'select max(version)::int as version from policy',
+          values: [],
+        })
+        const other = otherVersion(ifVersion, newest?.version ?? 0)
+        if (other !== null) return other
         const missing = await inUse(tx, policy)
         if (missing !== null) return missing
         await saveProjects(tx, policy)

@@ -132,17 +132,19 @@ export async function applyPolicy(
   who: Principal,
   policy: Policy,
   document: unknown,
+  ifVersion: number | null,
 ): Promise<Answer<{ version: number }>> {
   const refusal = mayNot(who, 'policy.apply', null)
   if (refusal !== null) return refusal
   const { store, clock, doorbell } = context.control
-  const answer = await store.applyPolicy(policy, document, {
+  const audit = {
     at: clock.now(),
     actor: actorOf(who),
     verb: 'policy.apply',
     target: 'policy',
     detail: {},
-  })
+  }
+  const answer = await store.applyPolicy(policy, document, audit, ifVersion)
   doorbell.ring('place')
   return answer
 }

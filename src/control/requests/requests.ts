@@ -16,7 +16,7 @@ export function requestsOf(context: RequestContext): Requests {
     pauseQueue: (who, paused, reason) => pauseQueue(context, who, paused, reason),
     cordon: (who, node, cordoned, reason) => cordon(context, who, node, cordoned, reason),
     forgetNode: (who, node, reason) => forgetNode(context, who, node, reason),
-    applyPolicy: (who, policy, document) => applyPolicy(context, who, policy, document),
+    applyPolicy: (who, policy, document, ifVersion) => applyPolicy(context, who, policy, document, ifVersion),
     createToken: (who, token) => createToken(context, who, token),
     revokeToken: (who, id) => revokeToken(context, who, id),
   }

@@ -2,6 +2,7 @@
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { estimateRun } from '../../core/estimate/estimate.ts'
 import { dialectsFor } from '../../core/observe/dialects/dialect.ts'
+import { expectedStart } from '../../core/place/expected-start.ts'
 import { planPlacements } from '../../core/place/place.ts'
 import { needGpuMs } from '../../core/estimate/need.ts'
 import { left } from '../../domain/budget.ts'
@@ -32,7 +33,8 @@ export async function planOfSpec(
   const { control } = context
   const before = await control.store.world(control.health)
   const world = { ...before, runs: new Map([...before.runs, [run.id, run] as const]) }
-  const { report } = planPlacements(world, candidatesOf(world), { ...placeSettings(control), draw: () => 0 })
+  const settings = { ...placeSettings(control), draw: () => 0 }
+  const { report } = planPlacements(world, candidatesOf(world), settings)
   const waiting = report.waiting.find((each) => each.run === run.id)
   const models =
     spec.resources.gpu.length > 0
@@ -69,7 +71,7 @@ export async function planOfSpec(
     wouldStart: waiting === undefined,
     reason: waiting?.reason ?? null,
     message: waiting?.message ?? 'it would start at once',
-    expectedStart: waiting === undefined ? { p50: world.now, p90: world.now } : null,
+    expectedStart: expectedStart(world, run.id, candidatesOf, settings),
     notes,
   })
 }

@@ -1,6 +1,7 @@
 // Why a run waits, and what would let it start: computed from a world by the same functions that decide.
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { counterfactual } from '../../core/place/counterfactual.ts'
+import { expectedStart } from '../../core/place/expected-start.ts'
 import { planPlacements } from '../../core/place/place.ts'
 import type { WhyDocument } from '../../domain/documents.ts'
 import type { Run } from '../../domain/run.ts'
@@ -34,6 +35,7 @@ export async function whyOf(control: Control, run: Run): Promise<WhyDocument> {
     message: progress ?? waiting.message,
     position: candidates.findIndex((candidate) => candidate.run === run.id) + 1,
     counterfactual: counterfactual(world, run.id, candidatesOf, settings)?.text ?? null,
+    expectedStart: expectedStart(world, run.id, candidatesOf, settings),
   }
 }
 

@@ -27,7 +27,7 @@ const TABLE: Readonly<Record<Verb, string>> = {
   'node.forget': '---g-g',
   'ledger.read': '******',
   'budget.read': '******',
-  'policy.read': '--****',
+  'policy.read': '--gggg',
   'policy.apply': '-----g',
   'audit.read': '--gggg',
   'token.create': '-----g',

@@ -61,6 +61,7 @@ const GLOBAL: ReadonlySet<Verb> = new Set([
   'queue.pause',
   'node.cordon',
   'node.forget',
+  'policy.read',
   'policy.apply',
   'audit.read',
   'token.create',

@@ -19,6 +19,11 @@ export type Estimate = {
 const Z90 = 1.2816
 const Z80 = 0.8416
 
+const SIGMA = Math.log(PRIOR_FACTOR_80) / Z90
+/** The median and the 90th percentile of the same log-normal, where only its P80 is kept. */
+export const ESTIMATE_P50_OF_P80 = Math.exp(-SIGMA * Z80)
+export const ESTIMATE_P90_OF_P80 = ESTIMATE_P50_OF_P80 * PRIOR_FACTOR_80
+
 export function estimateRun(spec: RunSpec, peakTflops: number | null): Estimate | null {
   const { tokens, model } = spec.training
   if (tokens === null || model === null) return null
@@ -26,12 +31,11 @@ export function estimateRun(spec: RunSpec, peakTflops: number | null): Estimate 
   const method = '6 x active parameters x tokens'
   if (peakTflops === null) return { flops, method, gpuMs: null, p80: null }
   const p50 = (flops / (peakTflops * 1e12 * MFU_PRIOR)) * 1_000
-  const sigma = Math.log(PRIOR_FACTOR_80) / Z90
   const whole = (value: number): number => Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(value))
   return {
     flops,
     method,
     gpuMs: { p10: whole(p50 / PRIOR_FACTOR_80), p50: whole(p50), p90: whole(p50 * PRIOR_FACTOR_80) },
-    p80: whole(p50 * Math.exp(sigma * Z80)),
+    p80: whole(p50 / ESTIMATE_P50_OF_P80),
   }
 }

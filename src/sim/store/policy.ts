@@ -2,7 +2,7 @@
 import type { BudgetId, ProjectName } from '../../domain/ids.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Answer } from '../../domain/refusal.ts'
-import { accepted, refused } from '../../domain/refusal.ts'
+import { accepted, otherVersion, refused } from '../../domain/refusal.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { PolicyStore, StoredToken, TokenStore } from '../../ports/store.ts'
 import type { Tables } from './tables.ts'
@@ -10,7 +10,9 @@ import { writeAudit } from './tables.ts'
 
 export function policyStore(tables: Tables): PolicyStore {
   return {
-    async applyPolicy(policy, document, audit) {
+    async applyPolicy(policy, document, audit, ifVersion = null) {
+      const other = otherVersion(ifVersion, tables.policies.rows.length)
+      if (other !== null) return other
       const missing = inUse(tables, policy)
       if (missing !== null) return missing
       tables.writes += 1
