@@ -90,8 +90,11 @@ export class Demonstration {
     let shownAt = 0
     try {
       while (!options.asked.isAsked) {
-        if (this.#fault !== null)
+        if (this.#fault !== null) {
+          // It would wait for ever, and meet the next demonstration by its name.
+          await patient(() => service.requests.stop(who, run.id, true))
           throw new Exit(1, `the demonstration cannot run: ${this.#fault.message}\n  ${this.#fault.whatToDo}`)
+        }
         const show = await patient(() => service.views.show(who, run.id))
         if (!show.ok) throw new Exit(1, show.message)
         const text = liveLine(show.value, this.condition)
@@ -131,6 +134,11 @@ async function submitExample(service: Service, who: Principal): Promise<RunDocum
       : submitted
   if (!living.ok) throw new Exit(3, `the example was refused: ${living.message}`)
   say(`run ${living.value.id} of the demonstration is there already and is followed`)
+  if (living.value.state === 'suspended') {
+    const resumed = await patient(() => service.requests.resume(who, living.value.id))
+    if (!resumed.ok) throw new Exit(3, `it is suspended and cannot be resumed: ${resumed.message}`)
+    say('it was suspended, and is resumed')
+  }
   return living.value
 }
 

@@ -1,6 +1,6 @@
 // doctor: what this machine has for `plimsoll up`, and what to do about what is missing. It changes nothing.
 import { execFileSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, statfsSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { findPython } from '../../adapters/local/environment.ts'
@@ -15,7 +15,7 @@ type Check = {
 }
 
 export async function runDoctor(json: boolean): Promise<number> {
-  const checks = [node(), await python(), postgres(), flock(), gpus(), home()]
+  const checks = [node(), await python(), postgres(), flock(), gpus(), home(), disk()]
   const bad = checks.filter((check) => check.state === 'missing' || check.state === 'wrong')
   if (json)
     process.stdout.write(`${JSON.stringify({ schema: 'plimsoll.doctor/v1', checks } satisfies Wire<'doctor'>)}\n`)
@@ -99,4 +99,21 @@ function home(): Check {
   return mode === 0
     ? good('home', path)
     : { name: 'home', state: 'wrong', detail: `${path} can be entered by others`, whatToDo: `chmod 700 ${path}` }
+}
+
+/** Where the books, the logs and the checkpoints are written. */
+const DISK_GIB_MIN = 1
+
+function disk(): Check {
+  const home = process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll')
+  const { bavail, bsize } = statfsSync(existsSync(home) ? home : homedir())
+  const gib = (bavail * bsize) / 2 ** 30
+  const detail = `${gib.toFixed(1)} GiB free for ${home}`
+  if (gib >= DISK_GIB_MIN) return good('disk', detail)
+  return {
+    name: 'disk',
+    state: 'wrong',
+    detail,
+    whatToDo: `free some: below ${DISK_GIB_MIN} GiB logs and books soon stop`,
+  }
 }
