@@ -105,10 +105,10 @@ function home(): Check {
 const DISK_GIB_MIN = 1
 
 function disk(): Check {
-  const home = process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll')
-  const { bavail, bsize } = statfsSync(existsSync(home) ? home : homedir())
+  const path = process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll')
+  const { bavail, bsize } = statfsSync(existsSync(path) ? path : homedir())
   const gib = (bavail * bsize) / 2 ** 30
-  const detail = `${gib.toFixed(1)} GiB free for ${home}`
+  const detail = `${gib.toFixed(1)} GiB free for ${path}`
   if (gib >= DISK_GIB_MIN) return good('disk', detail)
   return {
     name: 'disk',
