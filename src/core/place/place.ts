@@ -18,7 +18,7 @@ import { NOT_LOOKED_AT } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { Price } from '../../domain/units.ts'
-import { epochMs } from '../../domain/units.ts'
+import { earlier, epochMs } from '../../domain/units.ts'
 import { counted } from '../../domain/words.ts'
 import type { Blocked, Candidate, World } from '../../domain/world.ts'
 import type { BudgetPromise, Turn } from './turn.ts'
@@ -204,8 +204,8 @@ function commitPlacement(
   promise: BudgetPromise,
   settings: PlaceSettings,
 ): { item: Item; attempt: Attempt } {
-  const attempt = attemptOf(world, turn, run, seats, promise, price, settings)
   const holds = ownHolds(turn, run)
+  const attempt = attemptOf(world, turn, run, seats, holds, promise, price, settings)
   const writes: Write[] = holds.map((hold) => ({
     kind: 'release',
     node: hold.node,
@@ -249,10 +249,16 @@ function attemptOf(
   turn: Turn,
   run: Run,
   seats: readonly Seat[],
+  holds: readonly Claim[],
   promise: BudgetPromise,
   price: Price | null,
   settings: PlaceSettings,
 ): Attempt {
+  // What a restart hold has spent since its node was booked is spent of the same reserve.
+  const spentFrom = holds.reduce(
+    (least, hold) => earlier(least, world.nodes.get(hold.node)?.bookedTo ?? world.now),
+    world.now,
+  )
   const number = run.attempts + 1
   const id = attemptIdOf(run.id, number)
   const first = seats[0]?.node.name ?? ''
@@ -283,7 +289,7 @@ function attemptOf(
       promise.reserves.map((each) => each.reserve),
       new Map(promise.reserves.map((each) => [each.budget.id, each.budget])),
       price,
-      world.now,
+      spentFrom,
       settings.durations,
     ),
   }
