@@ -62,8 +62,8 @@ function readOne(tables: Tables, id: AttemptId, firstCell: FirstCell, allCells: 
     facts: [...(tables.facts.get(id)?.values() ?? [])].filter((fact) => fact.at >= readFrom).toSorted(byTime),
     cells: cellsOf(tables, id).filter((record) => record.cell >= cellsFrom),
     bookedTo: bookedTo(tables, attempt),
-    sources: [...tables.cursors.values()]
-      .filter((cursor) => cursor.attempt === id)
+    sources: (tables.cursorsOf.get(id) ?? [])
+      .flatMap((worker) => tables.cursors.get(worker) ?? [])
       .map((cursor) => ({
         source: `log:${cursor.worker}`,
         lastAt: cursor.lastLineAt,

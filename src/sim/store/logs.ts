@@ -5,7 +5,7 @@ import type { Cell, EpochMs } from '../../domain/units.ts'
 import { CELL_MS, cellOf } from '../../domain/units.ts'
 import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
 import type { Tables } from './tables.ts'
-import { pushTo } from './tables.ts'
+import { pushTo, putCursor } from './tables.ts'
 
 const FORGET_MAX = 100
 
@@ -22,7 +22,7 @@ export function ingestStore(tables: Tables): IngestStore {
       )
     },
     async attemptsToForget() {
-      const open = new Set([...tables.cursors.values()].flatMap((cursor) => (cursor.complete ? [] : [cursor.attempt])))
+      const open = new Set([...tables.openCursors].map((worker) => tables.cursors.get(worker)?.attempt))
       return [...tables.attempts.values()]
         .filter(({ id, state }) => state.kind === 'ended' && !tables.forgotten.has(id) && !open.has(id))
         .map(({ id, cluster }) => ({ attempt: id, cluster }))
@@ -36,10 +36,11 @@ export function ingestStore(tables: Tables): IngestStore {
 }
 
 function logCursors(tables: Tables): LogCursor[] {
-  return [...tables.cursors.values()]
-    .flatMap((cursor) => {
-      const attempt = tables.attempts.get(cursor.attempt)
-      if (cursor.complete || attempt === undefined) return []
+  return [...tables.openCursors]
+    .flatMap((worker) => {
+      const cursor = tables.cursors.get(worker)
+      const attempt = cursor === undefined ? undefined : tables.attempts.get(cursor.attempt)
+      if (cursor === undefined || attempt === undefined) return []
       const { id, run, cluster, state } = attempt
       const living = state.kind !== 'ended'
       return [{ worker: cursor.worker, attempt: id, run, cluster, offset: cursor.offset, living }]
@@ -50,7 +51,7 @@ function logCursors(tables: Tables): LogCursor[] {
 function moveCursor(tables: Tables, append: LogAppend): boolean {
   const cursor = tables.cursors.get(append.worker)
   if (cursor === undefined || cursor.complete || cursor.offset !== append.fromOffset) return false
-  tables.cursors.set(append.worker, {
+  putCursor(tables, {
     ...cursor,
     offset: append.nextOffset,
     lastLineAt: newer(cursor.lastLineAt, append.lastLineAt),
@@ -68,7 +69,8 @@ function saveChunk(tables: Tables, { worker, nextOffset, bytes }: LogAppend): vo
 
 function saveFacts(tables: Tables, facts: readonly Fact[]): void {
   const earliest = new Map<AttemptId, Cell>()
-  const before = new Map([...tables.facts].map(([attempt, known]) => [attempt, [...known.values()]]))
+  const heard = new Set(facts.map((fact) => fact.attempt))
+  const before = new Map([...heard].map((attempt) => [attempt, [...(tables.facts.get(attempt)?.values() ?? [])]]))
   for (const fact of facts) {
     const known = tables.facts.get(fact.attempt) ?? new Map<string, Fact>()
     const key = `${fact.source}|${fact.sequence}|${fact.sentAt}`
