@@ -47,7 +47,7 @@ function sameSeats(a: Attempt, b: Attempt): Attempt['placement'] {
 
 for (const [name, { mutation, caught }] of Object.entries(MUTATIONS)) {
   test(`a checker catches ${name}`, async () => {
-    const { problem } = await simulateInterleaved(6, { mutate: mutation })
+    const { problem } = await simulateInterleaved(3, { mutate: mutation })
     assert.match(problem ?? 'nothing was caught', caught)
   })
 }
