@@ -14,7 +14,12 @@ export function ingestStore(tables: Tables): IngestStore {
     logCursors: async () => logCursors(tables),
     async appendLogs(appends) {
       if (appends.length > 0) tables.writes += 1
-      const won = appends.filter((append) => moveCursor(tables, append))
+      const won = appends.filter((append) => {
+        const before = tables.cursors.get(append.worker)?.observedTo ?? null
+        const moved = moveCursor(tables, append)
+        if (moved) reopenLooked(tables, append, before)
+        return moved
+      })
       for (const append of won) saveChunk(tables, append)
       saveFacts(
         tables,
@@ -59,6 +64,25 @@ function moveCursor(tables: Tables, append: LogAppend): boolean {
     complete: append.complete,
   })
   return true
+}
+
+/**
+ * Silence that is now known to be silence changes what was posted before it was: those cells are due again. Told once a cell while the
+ * attempt lives, since a living one's newest cell is not posted before its log was read that far.
+ */
+function reopenLooked(tables: Tables, { attempt, observedTo }: LogAppend, before: EpochMs | null): void {
+  const known = tables.books.get(attempt)
+  if (known === undefined || observedTo === null || (before !== null && observedTo <= before)) return
+  const cell = before === null ? null : cellOf(before)
+  if (cell !== null && cell === cellOf(observedTo) && tables.liveAttempts.has(attempt)) return
+  const from = cell ?? [...(tables.cells.get(attempt)?.keys() ?? [])].toSorted((a, b) => a - b)[0]
+  const heard = known.heard + 1
+  if (from === undefined || known.postedTo === null || from > known.postedTo) {
+    tables.books.set(attempt, { ...known, heard })
+    return
+  }
+  const dirtyFrom = known.dirtyFrom === null || from < known.dirtyFrom ? from : known.dirtyFrom
+  tables.books.set(attempt, { ...known, heard, closed: false, dirtyFrom })
 }
 
 const newer = (a: EpochMs | null, b: EpochMs | null): EpochMs | null => (a === null || (b !== null && b > a) ? b : a)
