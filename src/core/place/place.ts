@@ -3,7 +3,7 @@
 // yet: `victims` of the report is what a later policy fills.
 import type { Attempt } from '../../domain/attempt.ts'
 import type { Budget, Reserve } from '../../domain/budget.ts'
-import { amountText, grant, remaining } from '../../domain/budget.ts'
+import { amountText, chargeCeiling, chargeOf, grant, remaining } from '../../domain/budget.ts'
 import type { Claim, Holder } from '../../domain/claim.ts'
 import { restartHolder } from '../../domain/claim.ts'
 import type { BudgetId, ClusterName, NodeId } from '../../domain/ids.ts'
@@ -18,7 +18,7 @@ import { NOT_LOOKED_AT } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { Price } from '../../domain/units.ts'
-import { earlier, epochMs } from '../../domain/units.ts'
+import { epochMs } from '../../domain/units.ts'
 import { counted } from '../../domain/words.ts'
 import type { Blocked, Candidate, World } from '../../domain/world.ts'
 import type { BudgetPromise, Turn } from './turn.ts'
@@ -254,11 +254,6 @@ function attemptOf(
   price: Price | null,
   settings: PlaceSettings,
 ): Attempt {
-  // What a restart hold has spent since its node was booked is spent of the same reserve.
-  const spentFrom = holds.reduce(
-    (least, hold) => earlier(least, world.nodes.get(hold.node)?.bookedTo ?? world.now),
-    world.now,
-  )
   const number = run.attempts + 1
   const id = attemptIdOf(run.id, number)
   const first = seats[0]?.node.name ?? ''
@@ -286,13 +281,26 @@ function attemptOf(
     deadlineAt: deadlineAt(
       run,
       { plannedAt: world.now },
-      promise.reserves.map((each) => each.reserve),
+      promise.reserves.map((each) => withoutHolds(world, each, holds)),
       new Map(promise.reserves.map((each) => [each.budget.id, each.budget])),
       price,
-      spentFrom,
+      world.now,
       settings.durations,
     ),
   }
+}
+
+/** What a restart hold has spent since its node was booked is spent of the same reserve, at the hold's price. */
+function withoutHolds(
+  world: World,
+  { budget, reserve }: BudgetPromise['reserves'][number],
+  holds: readonly Claim[],
+): Reserve {
+  const spent = holds.reduce((sum, hold) => {
+    const since = world.now - (world.nodes.get(hold.node)?.bookedTo ?? world.now)
+    return sum + chargeOf(budget.unit, hold.slots.length * Math.max(0, since), hold.price)
+  }, 0n)
+  return { ...reserve, posted: reserve.posted + chargeCeiling(budget.unit, spent) }
 }
 
 function claimOf(
