@@ -29,6 +29,8 @@ async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null)
   const asked = control.clock.now()
   try {
     const slice = await cluster.readLog(cursor.worker, cursor.offset, LOG_CHUNK_BYTES_MAX)
+    // The answer may have taken long, and what was written meanwhile is no later than now.
+    const answered = control.clock.now()
     const atEnd = slice.bytes.length === 0
     const complete = atEnd && !cursor.living
     const lines = linesOf(slice.bytes, slice.offset)
@@ -40,11 +42,11 @@ async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null)
       fromOffset: cursor.offset,
       nextOffset: slice.nextOffset,
       bytes: slice.bytes,
-      lastLineAt: last === null ? null : earlier(last, asked),
+      lastLineAt: last === null ? null : earlier(last, answered),
       observedTo: slice.bytes.length < LOG_CHUNK_BYTES_MAX / 2 ? asked : last,
       complete,
       // A clock that is ahead of ours says nothing about the future.
-      facts: facts.map((fact) => ({ ...fact, at: earlier(fact.at, asked) })),
+      facts: facts.map((fact) => ({ ...fact, at: earlier(fact.at, answered) })),
     }
   } catch (error) {
     control.log.warn({ worker: cursor.worker, error: String(error) }, 'a log could not be read and will be read again')

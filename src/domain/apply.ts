@@ -188,7 +188,8 @@ class Draft {
     if (claim === undefined || claim.releasedAt !== null) return
     this.#book(node)
     const at = this.#nodeNow(node)?.bookedTo ?? this.#now
-    const until = paidUntil < at ? paidUntil : at
+    // Never before it was placed: what an earlier claim of the same holder was charged there is not given back a second time.
+    const until = later(claim.placedAt, paidUntil < at ? paidUntil : at)
     let unpaid = 0
     for (const row of [...this.#rows.heldAfter(node, holder, until), ...this.#before.held, ...this.#own.held]) {
       if (row.node !== node || row.holder !== holder || row.to <= until) continue

@@ -1,94 +1,120 @@
-// The simulated cluster: nodes, workers and logs in virtual time, behind the port that real clusters have. Its workers are trainers that
-// print what Megatron prints, save checkpoints, resume from them, and fail where chance says so. It keeps what every start was, so
-// that a checker can see whether one happened twice.
+// The simulated cluster: nodes, workers and logs in virtual time, behind the port that real clusters have. Its workers are trainers
+// (trainer.ts). It keeps what every start was, which processes live and when nodes were silent, so that checkers can compare what the
+// control plane believes with what is so.
 import type { AttemptId, ClusterName, RunId, WorkerId } from '../domain/ids.ts'
-import { attemptOfWorker } from '../domain/ids.ts'
 import type { AttemptPlan, EndRequest } from '../domain/plan.ts'
 import type { EpochMs } from '../domain/units.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { Cluster, ClusterSeen, LogSlice, NodeSeen, WorkerExit, WorkerSeen } from '../ports/cluster.ts'
 import { Fault } from '../ports/fault.ts'
 import type { SeededChance } from './chance.ts'
+import type { Silence } from './checkers/blind.ts'
+import { LogBytes } from './log-bytes.ts'
 import type { Timeline } from './timeline.ts'
+import type { Trainer } from './trainer.ts'
+import { train } from './trainer.ts'
 
 export type ClusterShape = { readonly nodes: number; readonly slots: number }
-
-/** What a run does in this world. */
-export type Trainer = {
-  readonly steps: number
-  readonly stepMs: number
-  readonly saveEvery: number
-  /** The chance that an attempt fails on its way. */
-  readonly failure: number
-}
 
 type Worker = {
   readonly id: WorkerId
   readonly node: string
-  phase: 'claimed' | 'running' | 'exited'
   startedAt: EpochMs | null
   endedAt: EpochMs | null
   exit: WorkerExit
   cause: 'itself' | 'stop' | 'deadline'
   isGone: boolean
   isEnding: boolean
-  log: string
+  readonly log: LogBytes
+  /** What its supervisor takes for the time: the machine's clock when it began, and boot time since. */
+  readonly clockMs: number
 }
 
+type Machine = { slots: number; foreign: number; condition: NodeSeen['condition'] }
+
+const NOTHING = new Uint8Array(0)
 const TERMINATED: WorkerExit = { kind: 'signal', signal: 'SIGTERM' }
 const START_MS = 800
-const SETUP_MS = 3_000
+/** Lists that a server which lags behind may still answer with. */
+const LOOKS_KEPT = 8
+const LAG_MS_MAX = 30_000
 
 export class SimulatedCluster implements Cluster {
   readonly name: ClusterName
   /** Every start of a process, by worker: each may happen once. */
   readonly starts: WorkerId[] = []
+  /** Processes that live, seen or not. */
+  readonly running = new Set<WorkerId>()
+  readonly silences: Silence[] = []
+  /** Goes up whenever a process begins or ends. */
+  moves = 0
+  /** Told what happens, for whoever tells the story. */
+  tell: (text: string) => void = () => {}
   readonly #timeline: Timeline
+  readonly #wall: Clock
   readonly #chance: SeededChance
-  readonly #shape: ClusterShape
   readonly #trainer: (run: RunId) => Trainer
+  readonly #machines = new Map<string, Machine>()
   readonly #workers = new Map<WorkerId, Worker>()
+  readonly #gangs = new Map<AttemptId, Worker[]>()
   readonly #ended = new Set<AttemptId>()
+  readonly #forgotten = new Set<AttemptId>()
   readonly #deadlines = new Map<AttemptId, EpochMs | null>()
   /** The newest durable step of a run: the checkpoint directory outlives every attempt. */
   readonly #checkpoints = new Map<RunId, number>()
-  readonly #silent = new Set<string>()
+  readonly #silent = new Map<string, Silence>()
+  readonly #looks: ClusterSeen[] = []
 
   constructor(
     name: ClusterName,
     timeline: Timeline,
+    wall: Clock,
     chance: SeededChance,
     shape: ClusterShape,
     trainer: (run: RunId) => Trainer,
   ) {
     this.name = name
     this.#timeline = timeline
+    this.#wall = wall
     this.#chance = chance
-    this.#shape = shape
     this.#trainer = trainer
+    for (let index = 0; index < shape.nodes; index += 1)
+      this.#machines.set(`node-${index}`, { slots: shape.slots, foreign: 0, condition: { kind: 'ready' } })
   }
 
   /** A node whose word does not reach us; what runs on it runs on. */
   silence(node: string, silent: boolean): void {
-    if (silent) this.#silent.add(node)
-    else this.#silent.delete(node)
+    const open = this.#silent.get(node)
+    if (silent === (open !== undefined)) return
+    this.tell(silent ? `${node} falls silent; what runs on it runs on` : `${node} is heard again`)
+    if (open !== undefined) {
+      open.to = this.#timeline.now()
+      this.#silent.delete(node)
+      return
+    }
+    const silence = { node, from: this.#timeline.now(), to: Infinity }
+    this.silences.push(silence)
+    this.#silent.set(node, silence)
   }
 
   /** A node that starts anew: nothing of its workers is left, and nobody saw how they ended. */
   reboot(node: string): void {
+    this.tell(`${node} starts anew; its processes are gone without a word`)
     for (const worker of this.#workers.values()) {
       if (worker.node !== node || worker.endedAt !== null) continue
-      worker.endedAt = this.#timeline.now()
       worker.isGone = true
+      this.#ends(worker)
     }
   }
 
-  /** Processes that live, seen or not. */
-  running(): WorkerId[] {
-    return [...this.#workers.values()].filter((worker) => this.#lives(worker.id)).map((worker) => worker.id)
+  /** A machine as it is from now on: fewer GPUs, slots that a stranger uses, out of order for a while. */
+  change(node: string, change: Partial<Machine>): void {
+    const machine = this.#machines.get(node)
+    if (machine !== undefined) this.#machines.set(node, { ...machine, ...change })
   }
 
   nodeNames(): string[] {
-    return Array.from({ length: this.#shape.nodes }, (_, index) => `node-${index}`)
+    return [...this.#machines.keys()]
   }
 
   masterAddress(attempt: string): string {
@@ -96,48 +122,22 @@ export class SimulatedCluster implements Cluster {
   }
 
   async observe(): Promise<ClusterSeen> {
-    const seen = (node: string): boolean => !this.#silent.has(node)
-    return {
+    const seen: ClusterSeen = {
       observedAt: this.#timeline.now(),
-      nodes: this.nodeNames()
-        .filter(seen)
-        .map((name): NodeSeen => ({
-          name,
-          gpuModel: 'simulated',
-          slots: this.#shape.slots,
-          declared: true,
-          foreign: 0,
-          condition: { kind: 'ready' },
-        })),
-      workers: [...this.#workers.values()].filter((worker) => seen(worker.node)).map((worker) => this.#seen(worker)),
+      nodes: [...this.#machines]
+        .filter(([name]) => !this.#silent.has(name))
+        .map(([name, machine]) => ({ name, gpuModel: 'simulated', declared: true, ...machine })),
+      workers: [...this.#workers.values()].filter((worker) => !this.#silent.has(worker.node)).map(seenOf),
     }
+    this.#looks.push(seen)
+    if (this.#looks.length > LOOKS_KEPT) this.#looks.shift()
+    return seen
   }
 
-  #seen(worker: Worker): WorkerSeen {
-    if (worker.isGone) return { worker: worker.id, phase: 'gone' }
-    if (worker.phase === 'claimed' || worker.startedAt === null) {
-      return worker.endedAt === null
-        ? { worker: worker.id, phase: 'claimed' }
-        : {
-            worker: worker.id,
-            phase: 'exited',
-            startedAt: null,
-            endedAt: worker.endedAt,
-            exit: worker.exit,
-            cause: worker.cause,
-            message: null,
-          }
-    }
-    if (worker.endedAt === null) return { worker: worker.id, phase: 'running', startedAt: worker.startedAt }
-    return {
-      worker: worker.id,
-      phase: 'exited',
-      startedAt: worker.startedAt,
-      endedAt: worker.endedAt,
-      exit: worker.exit,
-      cause: worker.cause,
-      message: null,
-    }
+  /** What an older look showed: the answer of a server that lags behind. */
+  staleLook(): ClusterSeen | null {
+    const recent = this.#looks.filter((look) => look.observedAt >= this.#timeline.now() - LAG_MS_MAX)
+    return recent.length === 0 ? null : this.#chance.pick(recent)
   }
 
   watch(): () => void {
@@ -145,99 +145,80 @@ export class SimulatedCluster implements Cluster {
   }
 
   async launch(plan: AttemptPlan, deadlineAt: EpochMs | null): Promise<void> {
+    if (this.#forgotten.has(plan.attempt)) return
     if (!this.#deadlines.has(plan.attempt)) await this.deadline(plan.attempt, deadlineAt)
     for (const { id, nodeName } of plan.workers) {
       // What a silent node does not hear is told to it by the next launch.
       if (this.#workers.has(id) || this.#silent.has(nodeName)) continue
       const void_ = this.#ended.has(plan.attempt)
-      const now = this.#timeline.now()
       const worker: Worker = {
         id,
         node: nodeName,
-        phase: void_ ? 'exited' : 'claimed',
         startedAt: null,
-        endedAt: void_ ? now : null,
+        endedAt: void_ ? this.#timeline.now() : null,
         exit: void_ ? { kind: 'code', code: 143 } : { kind: 'code', code: 0 },
         cause: void_ ? 'stop' : 'itself',
         isGone: false,
         isEnding: false,
-        log: '',
+        log: new LogBytes(),
+        clockMs: this.#wall.now() - this.#timeline.now(),
       }
       this.#workers.set(id, worker)
+      const gang = this.#gangs.get(plan.attempt)
+      if (gang === undefined) this.#gangs.set(plan.attempt, [worker])
+      else gang.push(worker)
       if (!void_) this.#timeline.after(this.#chance.between(1, START_MS - 1), () => this.#begin(worker, plan))
     }
   }
 
   #begin(worker: Worker, plan: AttemptPlan): void {
     if (worker.endedAt !== null) return
+    this.tell(`the process of ${worker.id} starts on ${worker.node}`)
     this.starts.push(worker.id)
-    worker.phase = 'running'
+    this.running.add(worker.id)
+    this.moves += 1
     worker.startedAt = this.#timeline.now()
     // Training begins when the last one has come.
-    if (plan.workers.every((each) => this.#lives(each.id))) this.#train(plan)
+    if (plan.workers.every((each) => this.running.has(each.id))) this.#train(plan)
   }
 
-  /** One attempt from its resume step to its end, a step at a time. */
   #train(plan: AttemptPlan): void {
-    const trainer = this.#trainer(plan.run)
-    const resumed = this.#checkpoints.get(plan.run) ?? 0
-    const failAt = this.#chance.happens(trainer.failure) ? resumed + this.#chance.between(1, trainer.steps) : Infinity
-    const last = plan.workers.at(-1)?.id
-    const first = plan.workers[0]?.id
-    if (first === undefined || last === undefined) return
-    this.#timeline.after(SETUP_MS, () => {
-      if (resumed > 0) this.#print(first, `  successfully loaded checkpoint from /ckpt at iteration ${resumed}`)
-      this.#step(plan, trainer, resumed + 1, failAt, first, last)
+    train(plan, this.#trainer(plan.run), {
+      timeline: this.#timeline,
+      chance: this.#chance,
+      durable: () => this.#checkpoints.get(plan.run) ?? 0,
+      save: (step) => void this.#checkpoints.set(plan.run, step),
+      allLive: () => plan.workers.every((worker) => this.running.has(worker.id)),
+      print: (id, text) => this.#print(id, text),
+      exit: (code) => this.#exitAll(plan.attempt, { kind: 'code', code }, 'itself'),
     })
-  }
-
-  #step(plan: AttemptPlan, trainer: Trainer, step: number, failAt: number, first: WorkerId, last: WorkerId): void {
-    const jitter = this.#chance.between(0, Math.floor(trainer.stepMs / 10))
-    this.#timeline.after(trainer.stepMs + jitter, () => {
-      if (!plan.workers.every((worker) => this.#lives(worker.id))) return
-      if (step >= failAt) return this.#exitAll(plan.attempt, { kind: 'code', code: 1 }, 'itself')
-      this.#print(
-        last,
-        ` [now] iteration ${step}/ ${trainer.steps} | consumed samples: ${step * 8} | elapsed time per iteration (ms): ${trainer.stepMs}.0 | global batch size: 8 | lm loss: 2.5E+00 | loss scale: 1.0 | number of skipped iterations: 0 | number of nan iterations: 0 |`,
-      )
-      if (step % trainer.saveEvery === 0) {
-        this.#checkpoints.set(plan.run, step)
-        this.#print(first, `saving checkpoint at iteration ${step} to /ckpt in torch format`)
-        this.#print(first, `  successfully saved checkpoint from iteration ${step} to /ckpt`)
-      }
-      if (step >= trainer.steps) {
-        this.#print(first, '[after training is done] datetime: now')
-        return this.#exitAll(plan.attempt, { kind: 'code', code: 0 }, 'itself')
-      }
-      return this.#step(plan, trainer, step + 1, failAt, first, last)
-    })
-  }
-
-  #lives(id: WorkerId): boolean {
-    const worker = this.#workers.get(id)
-    return worker !== undefined && worker.startedAt !== null && worker.endedAt === null
   }
 
   #print(id: WorkerId, text: string): void {
     const worker = this.#workers.get(id)
-    if (worker !== undefined && worker.endedAt === null)
-      worker.log += `${new Date(this.#timeline.now()).toISOString()} stdout F ${text}\n`
+    if (worker === undefined || !this.running.has(id)) return
+    const at = new Date(this.#timeline.now() + worker.clockMs).toISOString()
+    worker.log.append(`${at} stdout F ${text}\n`)
   }
 
   #exitAll(attempt: AttemptId, exit: WorkerExit, cause: Worker['cause']): void {
-    for (const worker of this.#workersOf(attempt)) this.#exit(worker, exit, cause)
+    for (const worker of this.#gangs.get(attempt) ?? []) this.#exit(worker, exit, cause)
   }
 
   #exit(worker: Worker, exit: WorkerExit, cause: Worker['cause']): void {
     if (worker.endedAt !== null) return
-    worker.phase = 'exited'
-    worker.endedAt = this.#timeline.now()
     worker.exit = exit
     worker.cause = cause
+    const how = exit.kind === 'code' ? `with code ${exit.code}` : `by ${exit.signal}`
+    const why = cause === 'itself' ? '' : cause === 'stop' ? ', as it was asked to' : ', at its deadline'
+    if (worker.startedAt !== null) this.tell(`the process of ${worker.id} ends ${how}${why}`)
+    this.#ends(worker)
   }
 
-  #workersOf(attempt: AttemptId): Worker[] {
-    return [...this.#workers.values()].filter((worker) => attemptOfWorker(worker.id) === attempt)
+  #ends(worker: Worker): void {
+    worker.endedAt = this.#timeline.now()
+    this.running.delete(worker.id)
+    this.moves += 1
   }
 
   async deadline(attempt: AttemptId, deadlineAt: EpochMs | null): Promise<void> {
@@ -254,7 +235,7 @@ export class SimulatedCluster implements Cluster {
   async end(request: EndRequest): Promise<void> {
     this.#ended.add(request.attempt)
     const grace = Math.min(request.graceMs, this.#chance.between(10, 2_000))
-    for (const worker of this.#workersOf(request.attempt)) {
+    for (const worker of this.#gangs.get(request.attempt) ?? []) {
       if (worker.isEnding || this.#silent.has(worker.node)) continue
       worker.isEnding = true
       this.#timeline.after(grace, () => this.#exit(worker, TERMINATED, 'stop'))
@@ -266,7 +247,7 @@ export class SimulatedCluster implements Cluster {
     if (silent !== undefined && this.#silent.has(silent)) {
       throw new Fault('cluster-unreachable', `node ${silent} does not answer`, { retryable: true })
     }
-    const bytes = new TextEncoder().encode(this.#workers.get(id)?.log ?? '')
+    const bytes = this.#workers.get(id)?.log.bytes() ?? NOTHING
     const from = offset < 0 ? Math.max(0, bytes.length + offset) : offset
     const cut = bytes.subarray(from, from + bytesMax)
     const whole = cut.subarray(0, cut.lastIndexOf(10) + 1)
@@ -275,10 +256,23 @@ export class SimulatedCluster implements Cluster {
 
   async forget(attempt: AttemptId): Promise<void> {
     // Whatever cannot be reached, or lives, is not forgotten.
-    const workers = this.#workersOf(attempt)
+    const workers = this.#gangs.get(attempt) ?? []
     if (workers.some((worker) => worker.endedAt === null || this.#silent.has(worker.node))) {
       throw new Fault('cluster-unreachable', `${attempt} still has workers`, { retryable: true })
     }
     for (const worker of workers) this.#workers.delete(worker.id)
+    // Its name is never used again: a launch that was under way all that time starts nothing.
+    this.#forgotten.add(attempt)
+    this.#gangs.delete(attempt)
   }
+}
+
+function seenOf(worker: Worker): WorkerSeen {
+  if (worker.isGone) return { worker: worker.id, phase: 'gone' }
+  if (worker.endedAt !== null) {
+    const { startedAt, endedAt, exit, cause } = worker
+    return { worker: worker.id, phase: 'exited', startedAt, endedAt, exit, cause, message: null }
+  }
+  if (worker.startedAt === null) return { worker: worker.id, phase: 'claimed' }
+  return { worker: worker.id, phase: 'running', startedAt: worker.startedAt }
 }

@@ -5,7 +5,6 @@ import type { BudgetId } from '../domain/ids.ts'
 import { epochMs } from '../domain/units.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { World } from '../domain/world.ts'
-import { isEnded } from '../domain/run.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LeaderStore, Store, TurnStore } from '../ports/store.ts'
 import { booksDue, readAll, writeBooks } from './store/books.ts'
@@ -14,20 +13,29 @@ import { ingestStore } from './store/logs.ts'
 import { policyStore, tokenStore } from './store/policy.ts'
 import { requestStore } from './store/requests.ts'
 import type { Tables } from './store/tables.ts'
-import { emptyTables, livingClaims, liveRuns } from './store/tables.ts'
+import { emptyTables, livingClaims } from './store/tables.ts'
 import { viewStore } from './store/views.ts'
 
 export type { Tables } from './store/tables.ts'
+export { emptyTables } from './store/tables.ts'
 
 export type SimulatedStore = {
   readonly store: Store
   /** For checkers, which see what no caller does. */ readonly tables: Tables
 }
 
-export function simulatedStore(clock: Clock, settings: { readonly blindAfterMs: number }): SimulatedStore {
-  const tables = emptyTables()
+/**
+ * `clock` is that of the process that asks, `database` the store's own, which measures leases; each process has its own view of the
+ * same tables.
+ */
+export function simulatedStore(
+  clock: Clock,
+  settings: { readonly blindAfterMs: number },
+  tables: Tables = emptyTables(),
+  database: Clock = clock,
+): SimulatedStore {
   const store: Store = {
-    ...leaderStore(tables, clock),
+    ...leaderStore(tables, database),
     ...ingestStore(tables),
     ...requestStore(tables),
     ...viewStore(tables),
@@ -69,7 +77,6 @@ function leaderStore(tables: Tables, clock: Clock): LeaderStore {
 }
 
 function readWorld(tables: Tables, now: EpochMs, health: Parameters<TurnStore['world']>[0]): World {
-  const runs = liveRuns(tables)
   const nodes = [...tables.nodes.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1))
   const claims = livingClaims(tables).toSorted((a, b) => compare(a.node, b.node) || compare(a.holder, b.holder))
   return {
@@ -79,14 +86,11 @@ function readWorld(tables: Tables, now: EpochMs, health: Parameters<TurnStore['w
     clusters: health,
     nodes: new Map(nodes.map((node) => [node.id, node])),
     claims,
-    runs: new Map(runs.map((run) => [run.id, run])),
-    attempts: new Map([...tables.attempts].filter(([, attempt]) => attempt.state.kind !== 'ended')),
+    runs: new Map(tables.live),
+    attempts: new Map(tables.liveAttempts),
     projects: new Map(tables.projects),
     budgets: budgetsInOrder(tables),
-    reserves: [...tables.reserves.values()].filter((reserve) => {
-      const run = tables.runs.get(reserve.run)
-      return run !== undefined && !isEnded(run.state)
-    }),
+    reserves: [...tables.reserves.values()].filter((reserve) => tables.live.has(reserve.run)),
     prices: new Map(tables.prices),
   }
 }

@@ -37,13 +37,12 @@ export class Timeline implements Clock {
     return this.#heap[0]?.at ?? null
   }
 
-  /** Runs the next event; false when nothing is left. */
-  step(): boolean {
+  /** Runs the next event. */
+  step(): void {
     const event = this.#pop()
-    if (event === null) return false
+    if (event === null) return
     this.#now = event.at
     event.act()
-    return true
   }
 
   #push(event: Event): void {

@@ -417,6 +417,33 @@ for (const [name, open] of [
       },
     )
 
+    check('a log that is read further makes cells due that were posted before it was', async ({ store, clock }) => {
+      await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+      const epoch = (await store.takeLead('a', 10_000, true)) ?? 0
+      const at = await read(store, runOf(1), ['n1'])
+      const { attempt, item } = placing(at.run, at.nodes, 0)
+      await store.commit(epoch, [item])
+      const worker = attempt.placement.workers[0]?.id
+      assert.ok(worker !== undefined)
+      clock.set(T0 + 2 * CELL_MS)
+      await store.commit(epoch, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+      const lookedAt = (moment: number): Promise<void> =>
+        store.appendLogs([{ ...appendOf(worker, attempt.id, 0, '', []), observedTo: epochMs(moment) }])
+      await lookedAt(T0 + 1_000)
+      const { books } = await booksOf(store, attempt.id)
+      const revisions = [revisionOf(attempt.id, CELL0, 1, { unknown: 600_000 })]
+      assert.ok(await store.writeBooks(epoch, { revisions, books: postedTo(books, CELL0), reopen: [] }))
+      assert.equal((await booksOf(store, attempt.id)).books.dirtyFrom, null)
+      await lookedAt(T0 + 2_000)
+      assert.equal((await booksOf(store, attempt.id)).books.dirtyFrom, null, 'the cell is not read to its end')
+      await lookedAt(T0 + CELL_MS + 1_000)
+      const later = (await booksOf(store, attempt.id)).books
+      assert.equal(later.dirtyFrom, CELL0)
+      assert.ok(await store.writeBooks(epoch, { revisions: [], books: postedTo(later, CELL0), reopen: [] }))
+      await lookedAt(T0 + CELL_MS + 2_000)
+      assert.equal((await booksOf(store, attempt.id)).books.dirtyFrom, null)
+    })
+
     check('books and audit are only added to', async (bench) => {
       const { store, clock } = bench
       await filled(store, { nodes: ['n1'], runs: [runOf(1)] })

@@ -187,10 +187,13 @@ async function balancesOf(tx: Queryable, attempt: AttemptId, from: number): Prom
   return balances
 }
 
-/** Layer 1 of all nodes of the attempt is booked up to here; a released claim needs no more than its release. */
+/**
+ * Layer 1 of all nodes of the attempt is booked up to here. A released claim needs no more than its release, up to which its node was
+ * booked then; the node may be forgotten since, and its books stand still.
+ */
 async function bookedTo(tx: Queryable, attempt: Attempt): Promise<EpochMs> {
   const rows = await tx.query<{ booked_to: number | null }>({
-    text: `select min(case when c.released_at is null then n.booked_to else greatest(n.booked_to, c.released_at) end) as booked_to
+    text: `select coalesce(min(n.booked_to) filter (where c.released_at is null), max(c.released_at)) as booked_to
            from claim c join node n on n.id = c.node where c.attempt = $1`,
     values: [attempt.id],
   })

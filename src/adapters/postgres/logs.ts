@@ -1,8 +1,8 @@
 // Logs and the facts in them: one transaction for a chunk, its facts, the cursor, and the cells that the facts may change. Ingest
 // writes facts, never the state of a run, and needs no leader: the cursor is the compare-and-set.
 import type { AttemptId, ClusterName, WorkerId } from '../../domain/ids.ts'
-import type { Cell, EpochMs } from '../../domain/units.ts'
-import { CELL_MS, cellOf } from '../../domain/units.ts'
+import type { Cell } from '../../domain/units.ts'
+import { CELL_MS, cellOf, epochMs } from '../../domain/units.ts'
 import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Database, Queryable } from './pool.ts'
@@ -21,9 +21,8 @@ export function ingestStore(database: Database, clock: Clock): IngestStore {
     async appendLogs(appends) {
       if (appends.length === 0) return
       await database.transaction('write', async (tx) => {
-        const silent = await silentBefore(tx, appends)
-        const won = await moveCursors(tx, appends)
-        await reopenSilent(tx, won, silent)
+        const { won, looked } = await moveCursors(tx, appends)
+        await reopenLooked(tx, looked)
         await saveChunks(tx, won, clock.now())
         await saveFacts(tx, won)
       })
@@ -43,15 +42,26 @@ export function ingestStore(database: Database, clock: Clock): IngestStore {
   }
 }
 
+/** How far a log had been read to its end before, and now. */
+type Looked = { readonly attempt: AttemptId; readonly before: number | null; readonly after: number | null }
+
 /** Only the appends whose cursor stood where the reader thought. */
-async function moveCursors(tx: Queryable, appends: readonly LogAppend[]): Promise<LogAppend[]> {
-  const moved = await tx.query<{ worker: WorkerId }>({
-    text: `update log_cursor c set "offset" = n.next, last_line_at = coalesce(greatest(c.last_line_at, n.line), c.last_line_at, n.line),
+async function moveCursors(
+  tx: Queryable,
+  appends: readonly LogAppend[],
+): Promise<{ won: LogAppend[]; looked: Looked[] }> {
+  const moved = await tx.query<Looked & { worker: WorkerId }>({
+    text: `with n as (
+             select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[])
+               as n(worker, was, next, line, observed, complete)),
+           old as (
+             select c.worker, c.observed_to from log_cursor c join n on n.worker = c.worker
+             where c."offset" = n.was and not c.complete order by c.worker for update of c)
+           update log_cursor c set "offset" = n.next, last_line_at = coalesce(greatest(c.last_line_at, n.line), c.last_line_at, n.line),
              observed_to = coalesce(greatest(c.observed_to, n.observed), c.observed_to, n.observed), complete = n.complete
-           from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[])
-             as n(worker, was, next, line, observed, complete)
+           from n join old on old.worker = n.worker
            where c.worker = n.worker and c."offset" = n.was and not c.complete
-           returning c.worker`,
+           returning c.worker, c.attempt, old.observed_to as before, c.observed_to as after`,
     values: columns(appends, (each) => [
       each.worker,
       each.fromOffset,
@@ -62,38 +72,32 @@ async function moveCursors(tx: Queryable, appends: readonly LogAppend[]): Promis
     ]),
   })
   const names = new Set(moved.map((row) => row.worker))
-  return appends.filter((append) => names.has(append.worker))
+  return { won: appends.filter((append) => names.has(append.worker)), looked: moved }
 }
 
-/** Up to where each log was known, as cells; of those that this append makes known further. */
-async function silentBefore(tx: Queryable, appends: readonly LogAppend[]): Promise<Map<WorkerId, Cell | null>> {
-  const rows = await tx.query<{ worker: WorkerId; observed_to: EpochMs | null }>({
-    text: `select c.worker, c.observed_to from log_cursor c join unnest($1::text[], $2::bigint[]) as n(worker, observed) on c.worker = n.worker
-           where n.observed is not null and (c.observed_to is null or c.observed_to < n.observed)`,
-    values: columns(appends, (each) => [each.worker, each.observedTo]),
+/**
+ * Silence that is now known to be silence changes what was posted before it was: those cells are due again. Told once a cell while the
+ * attempt lives, since a living one's newest cell is not posted before its log was read that far.
+ */
+async function reopenLooked(tx: Queryable, looked: readonly Looked[]): Promise<void> {
+  const rows = looked.flatMap(({ attempt, before, after }) => {
+    if (after === null || (before !== null && after <= before)) return []
+    const cell = before === null ? null : cellOf(epochMs(before))
+    return [{ attempt, cell, crosses: cell === null || cell !== cellOf(epochMs(after)) }]
   })
-  return new Map(rows.map((row) => [row.worker, row.observed_to === null ? null : cellOf(row.observed_to)]))
-}
-
-/** Cells that were posted while nobody read the log had its silence as unknown: now it is known to be silence. */
-async function reopenSilent(
-  tx: Queryable,
-  won: readonly LogAppend[],
-  silent: ReadonlyMap<WorkerId, Cell | null>,
-): Promise<void> {
-  const known = won.filter((append) => silent.has(append.worker))
-  if (known.length === 0) return
+  if (rows.length === 0) return
   await tx.query({
-    text: `with silent as (
+    text: `with n as (
              select n.attempt, min(coalesce(n.cell, (select min(s.cell) from cell_summary s where s.attempt = n.attempt))) as cell
-             from unnest($1::text[], $2::bigint[]) as n(attempt, cell) group by n.attempt
-           ), locked as (
-             select b.attempt, silent.cell from attempt_books b join silent on silent.attempt = b.attempt
-             where b.posted_to >= silent.cell order by b.attempt for update of b
-           )
-           update attempt_books b set closed = false, heard = b.heard + 1, dirty_from = least(b.dirty_from, locked.cell)
-           from locked where b.attempt = locked.attempt`,
-    values: columns(known, (each) => [each.attempt, silent.get(each.worker) ?? null]),
+             from unnest($1::text[], $2::bigint[], $3::boolean[]) as n(attempt, cell, crosses) join attempt a on a.id = n.attempt
+             where n.crosses or not a.living group by n.attempt),
+           heard as (
+             select b.attempt, n.cell, n.cell <= b.posted_to as posted from attempt_books b join n on n.attempt = b.attempt
+             order by b.attempt for update of b)
+           update attempt_books b set heard = b.heard + 1, closed = b.closed and heard.posted is not true,
+             dirty_from = case when heard.posted then least(b.dirty_from, heard.cell) else b.dirty_from end
+           from heard where b.attempt = heard.attempt`,
+    values: columns(rows, (each) => [each.attempt, each.cell, each.crosses]),
   })
 }
 

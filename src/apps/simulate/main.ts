@@ -1,9 +1,9 @@
 // `plimsoll simulate`: many seeds of the other world, one after the other. A seed that fails is named with the command that repeats it,
 // event by event.
 import type { Wire } from '../../contract/documents.ts'
-import type { Outcome } from './drive.ts'
 import { simulateSeed } from './drive.ts'
 import { simulateInterleaved } from './interleaved.ts'
+import type { Outcome } from './world.ts'
 
 export type SimulateOptions = {
   /** How many seeds are tried. */
@@ -60,11 +60,12 @@ async function outcomeOf(seed: number): Promise<Outcome> {
       runs: turns.runs + calls.runs,
       attempts: turns.attempts + calls.attempts,
       crashes: turns.crashes + calls.crashes,
+      events: turns.events + calls.events,
       virtualMs: turns.virtualMs + calls.virtualMs,
     }
   } catch (error) {
     const problem = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    return { seed, problem, runs: 0, attempts: 0, crashes: 0, virtualMs: 0 }
+    return { seed, problem, runs: 0, attempts: 0, crashes: 0, events: 0, virtualMs: 0 }
   }
 }
 

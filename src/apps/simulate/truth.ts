@@ -4,31 +4,64 @@ import { workOf } from '../../core/account/due.ts'
 import { planPostings } from '../../core/account/post.ts'
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { planPlacements } from '../../core/place/place.ts'
-import { DEFAULT_DURATIONS } from '../../domain/settings.ts'
-import type { ClusterName } from '../../domain/ids.ts'
 import { isEnded } from '../../domain/run.ts'
 import { cellOf, epochMs } from '../../domain/units.ts'
-import type { World } from '../../domain/world.ts'
-import type { Store } from '../../ports/store.ts'
+import { checkLost } from '../../sim/checkers/lost.ts'
 import type { Tables } from '../../sim/store.ts'
+import { CLUSTER } from '../../sim/workload.ts'
+import type { SimulatedWorld } from './world.ts'
+
+export type End =
+  /** Something has still to happen. */
+  | { readonly kind: 'moves'; readonly why: string }
+  /** Nothing will happen by itself any more; a problem where it should have ended otherwise. */
+  | { readonly kind: 'rest'; readonly problem: string | null }
+
+export async function falseEnd(world: SimulatedWorld): Promise<End> {
+  const { tables, cluster } = world
+  const why = unsettled(tables) ?? falseReason(tables) ?? (await doubtful(world))
+  if (why !== null) return { kind: 'moves', why }
+  const [left] = cluster.running
+  if (left !== undefined) return { kind: 'rest', problem: `${left} runs, and its attempt has ended` }
+  return { kind: 'rest', problem: checkRest(tables) ?? checkSteps(world) ?? (await falseBooks(world)) }
+}
 
 /** Every run has ended or waits for a person, every slot is free and every cell is posted. */
-export function unsettled(tables: Tables): string | null {
+function unsettled(tables: Tables): string | null {
   for (const { id, state } of tables.runs.values()) {
     if (!isEnded(state) && state.kind !== 'suspended' && state.kind !== 'queued') return `${id} is ${state.kind}`
   }
-  for (const claim of tables.claims) {
-    if (claim.releasedAt === null) return `${claim.holder} still holds slots of ${claim.node}`
-  }
+  for (const claim of tables.livingClaims.values()) return `${claim.holder} still holds slots of ${claim.node}`
   for (const books of tables.books.values()) {
     if (!books.closed || books.dirtyFrom !== null) return `the books of ${books.attempt} are open`
   }
   return null
 }
 
-export async function falseReason(store: Store, cluster: ClusterName): Promise<string | null> {
-  const world: World = await store.world(new Map([[cluster, { kind: 'reachable' }]]))
-  const settings = { durations: DEFAULT_DURATIONS, draw: () => 0, masterAddress: () => '' }
+/** A clock that steps puts marks into another order than the one they came in; the sums hold, and which step was first does not. */
+const checkSteps = ({ tables, database }: SimulatedWorld): string | null =>
+  database.worstMs === 0 ? checkLost(tables) : null
+
+/** Nobody holds anything: nothing may be reserved either. */
+function checkRest(tables: Tables): string | null {
+  for (const { id, reserved } of tables.budgets.values())
+    if (reserved !== 0) return `nobody holds anything, and ${reserved} of budget ${id} are reserved`
+  return null
+}
+
+/** A waiting run says why in words; the first turn that looks at it writes them. */
+function falseReason(tables: Tables): string | null {
+  for (const { id, state } of tables.live.values())
+    if (state.kind === 'queued' && state.message === '') return `${id} waits, and does not say why`
+  return null
+}
+
+/** Each reason is the one that a new decision gives. */
+async function doubtful(simulated: SimulatedWorld): Promise<string | null> {
+  const { tables, durations } = simulated
+  if (![...tables.live.values()].some((run) => run.state.kind === 'queued')) return null
+  const world = await simulated.view().store.world(new Map([[CLUSTER, { kind: 'reachable' }]]))
+  const settings = { durations, draw: () => 0, masterAddress: () => '' }
   const { placed, waiting } = planPlacements(world, candidatesOf(world), settings).report
   const [startable] = placed
   if (startable !== undefined) return `${startable.run} waits and could start`
@@ -41,17 +74,14 @@ export async function falseReason(store: Store, cluster: ClusterName): Promise<s
 }
 
 /** The books of every attempt are made again from nothing; each cell must come out as it is posted. */
-export async function falseBooks(store: Store, tables: Tables): Promise<string | null> {
-  for (const id of tables.books.keys()) {
+async function falseBooks(world: SimulatedWorld): Promise<string | null> {
+  const { store } = world.view()
+  for (const id of world.tables.books.keys()) {
     const [read] = await store.readBooks([id], ({ placedAt }) => cellOf(placedAt))
     if (read === undefined) continue
-    const work = workOf.full(read)
     const books = { ...read.books, postedTo: null, dirtyFrom: null, basis: null, closed: false }
-    const fresh = planPostings(
-      { ...work, books, cells: [] },
-      epochMs(Number.MAX_SAFE_INTEGER - 10 ** 9),
-      DEFAULT_DURATIONS.cellSettleMs,
-    )
+    const late = epochMs(Number.MAX_SAFE_INTEGER - 10 ** 9)
+    const fresh = planPostings({ ...workOf.full(read), books, cells: [] }, late, world.durations.cellSettleMs)
     for (const { cell, lines } of fresh.revisions) {
       const posted = read.cells.find((record) => record.cell === cell)?.balance ?? {}
       if (textOf(posted) !== textOf(lines))

@@ -90,7 +90,9 @@ export function decideHolds(world: World): Item[] {
       writes.push({ kind: 'give-back', run: id, budgets: run.budgets })
       writes.push({ kind: 'event', event: { run: id, at: world.now, kind: 'hold-ended', message } })
     }
-    items.push({ about: `hold of ${id}`, expects: [], writes })
+    // A run that was placed meanwhile has its slots and its reserve by another right: nothing of them is given back.
+    const expects: Item['expects'] = run === undefined ? [] : [{ kind: 'run', id, version: run.version }]
+    items.push({ about: `hold of ${id}`, expects, writes })
   }
   return items
 }

@@ -35,8 +35,10 @@ export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>,
     holder: claim.holder,
     paidUntil: paidUntil(claim, at, durations),
   }))
-  if (after.keepSlots) writes.push(...restartHolds(ending, durations))
-  else writes.push({ kind: 'give-back', run: run.id, budgets: run.budgets })
+  const holds = after.keepSlots ? restartHolds(ending, durations) : []
+  writes.push(...holds)
+  // On lost nodes nothing is kept: what holds nothing has nothing reserved either.
+  if (holds.length === 0) writes.push({ kind: 'give-back', run: run.id, budgets: run.budgets })
   const ended: Attempt = {
     ...attempt,
     state: { kind: 'ended', outcome, failure, message },

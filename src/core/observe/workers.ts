@@ -78,6 +78,8 @@ function learn(world: World, attempt: Attempt, claim: Claim, look: LookAtWorkers
   if (seen === undefined) {
     const nodeName = attempt.placement.workers.find((worker) => worker.id === claim.holder)?.nodeName ?? ''
     if (!look.nodes.has(nodeName)) return claim
+    // An older list than the one that showed it says nothing about its end.
+    if (claim.boundAt !== null && look.observedAt <= claim.boundAt) return claim
     if (claim.boundAt === null)
       return neverStarts(attempt, look) ? { ...claim, endedAt: look.observedAt, exit: NEVER_STARTED } : claim
     return { ...claim, endedAt: lastKnown(world, claim, claim.startedAt, look), exit: GONE }

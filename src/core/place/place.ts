@@ -3,7 +3,7 @@
 // yet: `victims` of the report is what a later policy fills.
 import type { Attempt } from '../../domain/attempt.ts'
 import type { Budget, Reserve } from '../../domain/budget.ts'
-import { amountText, grant, remaining } from '../../domain/budget.ts'
+import { amountText, chargeCeiling, chargeOf, grant, remaining } from '../../domain/budget.ts'
 import type { Claim, Holder } from '../../domain/claim.ts'
 import { restartHolder } from '../../domain/claim.ts'
 import type { BudgetId, ClusterName, NodeId } from '../../domain/ids.ts'
@@ -205,8 +205,8 @@ function commitPlacement(
   promise: BudgetPromise,
   settings: PlaceSettings,
 ): { item: Item; attempt: Attempt } {
-  const attempt = attemptOf(world, turn, run, seats, promise, price, settings)
   const holds = ownHolds(turn, run)
+  const attempt = attemptOf(world, turn, run, seats, holds, promise, price, settings)
   const writes: Write[] = holds.map((hold) => ({
     kind: 'release',
     node: hold.node,
@@ -256,6 +256,7 @@ function attemptOf(
   turn: Turn,
   run: Run,
   seats: readonly Seat[],
+  holds: readonly Claim[],
   promise: BudgetPromise,
   price: Price | null,
   settings: PlaceSettings,
@@ -287,13 +288,26 @@ function attemptOf(
     deadlineAt: deadlineAt(
       run,
       { plannedAt: world.now },
-      promise.reserves.map((each) => each.reserve),
+      promise.reserves.map((each) => withoutHolds(world, each, holds)),
       new Map(promise.reserves.map((each) => [each.budget.id, each.budget])),
       price,
       world.now,
       settings.durations,
     ),
   }
+}
+
+/** What a restart hold has spent since its node was booked is spent of the same reserve, at the hold's price. */
+function withoutHolds(
+  world: World,
+  { budget, reserve }: BudgetPromise['reserves'][number],
+  holds: readonly Claim[],
+): Reserve {
+  const spent = holds.reduce((sum, hold) => {
+    const since = world.now - (world.nodes.get(hold.node)?.bookedTo ?? world.now)
+    return sum + chargeOf(budget.unit, hold.slots.length * Math.max(0, since), hold.price)
+  }, 0n)
+  return { ...reserve, posted: reserve.posted + chargeCeiling(budget.unit, spent) }
 }
 
 function claimOf(

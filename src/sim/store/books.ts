@@ -62,8 +62,8 @@ function readOne(tables: Tables, id: AttemptId, firstCell: FirstCell, allCells: 
     facts: [...(tables.facts.get(id)?.values() ?? [])].filter((fact) => fact.at >= readFrom).toSorted(byTime),
     cells: cellsOf(tables, id).filter((record) => record.cell >= cellsFrom),
     bookedTo: bookedTo(tables, attempt),
-    sources: [...tables.cursors.values()]
-      .filter((cursor) => cursor.attempt === id)
+    sources: (tables.cursorsOf.get(id) ?? [])
+      .flatMap((worker) => tables.cursors.get(worker) ?? [])
       .map((cursor) => ({
         source: `log:${cursor.worker}`,
         lastAt: cursor.lastLineAt,
@@ -96,13 +96,16 @@ export function newestCell(tables: Tables, id: AttemptId): CellRecord | null {
   return newest === undefined ? null : { ...newest, balance: {} }
 }
 
-/** Layer 1 of all nodes of the attempt is booked up to here; a released claim needs no more than its release. */
+/**
+ * Layer 1 of all nodes of the attempt is booked up to here. A released claim needs no more than its release, up to which its node was
+ * booked then; the node may be forgotten since, and its books stand still.
+ */
 function bookedTo(tables: Tables, attempt: Attempt): EpochMs {
-  const ends = claimsOfAttempt(tables, attempt.id).map((claim) => {
-    const node = tables.nodes.get(claim.node)?.bookedTo ?? epochMs(0)
-    return claim.releasedAt === null ? node : later(node, claim.releasedAt)
-  })
-  return ends.length === 0 ? epochMs(0) : ends.reduce(earlier)
+  const claims = claimsOfAttempt(tables, attempt.id)
+  const living = claims.filter((claim) => claim.releasedAt === null)
+  if (living.length > 0)
+    return living.map((claim) => tables.nodes.get(claim.node)?.bookedTo ?? epochMs(0)).reduce(earlier)
+  return claims.map((claim) => claim.releasedAt ?? epochMs(0)).reduce(later, epochMs(0))
 }
 
 export function writeBooks(tables: Tables, epoch: number, write: BooksWrite): boolean {

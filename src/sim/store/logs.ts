@@ -5,7 +5,7 @@ import type { Cell, EpochMs } from '../../domain/units.ts'
 import { CELL_MS, cellOf } from '../../domain/units.ts'
 import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
 import type { Tables } from './tables.ts'
-import { pushTo } from './tables.ts'
+import { pushTo, putCursor } from './tables.ts'
 
 const FORGET_MAX = 100
 
@@ -14,7 +14,12 @@ export function ingestStore(tables: Tables): IngestStore {
     logCursors: async () => logCursors(tables),
     async appendLogs(appends) {
       if (appends.length > 0) tables.writes += 1
-      const won = appends.filter((append) => moveCursor(tables, append))
+      const won = appends.filter((append) => {
+        const before = tables.cursors.get(append.worker)?.observedTo ?? null
+        const moved = moveCursor(tables, append)
+        if (moved) reopenLooked(tables, append, before)
+        return moved
+      })
       for (const append of won) saveChunk(tables, append)
       saveFacts(
         tables,
@@ -22,7 +27,7 @@ export function ingestStore(tables: Tables): IngestStore {
       )
     },
     async attemptsToForget() {
-      const open = new Set([...tables.cursors.values()].flatMap((cursor) => (cursor.complete ? [] : [cursor.attempt])))
+      const open = new Set([...tables.openCursors].map((worker) => tables.cursors.get(worker)?.attempt))
       return [...tables.attempts.values()]
         .filter(({ id, state }) => state.kind === 'ended' && !tables.forgotten.has(id) && !open.has(id))
         .map(({ id, cluster }) => ({ attempt: id, cluster }))
@@ -36,10 +41,11 @@ export function ingestStore(tables: Tables): IngestStore {
 }
 
 function logCursors(tables: Tables): LogCursor[] {
-  return [...tables.cursors.values()]
-    .flatMap((cursor) => {
-      const attempt = tables.attempts.get(cursor.attempt)
-      if (cursor.complete || attempt === undefined) return []
+  return [...tables.openCursors]
+    .flatMap((worker) => {
+      const cursor = tables.cursors.get(worker)
+      const attempt = cursor === undefined ? undefined : tables.attempts.get(cursor.attempt)
+      if (cursor === undefined || attempt === undefined) return []
       const { id, run, cluster, state } = attempt
       const living = state.kind !== 'ended'
       return [{ worker: cursor.worker, attempt: id, run, cluster, offset: cursor.offset, living }]
@@ -50,9 +56,7 @@ function logCursors(tables: Tables): LogCursor[] {
 function moveCursor(tables: Tables, append: LogAppend): boolean {
   const cursor = tables.cursors.get(append.worker)
   if (cursor === undefined || cursor.complete || cursor.offset !== append.fromOffset) return false
-  if (append.observedTo !== null && (cursor.observedTo === null || cursor.observedTo < append.observedTo))
-    reopenSilent(tables, append.attempt, cursor.observedTo)
-  tables.cursors.set(append.worker, {
+  putCursor(tables, {
     ...cursor,
     offset: append.nextOffset,
     lastLineAt: newer(cursor.lastLineAt, append.lastLineAt),
@@ -62,14 +66,23 @@ function moveCursor(tables: Tables, append: LogAppend): boolean {
   return true
 }
 
-/** Cells that were posted while nobody read the log had its silence as unknown: now it is known to be silence. */
-function reopenSilent(tables: Tables, attempt: AttemptId, observedTo: EpochMs | null): void {
-  const books = tables.books.get(attempt)
-  const first = [...(tables.cells.get(attempt)?.keys() ?? [])].toSorted((a, b) => a - b)[0]
-  const from = observedTo === null ? first : cellOf(observedTo)
-  if (books?.postedTo == null || from === undefined || books.postedTo < from) return
-  const dirtyFrom = books.dirtyFrom === null || from < books.dirtyFrom ? from : books.dirtyFrom
-  tables.books.set(attempt, { ...books, closed: false, heard: books.heard + 1, dirtyFrom })
+/**
+ * Silence that is now known to be silence changes what was posted before it was: those cells are due again. Told once a cell while the
+ * attempt lives, since a living one's newest cell is not posted before its log was read that far.
+ */
+function reopenLooked(tables: Tables, { attempt, observedTo }: LogAppend, before: EpochMs | null): void {
+  const known = tables.books.get(attempt)
+  if (known === undefined || observedTo === null || (before !== null && observedTo <= before)) return
+  const cell = before === null ? null : cellOf(before)
+  if (cell !== null && cell === cellOf(observedTo) && tables.liveAttempts.has(attempt)) return
+  const from = cell ?? [...(tables.cells.get(attempt)?.keys() ?? [])].toSorted((a, b) => a - b)[0]
+  const heard = known.heard + 1
+  if (from === undefined || known.postedTo === null || from > known.postedTo) {
+    tables.books.set(attempt, { ...known, heard })
+    return
+  }
+  const dirtyFrom = known.dirtyFrom === null || from < known.dirtyFrom ? from : known.dirtyFrom
+  tables.books.set(attempt, { ...known, heard, closed: false, dirtyFrom })
 }
 
 const newer = (a: EpochMs | null, b: EpochMs | null): EpochMs | null => (a === null || (b !== null && b > a) ? b : a)
@@ -80,7 +93,8 @@ function saveChunk(tables: Tables, { worker, nextOffset, bytes }: LogAppend): vo
 
 function saveFacts(tables: Tables, facts: readonly Fact[]): void {
   const earliest = new Map<AttemptId, Cell>()
-  const before = new Map([...tables.facts].map(([attempt, known]) => [attempt, [...known.values()]]))
+  const heard = new Set(facts.map((fact) => fact.attempt))
+  const before = new Map([...heard].map((attempt) => [attempt, [...(tables.facts.get(attempt)?.values() ?? [])]]))
   for (const fact of facts) {
     const known = tables.facts.get(fact.attempt) ?? new Map<string, Fact>()
     const key = `${fact.source}|${fact.sequence}|${fact.sentAt}`

@@ -5,7 +5,7 @@ import { LIVE_RUNS_MAX } from '../../domain/limits.ts'
 import type { Run } from '../../domain/run.ts'
 import type { RequestStore, SubmitRequest, SubmitResult } from '../../ports/store.ts'
 import type { Tables } from './tables.ts'
-import { liveRuns, writeAudit, writeEvent } from './tables.ts'
+import { liveRuns, putRun, writeAudit, writeEvent } from './tables.ts'
 
 export function requestStore(tables: Tables): RequestStore {
   return {
@@ -41,7 +41,7 @@ function submit(tables: Tables, request: SubmitRequest): SubmitResult {
   if (tables.runs.has(run.id)) throw new Error(`run ${run.id} is there already`)
   if (!tables.projects.has(run.project)) throw new Error(`there is no project ${run.project}`)
   tables.writes += 1
-  tables.runs.set(run.id, { ...run, version: 1 })
+  putRun(tables, { ...run, version: 1 })
   tables.specs.set(run.id, spec)
   writeAudit(tables, request.audit)
   writeEvent(tables, request.event)

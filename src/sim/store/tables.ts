@@ -5,9 +5,11 @@ import type { Budget, Reserve } from '../../domain/budget.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { ClaimKey, ReserveKey } from '../../domain/apply.ts'
 import { claimKey } from '../../domain/apply.ts'
+import type { Changes } from '../../domain/apply.ts'
 import type { AuditEntry, RunEvent } from '../../domain/event.ts'
 import type { Fact } from '../../domain/fact.ts'
 import type { Held } from '../../domain/holdings.ts'
+import type { Item, ItemResult } from '../../domain/item.ts'
 import type { AttemptId, BudgetId, NodeId, ProjectName, RunId, WorkerId } from '../../domain/ids.ts'
 import type { Node } from '../../domain/node.ts'
 import type { Project } from '../../domain/project.ts'
@@ -52,6 +54,23 @@ export class Ledger<Row> {
   }
 }
 
+/** One commit as it was written, for those who look on: what each row was before, and what became of it. */
+export type Commit = {
+  readonly at: EpochMs
+  /** Null: a request, which needs no leader. */
+  readonly epoch: number | null
+  readonly items: readonly Item[]
+  readonly results: readonly ItemResult[]
+  readonly before: {
+    readonly runs: ReadonlyMap<RunId, Run>
+    readonly attempts: ReadonlyMap<AttemptId, Attempt>
+    readonly nodes: ReadonlyMap<NodeId, Node>
+    readonly budgets: ReadonlyMap<BudgetId, Budget>
+    readonly reserves: ReadonlyMap<ReserveKey, Reserve>
+  }
+  readonly changes: Changes
+}
+
 export type Tables = {
   leader: { epoch: number; holder: string; until: number }
   home: string | null
@@ -62,8 +81,11 @@ export type Tables = {
   readonly policies: Ledger<{ readonly version: number; readonly document: unknown }>
   /** Live and ended ones. */
   readonly runs: Map<RunId, Run>
+  /** The same rows, without the ended ones. */
+  readonly live: Map<RunId, Run>
   readonly specs: Map<RunId, RunSpec>
   readonly attempts: Map<AttemptId, Attempt>
+  readonly liveAttempts: Map<AttemptId, Attempt>
   readonly attemptsOf: Map<RunId, AttemptId[]>
   readonly forgotten: Set<AttemptId>
   readonly nodes: Map<NodeId, Node>
@@ -71,6 +93,7 @@ export type Tables = {
   /** In the order in which they were made; the index is the claim's id. */
   readonly claims: Claim[]
   readonly living: Map<ClaimKey, number>
+  readonly livingClaims: Map<ClaimKey, Claim>
   readonly claimsOf: Map<AttemptId, number[]>
   readonly reserves: Map<ReserveKey, Reserve>
   readonly held: Ledger<Held>
@@ -83,6 +106,9 @@ export type Tables = {
   readonly books: Map<AttemptId, AttemptBooks>
   readonly facts: Map<AttemptId, Map<string, Fact>>
   readonly cursors: Map<WorkerId, StoredCursor>
+  readonly cursorsOf: Map<AttemptId, WorkerId[]>
+  /** Those that are not complete. */
+  readonly openCursors: Set<WorkerId>
   readonly chunks: Map<WorkerId, Chunk[]>
   readonly events: Ledger<RunEvent & { readonly id: number }>
   readonly audit: Ledger<AuditEntry & { readonly id: number }>
@@ -90,6 +116,8 @@ export type Tables = {
   readonly tokens: Map<string, { token: StoredToken; readonly hash: string }>
   /** Goes up with every write: a checker looks again only where something changed. */
   writes: number
+  /** Is told of each commit. */
+  watch: ((commit: Commit) => void) | null
 }
 
 export const emptyTables = (): Tables => ({
@@ -101,14 +129,17 @@ export const emptyTables = (): Tables => ({
   prices: new Map(),
   policies: new Ledger(),
   runs: new Map(),
+  live: new Map(),
   specs: new Map(),
   attempts: new Map(),
+  liveAttempts: new Map(),
   attemptsOf: new Map(),
   forgotten: new Set(),
   nodes: new Map(),
   inventory: new Map(),
   claims: [],
   living: new Map(),
+  livingClaims: new Map(),
   claimsOf: new Map(),
   reserves: new Map(),
   held: new Ledger(),
@@ -121,21 +152,42 @@ export const emptyTables = (): Tables => ({
   books: new Map(),
   facts: new Map(),
   cursors: new Map(),
+  cursorsOf: new Map(),
+  openCursors: new Set(),
   chunks: new Map(),
   events: new Ledger(),
   audit: new Ledger(),
   keys: new Map(),
   tokens: new Map(),
   writes: 0,
+  watch: null,
 })
 
-export const livingClaims = (tables: Tables): Claim[] =>
-  [...tables.living.values()].flatMap((id) => tables.claims[id] ?? [])
+export const livingClaims = (tables: Tables): Claim[] => [...tables.livingClaims.values()]
 
 export const claimsOfAttempt = (tables: Tables, attempt: AttemptId): Claim[] =>
   (tables.claimsOf.get(attempt) ?? []).flatMap((id) => tables.claims[id] ?? [])
 
-export const liveRuns = (tables: Tables): Run[] => [...tables.runs.values()].filter((run) => !isEnded(run.state))
+export const liveRuns = (tables: Tables): Run[] => [...tables.live.values()]
+
+export function putRun(tables: Tables, run: Run): void {
+  tables.runs.set(run.id, run)
+  if (isEnded(run.state)) tables.live.delete(run.id)
+  else tables.live.set(run.id, run)
+}
+
+export function putAttempt(tables: Tables, attempt: Attempt): void {
+  tables.attempts.set(attempt.id, attempt)
+  if (attempt.state.kind === 'ended') tables.liveAttempts.delete(attempt.id)
+  else tables.liveAttempts.set(attempt.id, attempt)
+}
+
+export function putCursor(tables: Tables, cursor: StoredCursor): void {
+  if (!tables.cursors.has(cursor.worker)) pushTo(tables.cursorsOf, cursor.attempt, cursor.worker)
+  tables.cursors.set(cursor.worker, cursor)
+  if (cursor.complete) tables.openCursors.delete(cursor.worker)
+  else tables.openCursors.add(cursor.worker)
+}
 
 /** The living claim of the same holder on the same node is replaced, else the claim is a new row. */
 export function putClaim(tables: Tables, claim: Claim): void {
@@ -143,8 +195,13 @@ export function putClaim(tables: Tables, claim: Claim): void {
   const id = tables.living.get(key) ?? tables.claims.length
   if (id === tables.claims.length && claim.attempt !== null) pushTo(tables.claimsOf, claim.attempt, id)
   tables.claims[id] = claim
-  if (claim.releasedAt === null) tables.living.set(key, id)
-  else tables.living.delete(key)
+  if (claim.releasedAt === null) {
+    tables.living.set(key, id)
+    tables.livingClaims.set(key, claim)
+  } else {
+    tables.living.delete(key)
+    tables.livingClaims.delete(key)
+  }
 }
 
 export function writeAudit(tables: Tables, entry: AuditEntry): void {

@@ -1,0 +1,150 @@
+// One seed's world before anything happens in it: virtual time, the store, the cluster, the checkers, and the processes' view of them.
+import type { Control } from '../../control/control.ts'
+import type { RequestContext } from '../../control/requests/context.ts'
+import { requestsOf } from '../../control/requests/requests.ts'
+import type { RunId } from '../../domain/ids.ts'
+import type { Policy } from '../../domain/policy.ts'
+import type { Durations } from '../../domain/settings.ts'
+import { epochMs } from '../../domain/units.ts'
+import type { Requests } from '../../ports/requests.ts'
+import type { Store } from '../../ports/store.ts'
+import { SeededChance } from '../../sim/chance.ts'
+import { Watch } from '../../sim/checkers/watch.ts'
+import { BaseClock, SteppingClock } from '../../sim/clocks.ts'
+import type { ClusterShape } from '../../sim/cluster.ts'
+import { SimulatedCluster } from '../../sim/cluster.ts'
+import type { Faults } from '../../sim/faults.ts'
+import { clusterSeenBy, faultsOf } from '../../sim/faults.ts'
+import type { Tables } from '../../sim/store.ts'
+import { emptyTables, simulatedStore } from '../../sim/store.ts'
+import { Story } from '../../sim/story.ts'
+import { Timeline } from '../../sim/timeline.ts'
+import type { Trainer } from '../../sim/trainer.ts'
+import { CLUSTER, durationsOf, policyOf, shapeOf, trainerOf } from '../../sim/workload.ts'
+
+export const BEGIN = epochMs(1_800_000_000_000)
+
+export type Outcome = {
+  readonly seed: number
+  readonly problem: string | null
+  readonly runs: number
+  readonly attempts: number
+  readonly crashes: number
+  readonly events: number
+  readonly virtualMs: number
+}
+
+/** A mutation breaks something on purpose after an event, so that a checker is seen to catch it. */
+export type Mutation = (tables: Tables, cluster: SimulatedCluster) => void
+
+export type SeedOptions = {
+  readonly mutate?: Mutation
+  /** Takes the story of the seed, line by line. */
+  readonly tell?: (line: string) => void
+}
+
+/** What one process has of the world. */
+export type View = { readonly clock: BaseClock; readonly store: Store; readonly cluster: SimulatedCluster }
+
+export class SimulatedWorld {
+  readonly chance: SeededChance
+  readonly timeline = new Timeline(BEGIN)
+  readonly database = new SteppingClock(this.timeline)
+  readonly tables = emptyTables()
+  readonly durations: Durations
+  readonly shape: ClusterShape
+  readonly policy: Policy
+  readonly cluster: SimulatedCluster
+  readonly faults: Faults
+  readonly watch: Watch
+  readonly story: Story | null
+  readonly #seed: number
+  readonly #mutate: Mutation | null
+  #mutated = -1
+  events = 0
+
+  constructor(seed: number, { mutate, tell }: SeedOptions) {
+    this.#seed = seed
+    this.#mutate = mutate ?? null
+    const chance = new SeededChance(seed)
+    this.chance = chance
+    this.durations = durationsOf(chance)
+    this.shape = shapeOf(chance)
+    this.policy = policyOf(chance, this.shape)
+    this.faults = faultsOf(chance, BEGIN)
+    const trainers = new Map<RunId, Trainer>()
+    const fate = chance.fork()
+    this.cluster = new SimulatedCluster(CLUSTER, this.timeline, this.database, chance.fork(), this.shape, (run) => {
+      const trainer = trainers.get(run) ?? trainerOf(fate, this.tables.runs.get(run)?.limits.timeMs ?? null)
+      trainers.set(run, trainer)
+      return trainer
+    })
+    this.watch = new Watch(this.tables, this.cluster, {
+      blindAfterMs: this.durations.blindAfterMs,
+      graceMs: this.durations.graceMs,
+      now: () => this.timeline.now(),
+      trueTime: (at) => at - this.database.worstMs,
+      clocksAreTrue: () => this.database.worstMs === 0,
+    })
+    this.story = tell === undefined ? null : new Story(this.tables, () => this.timeline.now(), tell)
+    if (this.story !== null) this.cluster.tell = (text) => this.story?.world(text)
+    this.tables.watch = (commit) => {
+      this.story?.commit(commit)
+      this.watch.commit(commit)
+    }
+  }
+
+  view(): View {
+    const clock = new BaseClock(this.timeline, this.database)
+    const { store } = simulatedStore(clock, this.durations, this.tables, this.database)
+    return { clock, store, cluster: clusterSeenBy(this.cluster, clock, this.chance, this.faults) }
+  }
+
+  /** What the loops of one process get; every ring is lost unless somebody hears it. */
+  control({ clock, store, cluster }: View, ring: Control['doorbell']['ring'] = () => {}): Control {
+    const silent = (): void => {}
+    return {
+      store,
+      clusters: new Map([[cluster.name, cluster]]),
+      clock,
+      doorbell: { ring },
+      chance: this.chance,
+      log: { info: silent, warn: silent, error: silent },
+      settings: { durations: this.durations, checkpointRoot: '/ckpt' },
+      health: new Map(),
+      lead: { epoch: null, until: epochMs(0) },
+    }
+  }
+
+  /** What people ask, through the requests of production. */
+  requests(control: Control): Requests {
+    const noSecrets = (): never => {
+      throw new Error('bug: nobody has tokens here')
+    }
+    const secrets: RequestContext['secrets'] = { create: noSecrets, hash: noSecrets }
+    return requestsOf({ control, defaultCluster: CLUSTER, peaks: new Map(), secrets })
+  }
+
+  /** After an event: the problem that a checker sees, or null. */
+  look(): string | null {
+    this.events += 1
+    if (this.#mutated !== this.tables.writes) this.#mutate?.(this.tables, this.cluster)
+    this.#mutated = this.tables.writes
+    this.story?.look()
+    return this.watch.look()
+  }
+
+  outcome(problem: string | null): Outcome {
+    const { timeline, tables, faults, story } = this
+    if (problem !== null) story?.world(`a checker says: ${problem}`)
+    return {
+      seed: this.#seed,
+      problem: problem === null ? null : `${problem} (at ${timeline.now() - BEGIN} ms)`,
+      runs: tables.runs.size,
+      attempts: tables.attempts.size,
+      crashes: faults.crashes,
+      events: this.events,
+      virtualMs: timeline.now() - BEGIN,
+    }
+  }
+}

@@ -1,0 +1,69 @@
+// Promises 2 and 3, seen from outside: whole gangs, one gang to a slot, each process started once.
+import type { AttemptId, WorkerId } from '../../domain/ids.ts'
+import { attemptOfWorker } from '../../domain/ids.ts'
+import type { Tables } from '../store/tables.ts'
+
+/** A slot belongs to one gang at a time, and a gang that holds anything holds all of it, where its plan says. */
+export function checkGangs(tables: Tables): string | null {
+  const holders = new Map<string, string>()
+  const held = new Map<AttemptId, number>()
+  for (const claim of tables.livingClaims.values()) {
+    for (const slot of claim.slots) {
+      const key = `${claim.node}#${slot}`
+      const other = holders.get(key)
+      if (other !== undefined) return `slot ${key} is held by ${other} and ${claim.holder}`
+      holders.set(key, claim.holder)
+    }
+    if (claim.attempt === null) continue
+    held.set(claim.attempt, (held.get(claim.attempt) ?? 0) + 1)
+    const attempt = tables.liveAttempts.get(claim.attempt)
+    if (attempt === undefined) return `${claim.holder} holds slots of ${claim.node}, and its attempt has ended`
+    const planned = attempt.placement.workers.find((worker) => worker.id === claim.holder)
+    if (planned?.node !== claim.node || planned.slots.length !== claim.slots.length)
+      return `${claim.holder} holds slots of ${claim.node} that its plan does not name`
+  }
+  for (const attempt of tables.liveAttempts.values()) {
+    // On a lost node a worker is released before the rest of its gang, which is being ended.
+    if (attempt.state.kind === 'stopping') continue
+    if (held.get(attempt.id) !== attempt.placement.workers.length)
+      return `attempt ${attempt.id} holds ${held.get(attempt.id) ?? 0} of its ${attempt.placement.workers.length} workers' slots`
+  }
+  return null
+}
+
+/** Each worker of each attempt starts a process at most once. */
+export class Launches {
+  readonly #starts: readonly WorkerId[]
+  readonly #known = new Set<WorkerId>()
+  #seen = 0
+
+  constructor(starts: readonly WorkerId[]) {
+    this.#starts = starts
+  }
+
+  look(): string | null {
+    for (; this.#seen < this.#starts.length; this.#seen += 1) {
+      const start = this.#starts[this.#seen]
+      if (start === undefined) continue
+      if (this.#known.has(start)) return `worker ${start} was started twice`
+      this.#known.add(start)
+    }
+    return null
+  }
+}
+
+/** What really runs: no slot is used by processes of two attempts, whatever the books believe. */
+export function checkProcesses(tables: Tables, running: Iterable<WorkerId>): string | null {
+  const users = new Map<string, WorkerId>()
+  for (const id of running) {
+    const attempt = attemptOfWorker(id)
+    const worker = tables.attempts.get(attempt)?.placement.workers.find((each) => each.id === id)
+    for (const slot of worker?.slots ?? []) {
+      const key = `${worker?.node}#${slot}`
+      const other = users.get(key)
+      if (other !== undefined && attemptOfWorker(other) !== attempt) return `slot ${key} is used by ${other} and ${id}`
+      users.set(key, id)
+    }
+  }
+  return null
+}

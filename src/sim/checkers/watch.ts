@@ -1,0 +1,101 @@
+// All checkers, put together: `commit` looks at each commit as it is written, `look` at what stands after an event. Both look at what
+// is new, so that they can look after every event; they know only nouns of the domain and the tables, and trust no decision.
+import type { Attempt } from '../../domain/attempt.ts'
+import type { WorkerId } from '../../domain/ids.ts'
+import type { Commit, Tables } from '../store/tables.ts'
+import type { Silence } from './blind.ts'
+import { Blindness } from './blind.ts'
+import { LayerOne, LayerTwo } from './books.ts'
+import { Charges, checkDeadline, checkSums, checkWall } from './budgets.ts'
+import { AuditCounts, checkAudit, checkLead, checkStates, checkVersions, Placements } from './commits.ts'
+import { checkGangs, checkProcesses, Launches } from './gangs.ts'
+
+/** What really happens on the cluster, whatever the control plane believes. */
+export type Reality = {
+  readonly starts: readonly WorkerId[]
+  /** Of now. */
+  readonly running: Iterable<WorkerId>
+  /** Goes up whenever a process begins or ends. */
+  readonly moves: number
+  readonly silences: readonly Silence[]
+}
+
+export type WatchOptions = {
+  readonly blindAfterMs: number
+  readonly graceMs: number
+  /** The true time. */
+  readonly now: () => number
+  /** A moment of the clock of the process that wrote it, in true time. */
+  readonly trueTime: (at: number) => number
+  /** Whether the clocks of all processes have always been true: some promises can be compared with reality only then. */
+  readonly clocksAreTrue: () => boolean
+}
+
+export class Watch {
+  readonly #tables: Tables
+  readonly #reality: Reality
+  readonly #options: WatchOptions
+  readonly #layerOne: LayerOne
+  readonly #layerTwo: LayerTwo
+  readonly #charges: Charges
+  readonly #launches: Launches
+  readonly #audit: AuditCounts
+  readonly #placements: Placements
+  readonly #blindness: Blindness
+  #writes = -1
+  #moves = -1
+  #problem: string | null = null
+
+  constructor(tables: Tables, reality: Reality, options: WatchOptions) {
+    this.#tables = tables
+    this.#reality = reality
+    this.#options = options
+    this.#layerOne = new LayerOne(tables)
+    this.#layerTwo = new LayerTwo(tables, this.#layerOne)
+    this.#charges = new Charges(tables)
+    this.#launches = new Launches(reality.starts)
+    this.#audit = new AuditCounts(tables)
+    this.#placements = new Placements(tables)
+    this.#blindness = new Blindness(tables, reality.silences, options.blindAfterMs)
+  }
+
+  commit(commit: Commit): void {
+    const { now, trueTime, graceMs } = this.#options
+    this.#placements.note(now())
+    this.#problem ??=
+      checkVersions(commit) ??
+      checkLead(this.#tables, commit) ??
+      checkStates(commit) ??
+      checkAudit(commit) ??
+      checkWall(commit) ??
+      this.#charges.commit(commit) ??
+      this.#placements.commit(commit, (attempt: Attempt) => trueTime(attempt.plannedAt))
+    if (!this.#options.clocksAreTrue()) return
+    for (const attempt of commit.changes.attempts.values()) {
+      this.#problem ??= checkDeadline(this.#tables, this.#tables.attempts.get(attempt.id) ?? attempt, graceMs)
+    }
+  }
+
+  /** After an event. */
+  look(): string | null {
+    if (this.#problem !== null) return this.#problem
+    const moved = this.#moves !== this.#reality.moves
+    const wrote = this.#writes !== this.#tables.writes
+    this.#moves = this.#reality.moves
+    this.#writes = this.#tables.writes
+    if (moved || wrote) {
+      this.#problem ??= checkProcesses(this.#tables, this.#reality.running) ?? this.#launches.look()
+    }
+    if (wrote) {
+      this.#placements.note(this.#options.now())
+      this.#problem ??=
+        checkGangs(this.#tables) ??
+        checkSums(this.#tables) ??
+        this.#layerOne.look() ??
+        this.#layerTwo.look() ??
+        this.#audit.look() ??
+        (this.#options.clocksAreTrue() ? this.#blindness.look() : null)
+    }
+    return this.#problem
+  }
+}
