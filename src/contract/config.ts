@@ -48,7 +48,7 @@ const RULES: readonly (readonly [(d: Given) => boolean, readonly [keyof Given, k
 ]
 
 const schema = strict({
-  listen: strict({ host: text, port: z.int().min(0).max(65_535) }),
+  listen: strict({ host: text, port: z.int().min(0).max(65_535), ingestPort: z.int().min(0).max(65_535).nullable() }),
   database: strict({
     url: text.regex(/^postgres(?:ql)?:\/\//, 'must begin with postgres://').nullable(),
     poolMax: z.int().min(2).max(100),

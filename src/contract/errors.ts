@@ -60,6 +60,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'slots of the node are still held by a run',
     whatToDo: 'cordon the node and wait for its run, or stop the run',
   },
+  'attempt-over': {
+    status: 410,
+    meaning: 'the attempt whose token this is has ended, or was never there',
+    whatToDo: 'stop sending',
+  },
   'too-large': { status: 413, meaning: 'the request is larger than is ever needed', whatToDo: 'make it smaller' },
   'wrong-host': {
     status: 421,

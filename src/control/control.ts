@@ -1,12 +1,12 @@
 // What every loop gets: one record of ports and settings. In production they are PostgreSQL, clusters and the system's clock; in the
 // simulator they are one heap of events. No line of a loop knows which.
-import type { ClusterName } from '../domain/ids.ts'
+import type { AttemptId, ClusterName } from '../domain/ids.ts'
 import type { Durations } from '../domain/settings.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { ClusterHealth } from '../domain/world.ts'
 import type { Chance } from '../ports/chance.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Cluster } from '../ports/cluster.ts'
+import type { Cluster, IngestAddress } from '../ports/cluster.ts'
 import type { Doorbell } from '../ports/doorbell.ts'
 import type { Log } from '../ports/log.ts'
 import type { Epoch, Store } from '../ports/store.ts'
@@ -28,6 +28,8 @@ export type Control = {
   /** What the last look at each cluster said. Thrown away with the process. */
   readonly health: Map<ClusterName, ClusterHealth>
   readonly lead: Lead
+  /** Where the jobs of an attempt send their reports; null where none are taken. */
+  readonly ingest: ((attempt: AttemptId) => IngestAddress) | null
 }
 
 /** The lead as this process believes to have it. `until` is on its own clock: what is started must be over by then. */

@@ -36,7 +36,9 @@ async function startAll(control: Control, world: World): Promise<void> {
     if (cluster === undefined || spec === undefined) continue
     if (!leaseOutlasts(control, EFFECT_MS)) return
     const plan = planOf(attempt, spec, control.settings.checkpointRoot, control.settings.durations.graceMs)
-    await outside(control, attempt, 'launch', () => cluster.launch(plan, attempt.deadlineAt, null))
+    await outside(control, attempt, 'launch', () =>
+      cluster.launch(plan, attempt.deadlineAt, control.ingest?.(attempt.id) ?? null),
+    )
   }
   control.doorbell.ring('observe')
 }

@@ -13,8 +13,10 @@ export type Carry = {
   readonly marks: number
   readonly lastMarkAt: EpochMs | null
   readonly lastSamples: number | null
-  /** The highest sequence of a mark so far: the order in which the source said them. */
+  /** The highest sequence of a mark of `lastSource` so far: the order in which it said them. */
   readonly lastSequence: number | null
+  /** The process that said it: each counts its own. */
+  readonly lastSource: string | null
   /** Distances between the newest marks (at most 20), in ms, without what rules 1 to 3 cover. */
   readonly distances: readonly number[]
   /** Ms since the last mark, or since the attempt was placed, that rules 1 to 3 do not cover. */

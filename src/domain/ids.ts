@@ -31,6 +31,7 @@ function crockford(value: number, length: number): string {
 }
 
 export const isRunId = (text: string): text is RunId => RUN_ID.test(text)
+export const isAttemptId = (text: string): text is AttemptId => /^r[0-9a-hjkmnp-tv-z]{16}-[1-9]\d{0,8}$/.test(text)
 export const attemptIdOf = (run: RunId, number: number): AttemptId => `${run}-${number}` as AttemptId
 export const workerIdOf = (attempt: AttemptId, index: number): WorkerId => `${attempt}-${index}` as WorkerId
 export const nodeIdOf = (cluster: ClusterName, name: string, incarnation: number): NodeId =>

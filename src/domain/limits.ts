@@ -28,6 +28,15 @@ export const LOG_CHUNK_BYTES_MAX = 256 * 1024
 export const LOG_LINE_CHARS_PARSED_MAX = 4_096
 /** Workers of an attempt whose logs are followed (design: state, Logs). */
 export const WORKERS_FOLLOWED_MAX = 256
+/** ingest/v1: a batch as sent, and unpacked. */
+export const REPORT_BYTES_MAX = 1024 * 1024
+export const REPORT_BYTES_UNPACKED_MAX = 4 * 1024 * 1024
+export const REPORT_FACTS_MAX = 1_000
+export const STEPS_PER_MARK_MAX = 1_000_000
+/** One frame of expert load: at most so many counts, whatever the layers and experts. */
+export const FRAME_COUNTS_MAX = 131_072
+export const FRAME_LAYERS_MAX = 1_024
+export const EXPERTS_PER_LAYER_MAX = 4_096
 export const REQUEST_BYTES_MAX = 1024 * 1024
 /** Alternatives that the search for a counterfactual tries: each costs one decision over the world. */
 export const COUNTERFACTUALS_TRIED_MAX = 64

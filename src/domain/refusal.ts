@@ -15,6 +15,7 @@ export const REFUSAL_CODES = [
   'policy-in-use',
   'version-mismatch',
   'node-in-use',
+  'attempt-over',
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 

@@ -2,6 +2,7 @@
 import type { RunDocument, PlanDocument, TokenDocument } from '../domain/documents.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { Principal, Role } from '../domain/principal.ts'
+import type { ReportAnswer, ReportBatch } from '../domain/report.ts'
 import type { Answer } from '../domain/refusal.ts'
 import type { RunSpec } from '../domain/spec.ts'
 
@@ -17,6 +18,8 @@ export interface Requests {
   stop(who: Principal, run: string, now: boolean): Promise<Answer<RunDocument>>
   suspend(who: Principal, run: string): Promise<Answer<RunDocument>>
   resume(who: Principal, run: string): Promise<Answer<RunDocument>>
+  /** What a reporter inside a job sends, by the token of its attempt. */
+  report(who: Principal, batch: ReportBatch): Promise<Answer<ReportAnswer>>
   pauseQueue(who: Principal, paused: boolean, reason: string): Promise<Answer<{ readonly paused: boolean }>>
   cordon(who: Principal, node: string, cordoned: boolean, reason: string): Promise<Answer<{ readonly node: string }>>
   /** Ends this incarnation of a node that holds nothing of ours. If it is still there, the next look registers it as it then is. */

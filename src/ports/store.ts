@@ -115,6 +115,69 @@ export interface BooksStore {
   writeBooks(epoch: Epoch, write: BooksWrite): Promise<boolean>
 }
 
+/** What one batch of a reporter adds: one transaction. Repeats change nothing. */
+export type ReportSave = {
+  readonly attempt: AttemptId
+  readonly rank: number
+  readonly process: string
+  readonly startedAt: EpochMs
+  readonly reporter: string
+  readonly obeys: readonly string[]
+  readonly receivedAt: EpochMs
+  /** `at` corrected by the difference of the clocks, never later than `receivedAt`. */
+  readonly facts: readonly Fact[]
+  readonly frames: readonly FrameSave[]
+}
+
+export type FrameSave = {
+  readonly step: number
+  readonly at: EpochMs
+  readonly layers: readonly string[]
+  readonly experts: number
+  readonly counts: Uint32Array
+  readonly tokens: number | null
+  readonly topK: number | null
+  readonly flags: readonly string[]
+}
+
+/** A frame as it stands: summed over the ranks that sent it. */
+export type StoredFrame = Omit<FrameSave, 'flags'> & { readonly ranks: number; readonly flags: readonly string[] }
+
+/** Measures of one step; `values` has five for each layer: MaxVio, CV, entropy, dead, hot. NaN: the layer got no token. */
+export type StoredMeasures = {
+  readonly step: number
+  readonly at: EpochMs
+  readonly values: Float32Array
+  readonly unconserved: number
+}
+
+/** Computed by whoever wires a store: a store decides nothing. */
+export type MeasureFrame = (frame: Pick<FrameSave, 'counts' | 'experts' | 'tokens' | 'topK' | 'flags'>) => {
+  readonly values: Float32Array
+  readonly unconserved: number
+}
+
+export interface ReportStore {
+  /** Null for an attempt that nobody knows. `endedAt` null: it lives. */
+  reportable(attempt: AttemptId): Promise<{ readonly endedAt: EpochMs | null } | null>
+  saveReport(report: ReportSave): Promise<void>
+  /** The sets of layers that an attempt reported, with how far they go. */
+  expertLayers(attempt: AttemptId): Promise<
+    readonly {
+      readonly layers: string
+      readonly names: readonly string[]
+      readonly experts: number
+      readonly topK: number | null
+      readonly firstStep: number
+      readonly lastStep: number
+      readonly frames: number
+    }[]
+  >
+  expertMeasures(attempt: AttemptId, layers: string, from: number, to: number): Promise<readonly StoredMeasures[]>
+  /** The newest frame at or before a step. */
+  expertFrame(attempt: AttemptId, layers: string, step: number): Promise<StoredFrame | null>
+}
+
 export type BooksLight = {
   readonly attempt: Attempt
   readonly books: AttemptBooks
@@ -235,4 +298,13 @@ export interface TokenStore {
 }
 
 export interface Store
-  extends ViewStore, PolicyStore, TokenStore, LeaderStore, TurnStore, IngestStore, BooksStore, RequestStore {}
+  extends
+    ViewStore,
+    PolicyStore,
+    TokenStore,
+    LeaderStore,
+    TurnStore,
+    IngestStore,
+    ReportStore,
+    BooksStore,
+    RequestStore {}

@@ -6,10 +6,11 @@ import { epochMs } from '../domain/units.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { World } from '../domain/world.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { LeaderStore, Store, TurnStore } from '../ports/store.ts'
+import type { LeaderStore, Store, TurnStore, MeasureFrame } from '../ports/store.ts'
 import { booksDue, readAll, writeBooks } from './store/books.ts'
 import { commitItems } from './store/commit.ts'
 import { ingestStore } from './store/logs.ts'
+import { reportStore } from './store/reports.ts'
 import { policyStore, tokenStore } from './store/policy.ts'
 import { requestStore } from './store/requests.ts'
 import type { Tables } from './store/tables.ts'
@@ -30,13 +31,14 @@ export type SimulatedStore = {
  */
 export function simulatedStore(
   clock: Clock,
-  settings: { readonly blindAfterMs: number },
+  settings: { readonly blindAfterMs: number; readonly measure?: MeasureFrame },
   tables: Tables = emptyTables(),
   database: Clock = clock,
 ): SimulatedStore {
   const store: Store = {
     ...leaderStore(tables, database),
     ...ingestStore(tables),
+    ...reportStore(tables, settings.measure ?? UNMEASURED),
     ...requestStore(tables),
     ...viewStore(tables),
     ...policyStore(tables),
@@ -51,6 +53,9 @@ export function simulatedStore(
   }
   return { store, tables }
 }
+
+/** No trainer of the simulated world has experts. */
+const UNMEASURED: MeasureFrame = () => ({ values: new Float32Array(0), unconserved: 0 })
 
 const entry = <Key, Value>(key: Key, value: Value | undefined): [Key, Value][] =>
   value === undefined ? [] : [[key, value]]

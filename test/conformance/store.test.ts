@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { logSource } from '../../src/domain/fact.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
+import { measureFrame } from '../../src/core/experts/measures.ts'
 import type { Run } from '../../src/domain/run.ts'
 import { CELL_MS, epochMs } from '../../src/domain/units.ts'
 import type { World } from '../../src/domain/world.ts'
@@ -469,7 +470,7 @@ test('a take-over between any two statements of a commit: it is whole before, or
   for (let place = 0; place < 40; place += 1) {
     const database = benches.database(await benches.fresh())
     const clock = new StandingClock(T0)
-    const store = postgresStore(database, clock, { blindAfterMs: BLIND_AFTER_MS })
+    const store = postgresStore(database, clock, { blindAfterMs: BLIND_AFTER_MS, measure: measureFrame })
     try {
       await filled(store, { nodes: ['n1'], runs: [withBudget(1)] })
       const epoch = (await store.takeLead('a', 10_000, true)) ?? 0

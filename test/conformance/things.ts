@@ -119,6 +119,7 @@ export const EMPTY_SUMMARY: CellSummary = {
     lastMarkAt: null,
     lastSamples: null,
     lastSequence: null,
+    lastSource: null,
     distances: [],
     uncovered: 0,
     phases: [],
@@ -155,6 +156,7 @@ export const stepAt = (step: number): FactBody => ({
   batch: null,
   total: null,
   loss: null,
+  tokens: null,
 })
 
 export function appendOf(

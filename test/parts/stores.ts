@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import { measureFrame } from '../../src/core/experts/measures.ts'
 import type { EmbeddedPostgres } from '../../src/adapters/postgres/embedded.ts'
 import { startEmbeddedPostgres } from '../../src/adapters/postgres/embedded.ts'
 import { migrate } from '../../src/adapters/postgres/migrate.ts'
@@ -46,7 +47,7 @@ export type OpenBench = (begin: number) => Promise<Bench>
 
 export async function openSimulated(begin: number): Promise<Bench> {
   const clock = new StandingClock(begin)
-  const { store, tables } = simulatedStore(clock, { blindAfterMs: BLIND_AFTER_MS })
+  const { store, tables } = simulatedStore(clock, { blindAfterMs: BLIND_AFTER_MS, measure: measureFrame })
   return {
     store,
     clock,
@@ -99,7 +100,7 @@ export class PostgresBenches {
     const database = this.database(await this.fresh())
     const clock = new StandingClock(begin)
     return {
-      store: postgresStore(database, clock, { blindAfterMs: BLIND_AFTER_MS }),
+      store: postgresStore(database, clock, { blindAfterMs: BLIND_AFTER_MS, measure: measureFrame }),
       clock,
       async tamper(table) {
         const column = { held: 'slots = slots + 1', posting: 'gpu_ms = gpu_ms + 1', audit: `verb = 'changed'` }[table]

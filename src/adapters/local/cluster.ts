@@ -49,6 +49,7 @@ export type LocalClusterOptions = {
   readonly baseEnv: Readonly<Record<string, string | undefined>>
   /** A folder put first in PATH when a command runs; asked at launch. */
   readonly extraPath: () => string | null
+  readonly reporterPath?: string
   readonly log: (level: 'info' | 'warn' | 'error', fields: object, message: string) => void
   readonly logLimits?: LogLimits
 }
@@ -85,7 +86,11 @@ class LocalCluster implements Cluster {
     const { home, clock, bootMs } = options
     this.name = options.name
     this.#options = options
-    this.#launch = { ...options, logLimits: options.logLimits ?? LOG_LIMITS }
+    this.#launch = {
+      ...options,
+      logLimits: options.logLimits ?? LOG_LIMITS,
+      reporterPath: options.reporterPath ?? null,
+    }
     this.#boot = bootId()
     this.#workers = createWorkers({ home, clock, bootMs, boot: this.#boot })
     const isOurs = (worker: string): boolean => isWorker(worker) && existsSync(workerFolder(home, worker))

@@ -19,6 +19,8 @@ export type LaunchOptions = {
   readonly python: string
   readonly baseEnv: Readonly<Record<string, string | undefined>>
   readonly extraPath: () => string | null
+  /** A folder from which jobs may import the reporter. */
+  readonly reporterPath: string | null
   readonly logLimits: LogLimits
 }
 
@@ -115,6 +117,7 @@ function supervisorPlan(
       ...visibleDevices(context.gpus, context.devices),
       ...variables,
       PATH: path.filter((part) => part !== null).join(':'),
+      ...reporter(options, context.ingest, env['PYTHONPATH']),
     },
     workdir: plan.workdir ?? workerFolder(options.home, worker.id),
     devices: context.devices,
@@ -129,6 +132,17 @@ function supervisorPlan(
     logFileBytes: options.logLimits.fileBytes,
     logFiles: options.logLimits.files,
   }
+}
+
+/** `import plimsoll_reporter` works in a job that has somewhere to report to; its own modules come first. */
+function reporter(
+  { reporterPath, baseEnv }: LaunchOptions,
+  ingest: IngestAddress | null,
+  asked: string | undefined,
+): Record<string, string> {
+  if (ingest === null || reporterPath === null) return {}
+  const own = asked ?? baseEnv['PYTHONPATH'] ?? ''
+  return { PYTHONPATH: own === '' ? reporterPath : `${own}:${reporterPath}` }
 }
 
 /**

@@ -12,6 +12,7 @@ import type { Database, Queryable } from './pool.ts'
 import { columns } from './pool.ts'
 import type { AttemptRow, BooksRow, ClaimRow, FactRow, HeldRow, RunRow } from './rows.ts'
 import { attemptOf, booksOf, claimOf, factOf, heldOf, runOf } from './rows.ts'
+import { reportSources } from './reports.ts'
 
 const DUE_MAX = 200
 
@@ -165,11 +166,14 @@ async function details(tx: Queryable, attempt: Attempt, holders: readonly string
     held: held.map(heldOf),
     facts: facts.map(factOf),
     cells: cells.map((row) => ({ ...row, balance: balances.get(row.cell) ?? {} })),
-    sources: sources.map((row) => ({
-      source: `log:${row.worker}`,
-      lastAt: row.last_line_at,
-      observedTo: row.observed_to ?? epochMs(0),
-    })),
+    sources: [
+      ...sources.map((row) => ({
+        source: `log:${row.worker}`,
+        lastAt: row.last_line_at,
+        observedTo: row.observed_to ?? epochMs(0),
+      })),
+      ...(await reportSources(tx, attempt.id)),
+    ],
   }
 }
 

@@ -1,5 +1,6 @@
 // Logs and the facts in them: one transaction for a chunk, its facts, the cursor, and the cells that the facts may change. Ingest
 // writes facts, never the state of a run, and needs no leader: the cursor is the compare-and-set.
+import type { Fact } from '../../domain/fact.ts'
 import type { AttemptId, ClusterName, WorkerId } from '../../domain/ids.ts'
 import type { Cell } from '../../domain/units.ts'
 import { CELL_MS, cellOf, epochMs } from '../../domain/units.ts'
@@ -24,7 +25,8 @@ export function ingestStore(database: Database, clock: Clock): IngestStore {
         const { won, looked } = await moveCursors(tx, appends)
         await reopenLooked(tx, looked)
         await saveChunks(tx, won, clock.now())
-        await saveFacts(tx, won)
+        const facts = won.flatMap((append) => append.facts)
+        await saveFacts(tx, facts)
       })
     },
     async attemptsToForget() {
@@ -79,7 +81,7 @@ async function moveCursors(
  * Silence that is now known to be silence changes what was posted before it was: those cells are due again. Told once a cell while the
  * attempt lives, since a living one's newest cell is not posted before its log was read that far.
  */
-async function reopenLooked(tx: Queryable, looked: readonly Looked[]): Promise<void> {
+export async function reopenLooked(tx: Queryable, looked: readonly Looked[]): Promise<void> {
   const rows = looked.flatMap(({ attempt, before, after }) => {
     if (after === null || (before !== null && after <= before)) return []
     const cell = before === null ? null : cellOf(epochMs(before))
@@ -119,8 +121,8 @@ async function saveChunks(tx: Queryable, appends: readonly LogAppend[], now: num
   })
 }
 
-async function saveFacts(tx: Queryable, appends: readonly LogAppend[]): Promise<void> {
-  const facts = appends.flatMap((append) => append.facts)
+/** Facts, and the cells that they may change. */
+export async function saveFacts(tx: Queryable, facts: readonly Fact[]): Promise<void> {
   if (facts.length === 0) return
   const earliest = new Map<AttemptId, Cell>()
   for (const fact of facts) {
@@ -144,7 +146,7 @@ async function saveFacts(tx: Queryable, appends: readonly LogAppend[]): Promise<
            from unnest($1::text[], $2::bigint[]) as n(attempt, cell)
            where b.attempt = n.attempt and b.posted_to is not null
              and (n.cell < b.posted_to + $3 or not exists (
-               select 1 from fact f where f.attempt = n.attempt and f.at >= b.posted_to + $3 and f.body->>'kind' = 'step' and f.source = b.source))`,
+               select 1 from fact f where f.attempt = n.attempt and f.at >= b.posted_to + $3 and f.body->>'kind' = 'step' and (f.source = b.source or starts_with(f.source, b.source || ':'))))`,
     values: [...columns([...earliest], ([attempt, cell]) => [attempt, cell]), CELL_MS],
   })
   await tx.query({

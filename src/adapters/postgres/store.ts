@@ -2,22 +2,26 @@
 import type { RunId } from '../../domain/ids.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { Store } from '../../ports/store.ts'
+import type { MeasureFrame, Store } from '../../ports/store.ts'
 import { booksStore, isRevisionTaken } from './books.ts'
 import { commitItems } from './commit.ts'
 import { leaderStore } from './lead.ts'
 import { ingestStore } from './logs.ts'
 import { policyStore, tokenStore } from './policy.ts'
 import type { Database } from './pool.ts'
+import { reportStore } from './reports.ts'
 import { requestStore } from './requests.ts'
 import { viewStore } from './views.ts'
 import { readShares, readWorld } from './world.ts'
 
-export function postgresStore(database: Database, clock: Clock, settings: { readonly blindAfterMs: number }): Store {
+export type StoreSettings = { readonly blindAfterMs: number; readonly measure: MeasureFrame }
+
+export function postgresStore(database: Database, clock: Clock, settings: StoreSettings): Store {
   const books = booksStore(database, clock)
   return {
     ...leaderStore(database),
     ...ingestStore(database, clock),
+    ...reportStore(database, settings.measure),
     ...requestStore(database),
     ...viewStore(database),
     ...policyStore(database),

@@ -1,6 +1,7 @@
 // Everything that runs in one process, put together: store, clock, clusters, loops. Only wiring; what it does stands in control.
 import { startLooks } from '../../adapters/bullmq/looks.ts'
 import { migrate } from '../../adapters/postgres/migrate.ts'
+import { measureFrame } from '../../core/experts/measures.ts'
 import type { Connection } from '../../adapters/postgres/pool.ts'
 import { Database } from '../../adapters/postgres/pool.ts'
 import { postgresStore } from '../../adapters/postgres/store.ts'
@@ -41,6 +42,8 @@ export type ServiceOptions = {
   /** The identity of the home, whose lock the caller has: whoever led from it before is dead. */
   readonly home: string
   readonly log: Log
+  /** Where jobs send their reports. */
+  readonly ingest: Control['ingest']
   readonly clusters: (clock: Clock) => Promise<readonly (Cluster & { close(): Promise<void> })[]>
   readonly prepare: (store: Store, clock: Clock) => Promise<void>
 }
@@ -83,7 +86,10 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
   const applied = await migrate(database)
   if (applied.length > 0) log.info({ applied }, 'the schema was brought up to date')
   const clock = new BootClock()
-  const store = postgresStore(database, clock, { blindAfterMs: options.settings.durations.blindAfterMs })
+  const store = postgresStore(database, clock, {
+    blindAfterMs: options.settings.durations.blindAfterMs,
+    measure: measureFrame,
+  })
   await refuseStranger(store, options.home)
   clock.setBase(await store.now(), bootMs())
   await options.prepare(store, clock)
@@ -101,6 +107,7 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     settings: options.settings,
     health: new Map(),
     lead: { epoch: null, until: epochMs(0) },
+    ingest: options.ingest,
   }
   ends.push(await startLeading(control, clock, options))
   const every = options.timersMs

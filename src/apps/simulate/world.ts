@@ -112,6 +112,7 @@ export class SimulatedWorld {
       log: { info: silent, warn: silent, error: silent },
       settings: { durations: this.durations, checkpointRoot: '/ckpt' },
       health: new Map(),
+      ingest: null,
       lead: { epoch: null, until: epochMs(0) },
     }
   }

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { createLocalCluster } from '../../adapters/local/cluster.ts'
 import { findPython } from '../../adapters/local/environment.ts'
 import { bootMs } from '../../adapters/system/clock.ts'
@@ -5,6 +6,7 @@ import type { Config } from '../../contract/config.ts'
 import type { ClusterName } from '../../domain/ids.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
+import { projectRoot } from '../parts/files.ts'
 import type { Demonstration } from './demo.ts'
 
 /** The real interpreter of the supervisors. */
@@ -32,6 +34,7 @@ export async function localCluster(options: {
     nodeCondition: () => options.demo?.condition ?? { kind: 'ready' },
     baseEnv: process.env,
     extraPath: () => options.demo?.binDir ?? null,
+    reporterPath: join(projectRoot, 'src', 'reporter'),
     log: options.log,
   })
 }

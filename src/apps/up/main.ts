@@ -16,6 +16,8 @@ import { readSettings } from '../parts/files.ts'
 import type { Service } from '../parts/service.ts'
 import { startApi } from './api.ts'
 import { Demonstration } from './demo.ts'
+import type { Ingest } from './ingest.ts'
+import { ingestPortOf, startIngest } from './ingest.ts'
 import { keepPostgres } from './keep-postgres.ts'
 import { findInterpreter, localCluster } from './local.ts'
 import { patient } from './patient.ts'
@@ -86,16 +88,22 @@ async function up(options: UpOptions): Promise<number> {
     if (postgres?.adopted === true) say('PostgreSQL was still running and is used again')
     const demo = options.demo ? new Demonstration() : null
     let service: Service | null = null
+    let ingest: Ingest | null = null
     try {
+      const { listen } = files.config
+      const port = ingestPortOf(listen)
+      ingest = await startIngest({ home, host: listen.host, port, log: logs.pino.child({}, { level: 'warn' }) })
       service = await startAll({
         home,
         files,
         log: logs.log,
         connection: postgres?.connection ?? externalConnection(external ?? ''),
+        ingest: ingest.address,
         clusters: async (clock) => [
           await localCluster({ home, clock, config: files.config, python: interpreter, demo, log: toLog }),
         ],
       })
+      ingest.open(service.requests)
       const api = await startApi(service, files, home, logs.pino.child({}, { level: 'warn' }), principal())
       const keeping = postgres === null ? null : keepPostgres(service, home, postgres, toLog)
       try {
@@ -105,6 +113,7 @@ async function up(options: UpOptions): Promise<number> {
         postgres = (await keeping?.stop()) ?? postgres
       }
     } finally {
+      await ingest?.close()
       await service?.stop()
       await demo?.end()
       await postgres?.stop()

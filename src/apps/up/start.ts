@@ -1,5 +1,6 @@
 import { homeId } from '../../adapters/system/home-id.ts'
 import type { Connection } from '../../adapters/postgres/pool.ts'
+import type { Control } from '../../control/control.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { Log } from '../../ports/log.ts'
@@ -13,6 +14,7 @@ export async function startAll(options: {
   readonly files: Files
   readonly log: Log
   readonly connection: Connection
+  readonly ingest: Control['ingest']
   readonly clusters: (clock: Clock) => Promise<readonly (Cluster & { close(): Promise<void> })[]>
 }): Promise<Service> {
   const { files, home } = options
@@ -26,6 +28,7 @@ export async function startAll(options: {
     peaks: files.peaks,
     home: homeId(home),
     log: options.log,
+    ingest: options.ingest,
     clusters: options.clusters,
     prepare: (store, clock) => seedPolicy(store, clock, files),
   })

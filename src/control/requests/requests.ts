@@ -1,6 +1,7 @@
 import type { Requests } from '../../ports/requests.ts'
 import { planOfSpec } from '../views/plan.ts'
 import type { RequestContext } from './context.ts'
+import { report } from './report.ts'
 import { applyPolicy, cordon, createToken, forgetNode, pauseQueue, revokeToken } from './operate.ts'
 import { steer } from './steer.ts'
 import { submit } from './submit.ts'
@@ -13,6 +14,7 @@ export function requestsOf(context: RequestContext): Requests {
     stop: (who, run, now) => steer(context, who, run, now ? 'stop-now' : 'stop'),
     suspend: (who, run) => steer(context, who, run, 'suspend'),
     resume: (who, run) => steer(context, who, run, 'resume'),
+    report: (who, batch) => report(context, who, batch),
     pauseQueue: (who, paused, reason) => pauseQueue(context, who, paused, reason),
     cordon: (who, node, cordoned, reason) => cordon(context, who, node, cordoned, reason),
     forgetNode: (who, node, reason) => forgetNode(context, who, node, reason),

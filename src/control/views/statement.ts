@@ -35,7 +35,8 @@ export async function statementOf(control: Control, run: Run): Promise<Statement
     (sum, each) => (sum === null || each.tokens === null ? null : sum + each.tokens),
     0,
   )
-  const known = run.sequenceLength === null ? null : tokens
+  // Nothing counted them: that is not none.
+  const known = run.sequenceLength === null && tokens === 0 ? null : tokens
   return {
     run: run.id,
     project: run.project,

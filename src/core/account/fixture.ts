@@ -32,6 +32,7 @@ export function step(
     batch: null,
     total: null,
     loss: null,
+    tokens: null,
     ...over,
   }
   return factAt(seconds * 1_000, body, source)
@@ -88,6 +89,7 @@ const body: fc.Arbitrary<FactBody> = fc.oneof(
       batch: fc.option(fc.constant(8)),
       total: fc.constant(null),
       loss: fc.constant(null),
+      tokens: fc.option(fc.nat(1_000)),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('begin' as const), phase: phaseArbitrary() }) },

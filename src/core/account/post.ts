@@ -3,7 +3,7 @@
 import type { AttemptBooks, Balance, BooksBasis, CellRecord, CellSummary, Revision } from '../../domain/books.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { Fact } from '../../domain/fact.ts'
-import { byTime } from '../../domain/fact.ts'
+import { byTime, compareStreams, streamOf } from '../../domain/fact.ts'
 import type { Held } from '../../domain/holdings.ts'
 import type { AttemptId } from '../../domain/ids.ts'
 import type { AttemptAccount, Outcome } from '../../domain/reasons.ts'
@@ -99,19 +99,14 @@ export function classifyAll(work: AttemptWork, now: EpochMs): { cell: Cell; summ
   return classify(work, source, cells)
 }
 
-/** The lowest worker that reports steps; a reporter's sources sort before a log's once there are any. */
+/** The lowest rank whose reporter says steps, else the lowest worker whose log does. */
 export function electSource(work: Pick<AttemptWork, 'facts'>): string | null {
   let elected: string | null = null
   for (const fact of work.facts) {
-    if (fact.body.kind === 'step' && (elected === null || compareSources(fact.source, elected) < 0))
-      elected = fact.source
+    const stream = streamOf(fact.source)
+    if (fact.body.kind === 'step' && (elected === null || compareStreams(stream, elected) < 0)) elected = stream
   }
   return elected
-}
-
-/** `log:<attempt>-2` before `log:<attempt>-10`. */
-function compareSources(a: string, b: string): number {
-  return a.length === b.length ? (a < b ? -1 : a > b ? 1 : 0) : a.length - b.length
 }
 
 /** Without a change of what is known, only cells that are over and settled; after the last release, all. */
@@ -180,7 +175,7 @@ function endOfLook(facts: readonly Fact[], first: number, to: EpochMs, source: s
     const fact = facts[index]
     if (fact === undefined) continue
     if (markAt !== null && fact.at > markAt) return index
-    if (fact.at >= to && fact.body.kind === 'step' && fact.source === source) markAt ??= fact.at
+    if (fact.at >= to && fact.body.kind === 'step' && streamOf(fact.source) === source) markAt ??= fact.at
   }
   return facts.length
 }

@@ -5,6 +5,7 @@
 // before it: a stall begins where u passes S, and a mark covers the last `cover` milliseconds of u before itself.
 import type { Carry, Segment } from '../../domain/books.ts'
 import type { Fact, FactBody } from '../../domain/fact.ts'
+import { streamOf } from '../../domain/fact.ts'
 import type { AttemptAccount } from '../../domain/reasons.ts'
 import type { EpochMs } from '../../domain/units.ts'
 
@@ -58,6 +59,7 @@ export const EMPTY_CARRY: Carry = {
   lastMarkAt: null,
   lastSamples: null,
   lastSequence: null,
+  lastSource: null,
   distances: [],
   uncovered: 0,
   phases: [],
@@ -109,7 +111,8 @@ const earlier = (a: EpochMs, b: EpochMs): EpochMs => (a <= b ? a : b)
 const later = (a: EpochMs, b: EpochMs): EpochMs => (a >= b ? a : b)
 const plus = (at: EpochMs, ms: number): EpochMs => (at + ms) as EpochMs
 
-const isMark = (fact: Fact, source: string | null): boolean => fact.body.kind === 'step' && fact.source === source
+const isMark = (fact: Fact, source: string | null): boolean =>
+  fact.body.kind === 'step' && source !== null && streamOf(fact.source) === source
 const isDone = (fact: Fact, source: string | null): boolean => fact.body.kind === 'done' && source !== null
 
 function stepOf(fact: Fact): Step {
@@ -185,6 +188,7 @@ type State = {
   lastMarkAt: EpochMs | null
   lastSamples: number | null
   lastSequence: number | null
+  lastSource: string | null
   distances: number[]
   uncovered: number
   resumed: number | null
@@ -199,6 +203,7 @@ function openState(carry: Carry): State {
     lastMarkAt: carry.lastMarkAt,
     lastSamples: carry.lastSamples,
     lastSequence: carry.lastSequence,
+    lastSource: carry.lastSource,
     distances: [...carry.distances],
     uncovered: carry.uncovered,
     resumed: carry.resumed,
@@ -235,7 +240,8 @@ type Before = { readonly resumed: number | null; readonly total: number; readonl
  */
 function markOf(fact: Fact, step: Step, state: State, { resumed, total, input }: Before): Mark {
   const current = state.segments.at(-1)
-  const isLater = state.lastSequence === null || fact.sequence > state.lastSequence
+  // Each process of a rank counts its own sequence; between two of them time alone tells.
+  const isLater = state.lastSequence === null || fact.source !== state.lastSource || fact.sequence > state.lastSequence
   const begins = current === undefined || (step.step < current.last && isLater)
   const before = begins
     ? (resumed ?? step.step - (step.steps ?? stepsOfFirst(step, state, total, input)))
@@ -253,8 +259,14 @@ function markOf(fact: Fact, step: Step, state: State, { resumed, total, input }:
     segment: begins ? state.segments.length : state.segments.length - 1,
     step: step.step,
     steps,
-    tokens: samples === null || input.sequenceLength === null ? null : samples * input.sequenceLength,
+    tokens: tokensOf(step, steps, samples, input.sequenceLength),
   }
+}
+
+/** What the source counted itself, else samples times the length of a sequence. A repeat trained nothing. */
+function tokensOf(step: Step, steps: number, samples: number | null, sequenceLength: number | null): number | null {
+  if (step.tokens !== null) return steps === 0 ? 0 : step.tokens
+  return samples === null || sequenceLength === null ? null : samples * sequenceLength
 }
 
 /**
@@ -282,7 +294,9 @@ function advance(state: State, fact: Fact, mark: Mark, resumed: number | null, d
   state.marks += 1
   state.lastMarkAt = mark.at
   state.lastSamples = stepOf(fact).samples ?? state.lastSamples
-  state.lastSequence = Math.max(state.lastSequence ?? fact.sequence, fact.sequence)
+  const goesOn = state.lastSequence !== null && state.lastSource === fact.source
+  state.lastSequence = goesOn ? Math.max(state.lastSequence ?? 0, fact.sequence) : fact.sequence
+  state.lastSource = fact.source
   state.uncovered = 0
 }
 
@@ -366,6 +380,7 @@ function closeState(state: State, input: TimelineInput, from: EpochMs, to: Epoch
     lastMarkAt: state.lastMarkAt,
     lastSamples: state.lastSamples,
     lastSequence: state.lastSequence,
+    lastSource: state.lastSource,
     distances: state.distances,
     uncovered: state.uncovered,
     phases: [...phases.values()].map((phase) => ({ ...phase, since: plus(phase.since, 0) })),

@@ -62,13 +62,18 @@ function readOne(tables: Tables, id: AttemptId, firstCell: FirstCell, allCells: 
     facts: [...(tables.facts.get(id)?.values() ?? [])].filter((fact) => fact.at >= readFrom).toSorted(byTime),
     cells: cellsOf(tables, id).filter((record) => record.cell >= cellsFrom),
     bookedTo: bookedTo(tables, attempt),
-    sources: (tables.cursorsOf.get(id) ?? [])
-      .flatMap((worker) => tables.cursors.get(worker) ?? [])
-      .map((cursor) => ({
-        source: `log:${cursor.worker}`,
-        lastAt: cursor.lastLineAt,
-        observedTo: cursor.observedTo ?? epochMs(0),
-      })),
+    sources: [
+      ...(tables.cursorsOf.get(id) ?? [])
+        .flatMap((worker) => tables.cursors.get(worker) ?? [])
+        .map((cursor) => ({
+          source: `log:${cursor.worker}`,
+          lastAt: cursor.lastLineAt,
+          observedTo: cursor.observedTo ?? epochMs(0),
+        })),
+      ...[...tables.sources].flatMap(([source, { attempt: of, lastAt, observedTo }]) =>
+        of === id ? [{ source, lastAt, observedTo }] : [],
+      ),
+    ],
     siblings: (tables.attemptsOf.get(attempt.run) ?? []).flatMap((sibling) => siblingOf(tables, sibling)),
   }
 }

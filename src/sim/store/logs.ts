@@ -1,5 +1,6 @@
 // Logs and facts in memory: the cursor is the compare-and-set, a fact that is there already changes nothing.
 import type { Fact } from '../../domain/fact.ts'
+import { streamOf } from '../../domain/fact.ts'
 import type { AttemptId } from '../../domain/ids.ts'
 import type { Cell, EpochMs } from '../../domain/units.ts'
 import { CELL_MS, cellOf } from '../../domain/units.ts'
@@ -17,7 +18,7 @@ export function ingestStore(tables: Tables): IngestStore {
       const won = appends.filter((append) => {
         const before = tables.cursors.get(append.worker)?.observedTo ?? null
         const moved = moveCursor(tables, append)
-        if (moved) reopenLooked(tables, append, before)
+        if (moved) reopenLooked(tables, append.attempt, before, append.observedTo)
         return moved
       })
       for (const append of won) saveChunk(tables, append)
@@ -70,7 +71,12 @@ function moveCursor(tables: Tables, append: LogAppend): boolean {
  * Silence that is now known to be silence changes what was posted before it was: those cells are due again. Told once a cell while the
  * attempt lives, since a living one's newest cell is not posted before its log was read that far.
  */
-function reopenLooked(tables: Tables, { attempt, observedTo }: LogAppend, before: EpochMs | null): void {
+export function reopenLooked(
+  tables: Tables,
+  attempt: AttemptId,
+  before: EpochMs | null,
+  observedTo: EpochMs | null,
+): void {
   const known = tables.books.get(attempt)
   if (known === undefined || observedTo === null || (before !== null && observedTo <= before)) return
   const cell = before === null ? null : cellOf(before)
@@ -91,7 +97,7 @@ function saveChunk(tables: Tables, { worker, nextOffset, bytes }: LogAppend): vo
   if (bytes.length > 0) pushTo(tables.chunks, worker, { offset: nextOffset - bytes.length, nextOffset, bytes })
 }
 
-function saveFacts(tables: Tables, facts: readonly Fact[]): void {
+export function saveFacts(tables: Tables, facts: readonly Fact[]): void {
   const earliest = new Map<AttemptId, Cell>()
   const heard = new Set(facts.map((fact) => fact.attempt))
   const before = new Map([...heard].map((attempt) => [attempt, [...(tables.facts.get(attempt)?.values() ?? [])]]))
@@ -118,7 +124,9 @@ function reopen(tables: Tables, attempt: AttemptId, cell: Cell, before: readonly
   tables.books.set(attempt, books)
   if (books.postedTo === null) return
   const end = books.postedTo + CELL_MS
-  const spoken = before.some((fact) => fact.body.kind === 'step' && fact.at >= end && fact.source === books.source)
+  const spoken = before.some(
+    (fact) => fact.body.kind === 'step' && fact.at >= end && streamOf(fact.source) === books.source,
+  )
   if (cell >= end && spoken) return
   const posted = [...(tables.cells.get(attempt) ?? [])].toSorted(([a], [b]) => a - b)
   const marked = posted.findLast(

@@ -18,7 +18,7 @@ import type { Run } from '../../domain/run.ts'
 import { isEnded } from '../../domain/run.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { Cell, EpochMs, Price } from '../../domain/units.ts'
-import type { StoredToken } from '../../ports/store.ts'
+import type { FrameSave, StoredToken } from '../../ports/store.ts'
 
 export type Posting = {
   readonly attempt: AttemptId
@@ -110,6 +110,9 @@ export type Tables = {
   /** Those that are not complete. */
   readonly openCursors: Set<WorkerId>
   readonly chunks: Map<WorkerId, Chunk[]>
+  /** Reporters by stream, and frames by attempt, layers, step and rank. */
+  readonly sources: Map<string, { attempt: AttemptId; process: string; lastAt: EpochMs | null; observedTo: EpochMs }>
+  readonly frames: Map<string, { attempt: AttemptId; rank: number; startedAt: EpochMs; frame: FrameSave }>
   readonly events: Ledger<RunEvent & { readonly id: number }>
   readonly audit: Ledger<AuditEntry & { readonly id: number }>
   readonly keys: Map<string, { readonly hash: string; readonly run: RunId }>
@@ -155,6 +158,8 @@ export const emptyTables = (): Tables => ({
   cursorsOf: new Map(),
   openCursors: new Set(),
   chunks: new Map(),
+  sources: new Map(),
+  frames: new Map(),
   events: new Ledger(),
   audit: new Ledger(),
   keys: new Map(),

@@ -16,6 +16,7 @@ const STEP: FactBody = {
   batch: 256,
   total: 5_000,
   loss: 2.518811,
+  tokens: null,
 }
 
 const ROWS: readonly { readonly name: string; readonly line: string; readonly is: readonly FactBody[] }[] = [
@@ -32,17 +33,41 @@ const ROWS: readonly { readonly name: string; readonly line: string; readonly is
   {
     name: 'an iteration whose loss is not a number leaves it out',
     line: ' [2026-03-01 08:15:30.123456] iteration      120/    5000 | consumed samples:        30720 | elapsed time per iteration (ms): 2512.4 | global batch size:   256 | loss scale: 1.0 | number of skipped iterations:   0 | number of nan iterations:   1 |',
-    is: [{ ...STEP, loss: null }],
+    is: [{ ...STEP, loss: null, tokens: null }],
   },
   {
     name: 'an iteration with nothing but what is never missing',
     line: ' iteration        1/      10 | number of skipped iterations:   0 | number of nan iterations:   0 |',
-    is: [{ kind: 'step', step: 1, steps: null, durationMs: null, samples: null, batch: null, total: 10, loss: null }],
+    is: [
+      {
+        kind: 'step',
+        step: 1,
+        steps: null,
+        durationMs: null,
+        samples: null,
+        batch: null,
+        total: 10,
+        loss: null,
+        tokens: null,
+      },
+    ],
   },
   {
     name: 'a fork that counts in seconds',
     line: ' iteration        7/      10 | consumed samples:           56 | elapsed time per iteration (s): 1.25 | global batch size:     8 | lm loss: 1.000000E+00 |',
-    is: [{ kind: 'step', step: 7, steps: null, durationMs: 1_250, samples: 56, batch: 8, total: 10, loss: 1 }],
+    is: [
+      {
+        kind: 'step',
+        step: 7,
+        steps: null,
+        durationMs: 1_250,
+        samples: 56,
+        batch: 8,
+        total: 10,
+        loss: 1,
+        tokens: null,
+      },
+    ],
   },
   {
     name: 'a checkpoint that begins',

@@ -50,6 +50,7 @@ function stepOf(line: string, iteration: RegExpExecArray, step: number): FactBod
     batch: count(BATCH.exec(line)?.[1]),
     total: count(iteration[2]),
     loss: finite(Number(LOSS.exec(line)?.[1] ?? Number.NaN)),
+    tokens: null,
   }
 }
 

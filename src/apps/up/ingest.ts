@@ -1,0 +1,56 @@
+// The port for reporters. It listens before the loops run, so that no job is launched without its address.
+import type { FastifyBaseLogger } from 'fastify'
+import { createIngestServer } from '../../adapters/http/ingest.ts'
+import { attemptTokens, deploymentKeys } from '../../adapters/system/attempt-token.ts'
+import type { Control } from '../../control/control.ts'
+import type { Requests } from '../../ports/requests.ts'
+import { Exit } from './say.ts'
+
+export type Ingest = {
+  readonly address: NonNullable<Control['ingest']>
+  /** From here on reports are taken; before, reporters are asked to send again. */
+  open(requests: Requests): void
+  close(): Promise<void>
+}
+
+export async function startIngest(options: {
+  readonly home: string
+  readonly host: string
+  readonly port: number
+  readonly log: FastifyBaseLogger | null
+}): Promise<Ingest> {
+  const { home, host, port, log } = options
+  const tokens = attemptTokens(deploymentKeys(home))
+  let requests: Requests | null = null
+  const app = await createIngestServer({
+    requests: () => requests,
+    isTokenOf: (attempt, token) => tokens.matches(attempt, token),
+    log,
+  })
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    await app.close()
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
+      throw new Exit(
+        1,
+        `port ${port} of ${host}, for reporters, is in use. End what listens there, or write "listen: {ingestPort: 0}" into config.yaml for a free one.`,
+      )
+    throw error
+  }
+  const address = app.server.address()
+  const bound = address !== null && typeof address === 'object' ? address.port : port
+  // Workers of this cluster run on this machine.
+  const url = `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${bound}`
+  return {
+    address: (attempt) => ({ url, token: tokens.tokenOf(attempt) }),
+    open(taken) {
+      requests = taken
+    },
+    close: () => app.close(),
+  }
+}
+
+/** The next port after the API's, or a free one where that is free too. */
+export const ingestPortOf = (listen: { readonly port: number; readonly ingestPort: number | null }): number =>
+  listen.ingestPort ?? (listen.port === 0 ? 0 : listen.port + 1)

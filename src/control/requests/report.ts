@@ -1,0 +1,58 @@
+// What a reporter sends: facts and expert load of one attempt. It needs no leader, changes no state of a run, and a repeat changes
+// nothing.
+import type { Fact } from '../../domain/fact.ts'
+import { reporterSource } from '../../domain/fact.ts'
+import type { Principal } from '../../domain/principal.ts'
+import type { Answer } from '../../domain/refusal.ts'
+import { accepted, refused } from '../../domain/refusal.ts'
+import type { ReportAnswer, ReportBatch } from '../../domain/report.ts'
+import type { EpochMs } from '../../domain/units.ts'
+import { earlier, epochMs } from '../../domain/units.ts'
+import type { RequestContext } from './context.ts'
+
+/** A reporter has what it still has to say said within this after the end of its attempt; then its token is dead. */
+const TOKEN_OUTLIVES_MS = 3_600_000
+
+export async function report(
+  { control }: RequestContext,
+  who: Principal,
+  batch: ReportBatch,
+): Promise<Answer<ReportAnswer>> {
+  if (who.kind !== 'attempt')
+    return refused(
+      'not-allowed',
+      'only the token of an attempt writes its reports',
+      'use PLIMSOLL_INGEST_TOKEN of the job',
+    )
+  const { store, clock, doorbell } = control
+  const receivedAt = clock.now()
+  const known = await store.reportable(who.attempt)
+  if (known === null || (known.endedAt !== null && receivedAt > known.endedAt + TOKEN_OUTLIVES_MS))
+    return refused('attempt-over', `attempt ${who.attempt} is over: its reports are closed`)
+  // The source's clock may be off, but not the difference of two of its moments. Nothing is later than now.
+  const shift = receivedAt - batch.sentAt
+  const corrected = (at: EpochMs): EpochMs => earlier(epochMs(Math.max(0, Math.round(at + shift))), receivedAt)
+  const source = reporterSource(who.attempt, batch.rank, batch.source)
+  const facts = batch.facts.map(({ seq, at, body }): Fact => ({
+    source,
+    sequence: seq,
+    attempt: who.attempt,
+    at: corrected(at),
+    // As the source said it, which is the same in every repeat.
+    sentAt: at,
+    body,
+  }))
+  await store.saveReport({
+    attempt: who.attempt,
+    rank: batch.rank,
+    process: batch.source,
+    startedAt: batch.startedAt,
+    reporter: batch.reporter,
+    obeys: batch.obeys,
+    receivedAt,
+    facts,
+    frames: batch.frames.map(({ seq: _, ...frame }) => ({ ...frame, at: corrected(frame.at) })),
+  })
+  if (facts.length > 0) doorbell.ring('account')
+  return accepted({ accepted: batch.sent - batch.refused.length, refused: batch.refused })
+}
