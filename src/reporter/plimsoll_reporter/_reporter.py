@@ -84,14 +84,18 @@ class Reporter:
         at = self._now_ms()
         number = self._number
         held: Any = UNUSABLE
+        names: Optional[tuple[str, ...]] = None
+        words: tuple[str, ...] = ()
         size = 0
         try:
+            names = None if layers is None else tuple(layers)
+            words = tuple(flags)
             held = _values.take_counts(counts, experts)
             size = held.size
         except Exception:
             _warn.once('value experts', 'a value given to experts cannot be used; it is reported as a gap')
-        self._buffer.frame(at, (number(step), None if layers is None else tuple(layers), held, number(tokens),
-                                number(top_k), tuple(flags)), size)
+            held = UNUSABLE
+        self._buffer.frame(at, (number(step), names, held, number(tokens), number(top_k), words), size)
 
     def should_checkpoint(self) -> bool:
         return self._begin() and self._directives.should_checkpoint(self._now_ms)

@@ -66,7 +66,9 @@ def done() -> dict[str, Any]:
     return {}
 
 
-def experts(step: Any, layers: Any, counts: _values.Counts, tokens: Any, top_k: Any, flags: Iterable[str]) -> dict[str, Any]:
+def experts(step: Any, layers: Any, counts: Any, tokens: Any, top_k: Any, flags: Iterable[str]) -> dict[str, Any]:
+    if not isinstance(counts, _values.Counts):
+        raise Invalid
     packed, saturated = _values.read_counts(counts)
     return {
         'step': whole(step),

@@ -29,6 +29,8 @@ class Server:
         self.changed = threading.Condition()
         self.batches: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
+        # Whether requests are remembered: a test of the reporter's memory must not measure the server's.
+        self.remember = True
         self.directives: Optional[list[dict[str, Any]]] = None
         self.answer: Callable[[dict[str, Any]], tuple[int, dict[str, str], bytes]] = self.accept
         server = self
@@ -44,7 +46,8 @@ class Server:
                 request = {'path': self.path, 'headers': dict(self.headers), 'batch': json.loads(plain),
                            'bytes': len(raw), 'plain': len(plain)}
                 with server.changed:
-                    server.requests.append(request)
+                    if server.remember:
+                        server.requests.append(request)
                     status, headers, body = server.answer(request)
                     if status == 200:
                         server.batches.append(request['batch'])
