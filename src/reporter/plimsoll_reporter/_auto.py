@@ -106,6 +106,10 @@ class Auto:
         self._hold(parent, name, module)
 
     def _hold(self, parent: Any, name: str, module: Any) -> None:
+        held = self._held_by.get(module)
+        if held is not None and held[0]() is not None:
+            # The first holder names it: a slice of a list of layers, made in each forward, is a holder too.
+            return
         self._held_by[module] = (weakref.ref(parent), name)
         self._holders.add(parent)
 
