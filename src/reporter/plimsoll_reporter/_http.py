@@ -78,6 +78,9 @@ class Client:
         response = connection.getresponse()
         wanted = response.status in (200, 202)
         content = response.read(ANSWER_BYTES_MAX + 1)
+        if response.length and len(content) <= ANSWER_BYTES_MAX:
+            # The connection ended in the middle of the answer.
+            raise ConnectionError
         if len(content) > ANSWER_BYTES_MAX or not response.isclosed():
             # The rest stays unread, so the connection cannot be used again.
             self.close()

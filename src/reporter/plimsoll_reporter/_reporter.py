@@ -141,6 +141,9 @@ class Reporter:
 
     @staticmethod
     def _number(value: Any) -> Any:
+        kind = type(value)
+        if kind is int or kind is float or value is None:
+            return value
         try:
             return _values.take_number(value)
         except Exception:

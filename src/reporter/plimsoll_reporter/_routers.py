@@ -118,7 +118,7 @@ def from_output(kind: str, output: Any, top_k: Optional[int]) -> Optional[Choice
             return from_indices(part)
     for part in parts:
         if isinstance(part, list) and part and all(type(count) is int for count in part):
-            return Choice(None, top_k, counts=part)
+            return Choice(sum(part) // top_k if top_k else None, top_k, counts=part)
     matrices = [part for part in tensors if part.dim() == 2 and part.is_floating_point()]
     if not matrices:
         return None

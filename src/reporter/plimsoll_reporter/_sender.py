@@ -21,6 +21,7 @@ from ._values import Invalid, NotReady
 
 FIRST_S, LOWEST_RANK_S, OTHER_RANKS_S = 0.2, 1.0, 5.0
 IDLE_LOWEST_RANK_S, IDLE_OTHER_RANKS_S = 5.0, 30.0
+BREATH_S = 0.05
 BACKOFF_S, BACKOFF_MAX_S, RETRY_AFTER_MAX_S = 0.5, 15.0, 60.0
 # A device that has not got to a value by then hangs, or has lost it. What was said after it must not wait for ever.
 DEVICE_MS = 30_000
@@ -117,7 +118,7 @@ class Sender:
             if taken is None:
                 _warn.once('answer', 'the server answers with something that is not ingest/v1')
                 return self._back_off(None)
-            return self._taken(taken, len(facts))
+            return self._taken(taken, facts)
         if status in (400, 422) or (status == 413 and len(facts) <= 1):
             _warn.once('refused', f'the server refused a batch with status {status}; it is dropped')
             self._sent(len(facts))
@@ -138,17 +139,17 @@ class Sender:
             _warn.once('address', f'no ingest/v1 at this address (status {status}); trying again')
         return self._back_off(answer.retry_after_s)
 
-    def _taken(self, taken: _answer.Taken, count: int) -> float:
-        self._sent(count)
+    def _taken(self, taken: _answer.Taken, facts: list[Encoded]) -> float:
+        self._sent(len(facts))
         self._failures = 0
         self._batch_max = min(2 * self._batch_max, _wire.BATCH_FACTS_MAX)
         if taken.refused:
             _warn.once('single', 'the server did not take some of the facts')
         if taken.directives is not None:
             self._directives.named(taken.directives, self._clock.now_ms())
-        more = bool(self._ready) or not self._buffer.empty()
         # A backlog goes out batch by batch, with a breath between for the training thread.
-        wait = 0.05 if more and count >= 100 else self._interval_s()
+        full = len(facts) >= _wire.BATCH_FACTS_MAX // 2 or sum(len(one) for _, _, one in facts) >= _wire.BATCH_BYTES // 2
+        wait = BREATH_S if full or self._ready else self._interval_s()
         return max(wait, taken.next_ms / 1000) if taken.next_ms is not None else wait
 
     def _collect(self) -> None:

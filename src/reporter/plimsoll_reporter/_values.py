@@ -10,7 +10,8 @@ from __future__ import annotations
 import ctypes
 import sys
 from array import array
-from typing import Any, Callable, NamedTuple, Optional, Union
+from collections import deque
+from typing import Any, Callable, NamedTuple, Optional
 
 COUNT_MAX = (1 << 32) - 1
 CELLS_MAX = 131_072
@@ -37,9 +38,20 @@ class Later:
         return self.tensor
 
 
+# torch's Tensor, once torch was seen.
+_Tensor: Any = ()
+
+# Copies of counts that were sent, for the next ones of that shape: fresh memory would cost the training thread the page
+# faults, which are dearer than the copy.
+_spare: dict[tuple[int, int], deque[Any]] = {}
+SPARE_MAX = 64
+
+
 def tensor(value: Any) -> bool:
-    torch = sys.modules.get('torch')
-    return torch is not None and isinstance(value, getattr(torch, 'Tensor', ()))
+    global _Tensor
+    if _Tensor == ():
+        _Tensor = getattr(sys.modules.get('torch'), 'Tensor', ())
+    return isinstance(value, _Tensor)
 
 
 def take_number(value: Any) -> Any:
@@ -75,11 +87,12 @@ def send_for(value: Any) -> Later:
 
 
 class Counts(NamedTuple):
-    """Counts of one step, copied: `layers` rows of `experts`."""
+    """Counts of one step, copied: `layers` rows of `experts`. `held` is a tensor of 8 bytes a cell on the CPU, one that is
+    on its way, bytes in `format`, or rows of Python numbers."""
 
     layers: int
     experts: int
-    held: Union[Later, bytes, list[list[Any]]]
+    held: Any
     format: str
     size: int
 
@@ -108,23 +121,47 @@ def take_counts(counts: Any, experts: Optional[int]) -> Counts:
     if not columns or cells % columns:
         raise Invalid
     check(cells // columns, columns)
-    return Counts(cells // columns, columns, view.tobytes(), form, view.nbytes)
+    # What cannot change needs no copy.
+    held = counts if type(counts) is bytes else view.tobytes()
+    return Counts(cells // columns, columns, held, form, view.nbytes)
 
 
 def take_tensor(counts: Any) -> Counts:
-    torch = sys.modules['torch']
-    counts = counts.detach()
-    if counts.dim() == 1:
+    if counts.requires_grad:
+        counts = counts.detach()
+    shape = counts.shape
+    if len(shape) == 1:
         counts = counts.unsqueeze(0)
-    if counts.dim() != 2:
+        shape = counts.shape
+    if len(shape) != 2:
         raise Invalid
-    layers, experts = counts.shape
+    layers, experts = shape
     check(layers, experts)
     if counts.device.type == 'cpu':
-        held = Later(counts.to(dtype=torch.int64, copy=True).contiguous(), None)
+        held = spare(layers, experts)
+        held.copy_(counts)
     else:
-        held = send_for(counts.to(torch.int64).contiguous())
-    return Counts(layers, experts, held, 'q', 8 * layers * experts)
+        held = send_for(counts.to(sys.modules['torch'].int64).contiguous())
+    return Counts(layers, experts, held, 'tensor', 8 * layers * experts)
+
+
+def spare(layers: int, experts: int) -> Any:
+    try:
+        return _spare[layers, experts].pop()
+    except (KeyError, IndexError):
+        torch = sys.modules['torch']
+        # A tensor that is made in inference mode could not be written to outside of it.
+        with torch.inference_mode(False):
+            return torch.empty((layers, experts), dtype=torch.int64)
+
+
+def give_back(tensor: Any) -> None:
+    key = tuple(tensor.shape)
+    if key not in _spare and len(_spare) >= 8:
+        _spare.clear()
+    queue = _spare.setdefault(key, deque())
+    if len(queue) < SPARE_MAX:
+        queue.append(tensor)
 
 
 def check(layers: int, experts: int) -> None:
@@ -139,9 +176,12 @@ def read_counts(counts: Counts) -> tuple[bytes, bool]:
     training thread for milliseconds. Strided views are loops in C.
     """
     held, form = counts.held, counts.format
-    if isinstance(held, Later):
-        copied = held.get().cpu()
-        held = ctypes.string_at(copied.data_ptr(), 8 * counts.layers * counts.experts)
+    if form == 'tensor':
+        copied = held.get().cpu() if isinstance(held, Later) else held
+        raw = ctypes.string_at(copied.data_ptr(), 8 * counts.layers * counts.experts)
+        if copied is held:
+            give_back(held)
+        held, form = raw, 'q'
     if isinstance(held, list):
         return clamped([cell for row in held for cell in row])
     size = array(form).itemsize
