@@ -99,7 +99,7 @@ def inputs() -> dict:
 
 
 def measure(make, plimsoll, options) -> dict:
-    layers = [f'model.layers.{number}.mlp' for number in range(LAYERS)]
+    layers = tuple(f'model.layers.{number}.mlp' for number in range(LAYERS))
     ours, nothing = [], []
     clock = time.thread_time_ns
     for number in range(1, options.steps + 1):

@@ -215,7 +215,7 @@ class Tally:
         self._reporter = reporter
         self.layers = layers
         self._flags = flags
-        self._rows: dict[tuple[Any, int], tuple[list[Layer], Any]] = {}
+        self._rows: dict[tuple[Any, Any], tuple[list[Layer], Any, tuple[str, ...]]] = {}
 
     def flush(self, step: Any, more: tuple[str, ...] = ()) -> None:
         groups: dict[tuple[Any, Any], list[Layer]] = {}
@@ -223,12 +223,12 @@ class Tally:
             if layer.touched:
                 groups.setdefault((layer.row.device, layer.experts), []).append(layer)
         for key, layers in groups.items():
-            rows = self._rows_of(key, layers)
+            rows, names = self._rows_of(key, layers)
             tokens = {layer.tokens for layer in layers}
             top_ks = {layer.top_k for layer in layers}
             flags = {flag: None for layer in layers for flag in layer.flags}
             self._reporter.experts(
-                step, rows[:, 1:-1], [layer.name for layer in layers], None,
+                step, rows[:, 1:-1], names, None,
                 tokens.pop() if len(tokens) == 1 else None, top_ks.pop() if len(top_ks) == 1 else None,
                 (*self._flags, *flags, *more))
             rows.zero_()
@@ -241,16 +241,17 @@ class Tally:
                 layer.row.zero_()
                 layer.clear()
 
-    def _rows_of(self, key: tuple[Any, Any], layers: list[Layer]) -> Any:
-        """One tensor with the rows of these layers. The rows become views of it, so that the next step needs no copy."""
-        kept, rows = self._rows.get(key, ((), None))
-        if kept == layers:
-            return rows
+    def _rows_of(self, key: tuple[Any, Any], layers: list[Layer]) -> tuple[Any, tuple[str, ...]]:
+        """One tensor with the rows of these layers, and their names. The rows become views of it, so that the next step needs no copy."""
+        kept = self._rows.get(key)
+        if kept is not None and kept[0] == layers:
+            return kept[1], kept[2]
         rows = sys.modules['torch'].stack([layer.row for layer in layers])
         for layer, row in zip(layers, rows.unbind(0)):
             layer.row = row
-        self._rows[key] = (layers, rows)
-        return rows
+        names = tuple(layer.name for layer in layers)
+        self._rows[key] = (layers, rows, names)
+        return rows, names
 
 
 def flags_of(module: Any) -> tuple[str, ...]:

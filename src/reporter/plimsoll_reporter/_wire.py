@@ -148,7 +148,20 @@ def text(value: Any, longest: int) -> Optional[str]:
     return clean if len(clean) <= longest else None
 
 
+# The names of the last frame, as given and as they are sent: they are the same in each step.
+_last_names: tuple[Any, list[str]] = ((), [])
+
+
 def layer_names(layers: Any, count: int) -> list[str]:
+    global _last_names
+    given, names = _last_names
+    if given is not layers or len(names) != count:
+        names = checked_names(layers, count)
+        _last_names = (layers, names)
+    return names
+
+
+def checked_names(layers: Any, count: int) -> list[str]:
     names = [str(number) for number in range(count)] if layers is None else [text(name, LAYER_CHARS_MAX) for name in layers]
     if len(names) != count or len(set(names)) != count or not all(names):
         raise Invalid

@@ -117,7 +117,9 @@ def server():
 def environment(url: str, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith(('PLIMSOLL_', 'SLURM_', 'OMPI_', 'PMI')) and name not in ('RANK', 'LOCAL_RANK', 'WORLD_SIZE')}
-    return {**kept, 'PYTHONPATH': str(ROOT), 'PYTHONDONTWRITEBYTECODE': '1', 'PLIMSOLL_INGEST_URL': url,
+    return {**kept, 'PYTHONPATH': str(ROOT), 'PYTHONDONTWRITEBYTECODE': '1',
+            # Python 3.12 and newer warn about any fork of a process with threads.
+            'PYTHONWARNINGS': 'ignore::DeprecationWarning', 'PLIMSOLL_INGEST_URL': url,
             'PLIMSOLL_INGEST_TOKEN': TOKEN, 'PLIMSOLL_ATTEMPT': 'r0123456789abcdef-1', **more}
 
 
