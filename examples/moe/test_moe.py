@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import gzip
 import io
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+REPORTER = HERE.parent.parent / 'src' / 'reporter'
 sys.path.insert(0, str(HERE))
 
 import torch  # noqa: E402
@@ -238,6 +244,77 @@ class Running(unittest.TestCase):
         self.assertIn(f'at iteration {saved}\n', self.output)
         self.assertEqual(min(losses(self.output)), saved + 1)
         self.assertEqual(int((self.folder / 'saved' / checkpoint.TRACKER).read_text()), max(losses(self.output)))
+
+
+@unittest.skipUnless(REPORTER.is_dir(), 'the reporter is not beside this example')
+class Reporting(unittest.TestCase):
+    def setUp(self) -> None:
+        self.facts: dict[tuple[str, int], dict] = {}
+        self.directives: list[dict] = []
+        test = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = 'HTTP/1.1'
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers['Content-Length']))
+                if self.headers['Content-Encoding'] == 'gzip':
+                    body = gzip.decompress(body)
+                batch = json.loads(body)
+                for fact in batch['facts']:
+                    test.facts[batch['source'], fact['seq']] = {**fact, 'rank': batch['rank']}
+                answer = json.dumps({'version': 1, 'accepted': len(batch['facts']), 'directives': test.directives}).encode()
+                self.send_response(200)
+                self.send_header('Content-Length', str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.saved = folder.name
+        self.environment = {'PYTHONPATH': str(REPORTER), 'PLIMSOLL_INGEST_TOKEN': 'token',
+                            'PLIMSOLL_INGEST_URL': f'http://127.0.0.1:{server.server_address[1]}'}
+
+    def of(self, kind: str) -> list[dict]:
+        return [fact for _, fact in sorted(self.facts.items()) if fact['kind'] == kind]
+
+    def test_what_a_run_does_is_reported_and_a_resume_goes_on(self) -> None:
+        for iterations in ('4', '6'):
+            ended = run('--iterations', iterations, '--save', self.saved, '--nan-at', '2', **self.environment)
+            self.assertEqual(ended.returncode, 0, ended.stdout)
+        steps = {fact['step']: fact for fact in self.of('step')}
+        self.assertEqual(sorted(steps), [1, 2, 3, 4, 5, 6])
+        self.assertEqual((steps[2]['loss'], steps[6]['samples'], steps[6]['tokens']), ('NaN', 24, 4 * Shape.sequence))
+        for fact in self.of('experts'):
+            self.assertEqual((len(fact['layers']), fact['experts']), (Shape.layers, Shape.experts))
+            counts = torch.frombuffer(bytearray(base64.b64decode(fact['counts'])), dtype=torch.int32)
+            sums = counts.reshape(Shape.layers, Shape.experts).sum(-1).tolist()
+            self.assertEqual(sums, [4 * Shape.sequence * Shape.top_k] * Shape.layers)
+        self.assertEqual([fact['step'] for fact in self.of('resumed')], [4])
+        self.assertEqual(sorted(fact['step'] for fact in self.of('checkpoint')), [4, 6])
+        self.assertEqual(len(self.of('done')), 2)
+
+    def test_a_checkpoint_that_is_asked_for_is_made_by_all_ranks_while_training_goes_on(self) -> None:
+        self.directives = [{'id': 'now', 'version': 1, 'kind': 'checkpoint', 'withinMs': 60_000}]
+        gang = subprocess.run(
+            [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2', str(HERE / 'train.py'),
+             '--iterations', '150', '--save-interval', '100000', '--save', self.saved],
+            env=environment(**self.environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+        self.assertEqual(gang.returncode, 0, gang.stdout)
+        outcomes = [(fact['outcome'], fact['step']) for fact in self.of('directive') if fact['rank'] == 0]
+        self.assertEqual([outcome for outcome, _ in outcomes], ['received', 'done'], gang.stdout)
+        durable = sorted(fact['step'] for fact in self.of('checkpoint') if fact['state'] == 'durable')
+        self.assertEqual(durable[-1], 150)
+        self.assertIn(outcomes[1][1], durable)
+        self.assertEqual(sorted({fact['step'] for fact in self.of('step')}), list(range(1, 151)))
 
 
 if __name__ == '__main__':

@@ -100,6 +100,9 @@ from torch.nn.parallel import DistributedDataParallel  # noqa: E402
 import checkpoint  # noqa: E402
 from data import TEXT, Samples  # noqa: E402
 from model import MoeTransformer, Shape, balance  # noqa: E402
+from reports import plimsoll  # noqa: E402
+
+LAYERS = tuple(f'layers.{number}.mlp' for number in range(Shape.layers))
 
 
 @dataclass
@@ -128,7 +131,8 @@ class Trainer:
         self.iteration = 0
         self.consumed = 0
         self.saved_at = -1
-        self.resumed = self.resume()
+        with plimsoll.phase('restore'):
+            self.resumed = self.resume()
         self.parallel = data_parallel(self.model)
         self.stop = False
         signal.signal(signal.SIGTERM, self.on_sigterm)
@@ -142,17 +146,19 @@ class Trainer:
         tally = Tally(since=time.perf_counter())
         stopped = False
         while self.iteration < options.iterations and not stopped:
-            stopped = self.step(tally)
+            stopped, asked = self.step(tally)
             if self.iteration % options.log_interval == 0:
                 tally = self.log(tally)
-            if stopped or self.iteration % options.save_interval == 0 or self.iteration == options.iterations:
+            if stopped or asked or self.iteration % options.save_interval == 0 or self.iteration == options.iterations:
                 self.save()
             self.exit_if_asked()
+        plimsoll.done()
         self.mark('exiting program after receiving SIGTERM.' if stopped else 'after training is done')
 
-    def step(self, tally: Tally) -> bool:
-        """One step on all ranks; whether a rank was told to stop."""
+    def step(self, tally: Tally) -> tuple[bool, bool]:
+        """One step on all ranks; whether a rank was told to stop, and whether one was asked for a checkpoint."""
         options = self.options
+        begun = time.perf_counter()
         learning_rate = self.learning_rate(self.iteration)
         for group in self.optimizer.param_groups:
             group['lr'] = learning_rate * group['scale']
@@ -164,11 +170,12 @@ class Trainer:
             loss = loss * math.nan
         loss.backward()
         self.grad_norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), options.clip))
-        # One small reduction carries the loss and the request to stop, so that all ranks stop after the same step.
-        shared = torch.stack([loss.detach().double(), torch.tensor(float(self.stop), device=self.device).double()])
+        # One small reduction carries the loss and what ranks were told, so that all stop or save after the same step.
+        told = torch.tensor([self.stop, plimsoll.should_checkpoint()], device=self.device, dtype=torch.float64)
+        shared = torch.cat([loss.detach().double().reshape(1), told])
         dist.all_reduce(shared)
         mean_loss = float(shared[0]) / self.world
-        balance(self.model, options.bias_rate)
+        counts = balance(self.model, options.bias_rate)
         if math.isfinite(mean_loss) and math.isfinite(self.grad_norm):
             self.optimizer.step()
             tally.loss += mean_loss
@@ -179,7 +186,16 @@ class Trainer:
             tally.nan += int(not math.isfinite(mean_loss))
         self.iteration += 1
         self.consumed += self.global_batch
-        return float(shared[1]) > 0
+        self.report(counts, mean_loss, time.perf_counter() - begun)
+        return float(shared[1]) > 0, float(shared[2]) > 0
+
+    def report(self, counts: torch.Tensor, loss: float, duration: float) -> None:
+        """Rank 0 speaks for all: `balance` has already summed the counts over the ranks."""
+        if self.rank != 0:
+            return
+        tokens = self.global_batch * Shape.sequence
+        plimsoll.experts(self.iteration, counts, layers=LAYERS, tokens=tokens, top_k=Shape.top_k, flags=('summed',))
+        plimsoll.step(self.iteration, loss=loss, tokens=tokens, samples=self.consumed, duration=duration)
 
     def learning_rate(self, iteration: int) -> float:
         """Linear warm-up, then a cosine down to a tenth: a function of the iteration, so nothing needs saving."""
@@ -205,6 +221,17 @@ class Trainer:
         root = self.options.save
         if root is None or self.saved_at == self.iteration:
             return
+        with plimsoll.phase('checkpoint'):
+            self.write(root)
+            # Nobody goes on, and nobody exits, before the checkpoint is durable.
+            dist.barrier()
+        self.saved_at = self.iteration
+        if self.rank == 0:
+            plimsoll.checkpoint_durable(self.iteration, checkpoint.folder_of(root, self.iteration))
+        else:
+            plimsoll.checkpoint_saved(self.iteration)
+
+    def write(self, root: Path) -> None:
         if self.rank == 0:
             say(f'saving checkpoint at iteration {self.iteration:7d} to {root} in torch format')
             checkpoint.save(root, self.iteration, {
@@ -216,9 +243,6 @@ class Trainer:
                 'rng_state': torch.get_rng_state(),
             })
             say(f'  successfully saved checkpoint from iteration {self.iteration:7d} to {root}')
-        self.saved_at = self.iteration
-        # Nobody goes on, and nobody exits, before the checkpoint is durable.
-        dist.barrier()
 
     def resume(self) -> bool:
         root = self.options.save
@@ -242,6 +266,7 @@ class Trainer:
         self.optimizer.load_state_dict(state['optimizer'])
         torch.set_rng_state(state['rng_state'])
         self.saved_at = self.iteration
+        plimsoll.resumed(self.iteration)
         if self.rank == 0:
             say(f'  successfully loaded checkpoint from {root} at iteration {self.iteration}')
         return True

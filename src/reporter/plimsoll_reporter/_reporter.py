@@ -1,0 +1,152 @@
+"""The reporter of one process: what the public functions do when somebody listens.
+
+Everything here runs on the training thread. It takes copies of what may change, appends to the buffer, and leaves the
+rest to the background thread.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from typing import Any, Iterable, Optional, Protocol
+
+from . import _values, _warn
+from ._buffer import Buffer
+from ._clock import Clock
+from ._directives import Directives
+from ._sender import Sender
+from ._settings import Settings
+
+EXIT_S = 2.0
+# Becomes a gap when it is read: a value that could not even be copied.
+UNUSABLE = 'unusable'
+
+
+class Watch(Protocol):
+    def flush(self, step: Any) -> None: ...
+
+
+class Reporter:
+    def __init__(self, settings: Settings, forked: bool = False) -> None:
+        self._settings = settings
+        self._forked = forked
+        self._buffer = Buffer()
+        self._clock = Clock()
+        self._now_ms = self._clock.now_ms
+        self._directives = Directives(self._tell)
+        self._sender: Optional[Sender] = None
+        self._starts = itertools.count()
+        self._started = False
+        self.stopped = False
+        self.source = os.urandom(8).hex()
+        self.watches: list[Watch] = []
+        # Whether the script numbers its steps itself.
+        self.explicit = False
+
+    def step(self, step: Any, loss: Any, tokens: Any, samples: Any, duration: Any, steps: Any) -> None:
+        if not self._begin(trains=True):
+            return
+        self.explicit = True
+        at = self._now_ms()
+        for watch in self.watches:
+            watch.flush(step)
+        number = self._number
+        values = (number(step), number(steps), number(duration), number(loss), number(tokens), number(samples))
+        self._buffer.step(at, values)
+        self._directives.last_step = step
+
+    def phase(self, phase: str, edge: str) -> None:
+        if self._begin():
+            self._buffer.event(self._now_ms(), 'phase', (phase, edge))
+
+    def checkpoint(self, step: Any, state: str, path: Any) -> None:
+        if not self._begin():
+            return
+        step = self._number(step)
+        self._buffer.event(self._now_ms(), 'checkpoint', (step, state, None if path is None else str(path)))
+        self._directives.checkpoint(step, state)
+        if state == 'durable':
+            self._hurry()
+
+    def resumed(self, step: Any) -> None:
+        if self._begin():
+            self._buffer.event(self._now_ms(), 'resumed', (self._number(step),))
+
+    def done(self) -> None:
+        if self._begin():
+            self._buffer.event(self._now_ms(), 'done', ())
+            self._hurry()
+
+    def experts(self, step: Any, counts: Any, layers: Optional[Iterable[str]], experts: Optional[int], tokens: Any,
+                top_k: Any, flags: Iterable[str]) -> None:
+        if not self._begin():
+            return
+        at = self._now_ms()
+        number = self._number
+        held: Any = UNUSABLE
+        names: Optional[tuple[str, ...]] = None
+        words: tuple[str, ...] = ()
+        size = 0
+        try:
+            # A tuple is taken as it is: to count 58 references up and down costs more than the rest, since the background
+            # thread has these names in the cache of another core.
+            names = layers if layers is None or type(layers) is tuple else tuple(layers)
+            words = flags if type(flags) is tuple else tuple(flags)
+            held = _values.take_counts(counts, experts)
+            size = held.size
+        except Exception:
+            _warn.once('value experts', 'a value given to experts cannot be used; it is reported as a gap')
+            held = UNUSABLE
+        self._buffer.frame(at, (number(step), names, held, number(tokens), number(top_k), words), size)
+
+    def should_checkpoint(self) -> bool:
+        return self._begin() and self._directives.should_checkpoint(self._now_ms)
+
+    def close(self) -> None:
+        sender = self._sender
+        if sender is not None:
+            sender.close(EXIT_S)
+
+    def abandon(self) -> None:
+        sender = self._sender
+        if sender is not None:
+            sender.abandon()
+
+    def _begin(self, trains: bool = False) -> bool:
+        """Whether anybody listens. Starts the background thread when it is needed first. A forked child is silent until
+        it trains: it is nearly always a loader of data, and what it says before waits in its buffer."""
+        if self._started:
+            sender = self._sender
+            return not self.stopped and (sender is None or not sender.stopped)
+        if (trains or not self._forked) and next(self._starts) == 0:
+            self._start()
+        return not self.stopped
+
+    def _start(self) -> None:
+        self._started = True
+        try:
+            sender = Sender(self._settings, self.source, self._buffer, self._clock, self._directives)
+            sender.start()
+            self._sender = sender
+        except Exception:
+            self.stopped = True
+            self._buffer.clear()
+            _warn.once('start', 'the background thread could not be started; nothing is reported')
+
+    def _hurry(self) -> None:
+        sender = self._sender
+        if sender is not None:
+            sender.hurry()
+
+    def _tell(self, *values: Any) -> None:
+        self._buffer.event(self._now_ms(), 'directive', values)
+
+    @staticmethod
+    def _number(value: Any) -> Any:
+        kind = type(value)
+        if kind is int or kind is float or value is None:
+            return value
+        try:
+            return _values.take_number(value)
+        except Exception:
+            return UNUSABLE
