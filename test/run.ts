@@ -29,6 +29,7 @@ const PARTS: readonly Part[] = [
   { name: 'pure', in: ['fast', 'check', 'test'], run: () => nodeTests(PURE, ['--test-isolation=none']) },
   { name: 'real', in: ['check', 'test'], run: () => nodeTests(REAL, ['--test-concurrency=2']) },
   { name: 'example', in: ['check', 'test'], run: exampleTests },
+  { name: 'reporter', in: ['check', 'test'], run: reporterTests },
   { name: 'end to end', in: ['check', 'test'], run: () => nodeTests(['test/end-to-end'], ['--test-concurrency=1']) },
 ]
 
@@ -97,6 +98,16 @@ async function exampleTests(): Promise<Outcome> {
   try {
     const python = join(await torchBin(), 'python')
     return await command(python, ['-B', '-m', 'unittest', 'discover', '-s', 'examples/moe', '-p', 'test_*.py'])
+  } catch (error) {
+    return { kind: 'skipped', why: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** The reporter's own tests, on each Python that is here, and with the frameworks whose routers it reads. */
+async function reporterTests(): Promise<Outcome> {
+  try {
+    const python = join(await torchBin(), 'python')
+    return await command('python3', ['-B', 'src/reporter/check.py', '--torch', python])
   } catch (error) {
     return { kind: 'skipped', why: error instanceof Error ? error.message : String(error) }
   }

@@ -5,7 +5,6 @@ import { ATTEMPT_ACCOUNTS, POOLS, PRIORITIES } from '../domain/reasons.ts'
 
 export const moment = z.iso.datetime().meta({ description: 'ISO 8601 in UTC' })
 export const amount = z.int().meta({ description: 'a safe integer; GPU-milliseconds where the name ends in GpuMs' })
-export const nothing = z.null()
 
 export const money = z
   .looseObject({ micros: z.int(), currency: z.string() })

@@ -25,6 +25,9 @@ const agreed: [
   Agree<'plan', domain.PlanDocument>,
   Agree<'events', { events: readonly domain.EventDocument[]; next: string | null }>,
   Agree<'logs', domain.LogDocument>,
+  Agree<'experts', domain.ExpertsDocument>,
+  Agree<'expert-frame', domain.ExpertFrameDocument>,
+  Agree<'expert-history', domain.ExpertHistoryDocument>,
   Agree<'queue', domain.QueueDocument>,
   Agree<'nodes', { nodes: readonly domain.NodeDocument[] }>,
   Agree<'budgets', { budgets: readonly domain.BudgetDocument[] }>,
@@ -32,7 +35,7 @@ const agreed: [
   Agree<'audit', { entries: readonly domain.AuditDocument[]; next: string | null }>,
   Agree<'token', domain.TokenDocument>,
   Agree<'tokens', { tokens: readonly domain.TokenDocument[] }>,
-] = [true, true, true, true, true, true, true, true, true, true, true, true, true, true, true]
+] = [true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true]
 
 test('every document of the domain has a schema that agrees with it', () => assert.ok(agreed.every(Boolean)))
 
@@ -61,6 +64,15 @@ test('moments become ISO 8601 in UTC, and nothing else does', () => {
     schema: 'plimsoll.show/v1',
     startedAt: null,
     spec: { at: 7 },
+  })
+})
+
+test('counts become base64 of little-endian integers, and steps stay steps', () => {
+  const frame = { counts: new Uint32Array([3, 1, 0, 4]), buckets: [{ from: 0, to: 63 }] }
+  assert.deepEqual(toWire('expert-frame', frame), {
+    schema: 'plimsoll.expert-frame/v1',
+    counts: 'AwAAAAEAAAAAAAAABAAAAA==',
+    buckets: [{ from: 0, to: 63 }],
   })
 })
 

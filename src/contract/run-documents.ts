@@ -1,7 +1,7 @@
 // Documents about one run, or a list of them.
 import { z } from 'zod'
 import { FAILURE_CLASSES, OUTCOMES, WAIT_REASONS } from '../domain/reasons.ts'
-import { amount, byAccount, document, expectedStart, moment, money, nothing, runFields } from './document-parts.ts'
+import { amount, byAccount, document, expectedStart, moment, money, runFields } from './document-parts.ts'
 import { budget } from './operate-documents.ts'
 
 /** `repeated` stands in the answer to a submit only: the same Idempotency-Key came before. */
@@ -81,7 +81,9 @@ export const statement = document('statement', 'Statement', {
   ettr: z.number().nullable(),
   tokens: z.int().nullable(),
   tokensPerGpuHour: z.number().nullable(),
-  experts: nothing,
+  experts: z
+    .looseObject({ layers: z.int(), experts: z.int(), maxVio: z.number().nullable(), dead: z.int() })
+    .nullable(),
   alerts: z.looseObject({ sent: z.int(), failed: z.int() }),
 })
 
@@ -130,4 +132,58 @@ export const logs = document('logs', 'Logs', {
   ),
   nextOffset: z.int(),
   complete: z.boolean().meta({ description: 'nothing will follow' }),
+})
+
+const perLayer = z.array(z.number().nullable())
+const perBucket = z.array(perLayer).meta({ description: 'buckets by layers; null: no token reached the layer' })
+const bucket = z.looseObject({ from: z.int(), to: z.int(), frames: z.int() }).meta({ description: 'steps' })
+
+export const experts = document('experts', 'Experts', {
+  run: z.string(),
+  attempt: z.int(),
+  layers: z.array(z.string()),
+  experts: z.int(),
+  topK: z.int().nullable(),
+  firstStep: z.int(),
+  lastStep: z.int(),
+  frames: z.int(),
+  buckets: z.array(bucket),
+  maxVio: z.looseObject({ min: perBucket, mean: perBucket, max: perBucket }),
+  cv: perBucket,
+  entropy: perBucket,
+  dead: perBucket,
+  hot: perBucket,
+  unconserved: z.int(),
+  observedAt: moment.nullable(),
+})
+
+export const expertFrame = document('expert-frame', 'ExpertFrame', {
+  run: z.string(),
+  attempt: z.int(),
+  step: z.int(),
+  layers: z.array(z.string()),
+  experts: z.int(),
+  topK: z.int().nullable(),
+  tokens: z.int().nullable(),
+  flags: z.array(z.string()),
+  counts: z.string().meta({ description: 'base64 of little-endian unsigned 32-bit integers, layer by expert' }),
+  maxVio: perLayer,
+  cv: perLayer,
+  entropy: perLayer,
+  dead: z.array(z.array(z.int())),
+  hot: z.array(z.array(z.int())),
+  observedAt: moment,
+})
+
+export const expertHistory = document('expert-history', 'ExpertHistory', {
+  run: z.string(),
+  attempt: z.int(),
+  layer: z.string(),
+  expert: z.int(),
+  buckets: z.array(bucket),
+  min: z.array(z.number()),
+  mean: z.array(z.number()),
+  max: z.array(z.number()),
+  p99: z.array(z.number()),
+  stride: z.int(),
 })

@@ -95,7 +95,13 @@ export type StatementDocument = {
   readonly ettr: number | null
   readonly tokens: number | null
   readonly tokensPerGpuHour: number | null
-  readonly experts: null
+  /** The balance of its experts in the last frames of the newest attempt that reported any: docs/cli.md says how. */
+  readonly experts: {
+    readonly layers: number
+    readonly experts: number
+    readonly maxVio: number | null
+    readonly dead: number
+  } | null
   readonly alerts: { readonly sent: number; readonly failed: number }
 }
 
@@ -193,6 +199,63 @@ export type LedgerRow = {
   readonly gpuMs: number
   /** What runs pay of it; null where none does, or where a GPU model has no price. */
   readonly money: Money | null
+}
+
+type PerBucket = readonly (readonly (number | null)[])[]
+
+/** Expert load of one attempt in few buckets of steps. Rows are buckets, columns layers; null: no token reached the layer. */
+export type ExpertsDocument = {
+  readonly run: string
+  readonly attempt: number
+  readonly layers: readonly string[]
+  readonly experts: number
+  readonly topK: number | null
+  readonly firstStep: number
+  readonly lastStep: number
+  readonly frames: number
+  readonly buckets: readonly { readonly from: number; readonly to: number; readonly frames: number }[]
+  readonly maxVio: { readonly min: PerBucket; readonly mean: PerBucket; readonly max: PerBucket }
+  readonly cv: PerBucket
+  readonly entropy: PerBucket
+  readonly dead: PerBucket
+  readonly hot: PerBucket
+  /** Frames in which the counts of some layer are not tokens x top-k: whoever counts is wrong there. */
+  readonly unconserved: number
+  readonly observedAt: EpochMs | null
+}
+
+export type ExpertFrameDocument = {
+  readonly run: string
+  readonly attempt: number
+  readonly step: number
+  readonly layers: readonly string[]
+  readonly experts: number
+  readonly topK: number | null
+  readonly tokens: number | null
+  readonly flags: readonly string[]
+  /** Unsigned integers of 4 bytes, least significant byte first, layer by expert. */
+  readonly counts: Uint32Array
+  readonly maxVio: readonly (number | null)[]
+  readonly cv: readonly (number | null)[]
+  readonly entropy: readonly (number | null)[]
+  readonly dead: readonly (readonly number[])[]
+  readonly hot: readonly (readonly number[])[]
+  readonly observedAt: EpochMs
+}
+
+/** Load ratio (load x experts / total of its layer; 1 is an even share) of one expert over all steps. */
+export type ExpertHistoryDocument = {
+  readonly run: string
+  readonly attempt: number
+  readonly layer: string
+  readonly expert: number
+  readonly buckets: readonly { readonly from: number; readonly to: number; readonly frames: number }[]
+  readonly min: readonly number[]
+  readonly mean: readonly number[]
+  readonly max: readonly number[]
+  readonly p99: readonly number[]
+  /** Every how manieth step was looked at: 1 is all of them. */
+  readonly stride: number
 }
 
 export type EventDocument = { readonly at: EpochMs; readonly kind: string; readonly message: string }

@@ -37,6 +37,9 @@ export const STEPS_PER_MARK_MAX = 1_000_000
 export const FRAME_COUNTS_MAX = 131_072
 export const FRAME_LAYERS_MAX = 1_024
 export const EXPERTS_PER_LAYER_MAX = 4_096
+/** Points of a series or of a picture: more than a screen has columns. */
+export const POINTS_MAX = 4_096
+export const POINTS_DEFAULT = 1_000
 export const REQUEST_BYTES_MAX = 1024 * 1024
 /** Alternatives that the search for a counterfactual tries: each costs one decision over the world. */
 export const COUNTERFACTUALS_TRIED_MAX = 64

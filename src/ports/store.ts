@@ -174,6 +174,12 @@ export interface ReportStore {
     }[]
   >
   expertMeasures(attempt: AttemptId, layers: string, from: number, to: number): Promise<readonly StoredMeasures[]>
+  /** Counts of one expert, and of its layer, in every `stride`-th step. */
+  expertSeries(
+    attempt: AttemptId,
+    layers: string,
+    place: { readonly layer: number; readonly expert: number; readonly stride: number },
+  ): Promise<readonly { readonly step: number; readonly count: number; readonly total: number }[]>
   /** The newest frame at or before a step. */
   expertFrame(attempt: AttemptId, layers: string, step: number): Promise<StoredFrame | null>
 }
@@ -226,7 +232,7 @@ export interface ViewStore {
   }>
   /** The books of all attempts of a run, cells from the first on, facts from the first cell that is not posted. */
   statementRead(run: RunId, firstCell: (light: BooksLight) => Cell): Promise<StatementRead>
-  newestStep(attempt: AttemptId): Promise<{ readonly fact: Fact; readonly before: Fact | null } | null>
+  newestStep(attempt: AttemptId): Promise<{ readonly fact: Fact; readonly others: readonly Fact[] } | null>
   ledgerRead(from: EpochMs, to: EpochMs, firstCell: (light: BooksLight) => Cell): Promise<LedgerRead>
   events(run: RunId, limit: number, after: number): Promise<readonly (RunEvent & { readonly id: number })[]>
   log(worker: WorkerId, offset: number, bytesMax: number): Promise<StoredLog>

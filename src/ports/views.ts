@@ -3,6 +3,9 @@ import type {
   AuditDocument,
   BudgetDocument,
   EventDocument,
+  ExpertFrameDocument,
+  ExpertHistoryDocument,
+  ExpertsDocument,
   Gauges,
   LedgerDocument,
   LedgerKey,
@@ -42,6 +45,28 @@ export interface Views {
     worker: { readonly attempt: number | null; readonly index: number },
     offset: number,
   ): Promise<Answer<LogDocument>>
+  /** Of one attempt, the newest that has any where none is named. */
+  experts(
+    who: Principal,
+    run: string,
+    asked: { readonly attempt: number | null; readonly points: number },
+  ): Promise<Answer<ExpertsDocument>>
+  /** The newest frame at or before `step`; of all where it is null. */
+  expertFrame(
+    who: Principal,
+    run: string,
+    asked: { readonly attempt: number | null; readonly step: number | null },
+  ): Promise<Answer<ExpertFrameDocument>>
+  expertHistory(
+    who: Principal,
+    run: string,
+    asked: {
+      readonly attempt: number | null
+      readonly layer: number
+      readonly expert: number
+      readonly points: number
+    },
+  ): Promise<Answer<ExpertHistoryDocument>>
   queue(who: Principal): Promise<Answer<QueueDocument>>
   nodes(who: Principal): Promise<Answer<{ readonly nodes: readonly NodeDocument[] }>>
   budgets(who: Principal): Promise<Answer<{ readonly budgets: readonly BudgetDocument[] }>>

@@ -2,7 +2,8 @@
 // simulator proves nothing.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { logSource } from '../../src/domain/fact.ts'
+import { logSource, reporterSource, reporterStream } from '../../src/domain/fact.ts'
+import { attemptIdOf } from '../../src/domain/ids.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
 import type { Run } from '../../src/domain/run.ts'
@@ -444,6 +445,80 @@ for (const [name, open] of [
       await lookedAt(T0 + CELL_MS + 2_000)
       assert.equal((await booksOf(store, attempt.id)).books.dirtyFrom, null)
     })
+
+    check(
+      'reports: a repeat changes nothing, ranks are added, a later process of a rank replaces the earlier one',
+      async ({ store, clock }) => {
+        await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+        const at = await read(store, runOf(1), ['n1'])
+        const { attempt, item } = placing(at.run, at.nodes, 0)
+        await store.commit(null, [item])
+        clock.set(T0 + 2_000)
+        const report = (rank: number, process: string, counts: number[], startedAt = T0) => ({
+          attempt: attempt.id,
+          rank,
+          process,
+          startedAt: epochMs(startedAt),
+          reporter: 'test',
+          obeys: [],
+          receivedAt: epochMs(T0 + 2_000),
+          facts: [
+            {
+              source: reporterSource(attempt.id, rank, process),
+              sequence: 1,
+              attempt: attempt.id,
+              at: epochMs(T0 + 1_000),
+              sentAt: epochMs(T0 + 1_000),
+              body: stepAt(7),
+            },
+          ],
+          frames: [
+            {
+              step: 7,
+              at: epochMs(T0 + 1_000),
+              layers: ['a', 'b'],
+              experts: 2,
+              counts: new Uint32Array(counts),
+              tokens: 2,
+              topK: 2,
+              flags: ['local'],
+            },
+          ],
+        })
+        assert.deepEqual(await store.reportable(attempt.id), { endedAt: null })
+        assert.equal(await store.reportable(attemptIdOf(runOf(9).id, 1)), null)
+        await store.saveReport(report(0, '00', [4, 0, 2, 2]))
+        await store.saveReport(report(0, '00', [4, 0, 2, 2]))
+        await store.saveReport(report(1, '01', [0, 4, 2, 2]))
+        const [set] = await store.expertLayers(attempt.id)
+        assert.ok(set !== undefined)
+        assert.deepEqual(
+          [set.names, set.experts, set.topK, set.firstStep, set.lastStep, set.frames],
+          [['a', 'b'], 2, 2, 7, 7, 1],
+        )
+        const whole = await store.expertFrame(attempt.id, set.layers, 99)
+        assert.deepEqual([[...(whole?.counts ?? [])], whole?.tokens, whole?.ranks], [[4, 4, 4, 4], 4, 2])
+        assert.equal(await store.expertFrame(attempt.id, set.layers, 6), null)
+        await store.saveReport(report(1, '02', [4, 4, 2, 2], T0 + 1))
+        await store.saveReport(report(1, '01', [0, 4, 2, 2]))
+        const replaced = await store.expertFrame(attempt.id, set.layers, 7)
+        assert.deepEqual([...(replaced?.counts ?? [])], [8, 4, 4, 4])
+        const [measured] = await store.expertMeasures(attempt.id, set.layers, 0, 99)
+        assert.deepEqual([measured?.step, measured?.values.length, measured?.unconserved], [7, 10, 1])
+        assert.ok(Math.abs((measured?.values[0] ?? 0) - 1 / 3) < 1e-6)
+        assert.deepEqual(await store.expertSeries(attempt.id, set.layers, { layer: 0, expert: 1, stride: 1 }), [
+          { step: 7, count: 4, total: 12 },
+        ])
+        const { facts, sources } = await booksOf(store, attempt.id)
+        assert.equal(facts.length, 3, 'one for each process')
+        assert.deepEqual(
+          sources
+            .filter(({ source }) => source.startsWith('rep:'))
+            .map(({ source, observedTo }) => [source, observedTo]),
+          [0, 1].map((rank) => [reporterStream(attempt.id, rank), T0 + 2_000]),
+        )
+      },
+    )
 
     check('books and audit are only added to', async (bench) => {
       const { store, clock } = bench

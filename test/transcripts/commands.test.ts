@@ -62,6 +62,12 @@ const COMMANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['token', 'list'],
     ['token', 'revoke', 't01'],
   ],
+  experts: [
+    ['experts', RUN],
+    ['experts', RUN, '--step', '120'],
+    ['experts', RUN, '--step', 'last'],
+    ['experts', 'nothing'],
+  ],
   submit: [
     ['submit', 'spec.yaml', '--dry-run'],
     ['submit', 'spec.yaml', '--yes', '--set', 'resources.nodes=4'],
@@ -86,6 +92,8 @@ const DOCUMENT_OF: readonly (readonly [DocumentName, readonly string[]])[] = [
   ['logs', ['logs', RUN, '-f', '--attempt', '1']],
   ['events', ['events', RUN]],
   ['why', ['why', RUN]],
+  ['experts', ['experts', RUN]],
+  ['expert-frame', ['experts', RUN, '--step', '7']],
   ['run', ['stop', RUN]],
   ['run', ['suspend', RUN]],
   ['run', ['resume', RUN]],

@@ -10,6 +10,8 @@ import type {
   ShowDocument,
   StatementDocument,
   TokenDocument,
+  ExpertFrameDocument,
+  ExpertsDocument,
 } from '../../domain/documents.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
@@ -126,8 +128,73 @@ export const statement: StatementDocument = {
   ettr: null,
   tokens: 614_400,
   tokensPerGpuHour: 153_600,
-  experts: null,
+  experts: { layers: 2, experts: 4, maxVio: 0.25, dead: 1 },
   alerts: { sent: 0, failed: 0 },
+}
+
+const experts: ExpertsDocument = {
+  run: run.id,
+  attempt: 1,
+  layers: ['layers.0.mlp', 'layers.1.mlp'],
+  experts: 4,
+  topK: 2,
+  firstStep: 1,
+  lastStep: 120,
+  frames: 118,
+  buckets: [
+    { from: 0, to: 63, frames: 60 },
+    { from: 64, to: 127, frames: 58 },
+  ],
+  maxVio: {
+    min: [
+      [0.1, 0.2],
+      [0.1, null],
+    ],
+    mean: [
+      [0.2, 0.3],
+      [0.2, null],
+    ],
+    max: [
+      [0.4, 2.5],
+      [0.3, null],
+    ],
+  },
+  cv: [
+    [0.1, 0.2],
+    [0.1, null],
+  ],
+  entropy: [
+    [0.99, 0.98],
+    [0.99, null],
+  ],
+  dead: [
+    [0, 1],
+    [0, null],
+  ],
+  hot: [
+    [0, 1],
+    [0, null],
+  ],
+  unconserved: 1,
+  observedAt: at(2),
+}
+
+const expertFrame: ExpertFrameDocument = {
+  run: run.id,
+  attempt: 1,
+  step: 120,
+  layers: ['layers.0.mlp', 'layers.1.mlp'],
+  experts: 4,
+  topK: 2,
+  tokens: 8,
+  flags: ['summed'],
+  counts: new Uint32Array([5, 4, 4, 3, 12, 4, 0, 0]),
+  maxVio: [0.25, 2],
+  cv: [0.18, 1.22],
+  entropy: [0.99, 0.41],
+  dead: [[], [2, 3]],
+  hot: [[], [0]],
+  observedAt: at(2),
 }
 
 export const budget: BudgetDocument = {
@@ -259,6 +326,21 @@ export function fakes(): Fakes {
         })).slice(Math.ceil(offset / 20)),
         nextOffset: 60,
         complete: true,
+      }),
+    experts: (_who, id, asked_) => of('experts', id, [asked_], experts),
+    expertFrame: (_who, id, asked_) => of('expertFrame', id, [asked_], expertFrame),
+    expertHistory: (_who, id, asked_) =>
+      of('expertHistory', id, [asked_], {
+        run: run.id,
+        attempt: 1,
+        layer: 'layers.0.mlp',
+        expert: 3,
+        buckets: [{ from: 0, to: 63, frames: 60 }],
+        min: [0],
+        mean: [0.01],
+        max: [0.2],
+        p99: [0.19],
+        stride: 1,
       }),
     queue: () => say('queue', [], { paused: true, reason: 'upgrade', waiting: [{ ...queued, position: 1 }] }),
     nodes: () => say('nodes', [], { nodes: [node] }),

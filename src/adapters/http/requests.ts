@@ -2,7 +2,16 @@
 import { z } from 'zod'
 import type { LedgerKey } from '../../domain/documents.ts'
 import { isRunId } from '../../domain/ids.ts'
-import { IDEMPOTENCY_KEY_CHARS_MAX, LABEL_CHARS_MAX, PAGE_ROWS_DEFAULT, PAGE_ROWS_MAX } from '../../domain/limits.ts'
+import {
+  IDEMPOTENCY_KEY_CHARS_MAX,
+  LABEL_CHARS_MAX,
+  PAGE_ROWS_DEFAULT,
+  PAGE_ROWS_MAX,
+  EXPERTS_PER_LAYER_MAX,
+  FRAME_LAYERS_MAX,
+  POINTS_DEFAULT,
+  POINTS_MAX,
+} from '../../domain/limits.ts'
 import { ROLES } from '../../domain/principal.ts'
 import { RUN_STATES } from '../../domain/run.ts'
 import { epochMs } from '../../domain/units.ts'
@@ -31,6 +40,18 @@ export const logsQuery = z.strictObject({
   worker: z.coerce.number().int().min(0).default(0),
   attempt: z.coerce.number().int().min(1).optional(),
   offset: z.coerce.number().int().min(0).default(0),
+})
+
+const attempt = z.coerce.number().int().min(1).optional()
+const points = z.coerce.number().int().min(2).max(POINTS_MAX).default(POINTS_DEFAULT)
+const step = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+export const expertsQuery = z.strictObject({ attempt, points })
+export const expertFrameQuery = z.strictObject({ attempt, step: step.optional() })
+export const expertHistoryQuery = z.strictObject({
+  attempt,
+  layer: z.coerce.number().int().min(0).max(FRAME_LAYERS_MAX),
+  expert: z.coerce.number().int().min(0).max(EXPERTS_PER_LAYER_MAX),
+  points,
 })
 
 export const submitHeaders = z.looseObject({

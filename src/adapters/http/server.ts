@@ -14,6 +14,7 @@ import type { Authenticate, Readiness, Views } from '../../ports/views.ts'
 import { answerError } from './errors.ts'
 import { mended } from './openapi-parts.ts'
 import { problem, sendProblem, sendRefusal } from './problem.ts'
+import { expertRoutes } from './routes-experts.ts'
 import { operateRoutes } from './routes-operate.ts'
 import { runRoutes } from './routes-runs.ts'
 import { tokenRoutes } from './routes-tokens.ts'
@@ -93,6 +94,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   await app.register(
     async (scope) => {
       runRoutes(scope, options)
+      expertRoutes(scope, options)
       operateRoutes(scope, options)
       tokenRoutes(scope, options)
     },

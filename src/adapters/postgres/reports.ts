@@ -62,6 +62,26 @@ export function reportStore(database: Database, measure: MeasureFrame): ReportSt
         unconserved,
       }))
     },
+    async expertSeries(attempt, layers, { layer, expert, stride }) {
+      const rows = await database.query<FrameRow & { size: number }>({
+        text: `select f.step, f.experts, f.counts, cardinality(l.names) * f.experts as size
+               from expert_frame f join expert_layers l on l.attempt = f.attempt and l.layers = f.layers
+               where f.attempt = $1 and f.layers = $2 and f.step % $3 = 0 order by f.step`,
+        values: [attempt, layers, stride],
+      })
+      const series: { step: number; count: number; total: number }[] = []
+      for (const row of rows) {
+        const counts = unpacked(row.counts, row.size).subarray(layer * row.experts, (layer + 1) * row.experts)
+        const total = counts.reduce((sum, each) => sum + each, 0)
+        const last = series.at(-1)
+        // Ranks of one step are added.
+        if (last?.step === row.step) {
+          last.count += counts[expert] ?? 0
+          last.total += total
+        } else series.push({ step: row.step, count: counts[expert] ?? 0, total })
+      }
+      return series
+    },
     async expertFrame(attempt, layers, step) {
       return database.transaction('read', async (tx) => {
         const [newest] = await tx.query<{ step: number | null }>({

@@ -11,6 +11,9 @@ import { attemptOf, claimOf, factOf, heldOf, nodeOf, runOf } from './rows.ts'
 
 type FirstCell = Parameters<ViewStore['statementRead']>[1]
 
+/** Facts that are looked at for what the newest step does not say itself. */
+const NEWEST_STEPS = 8
+
 export function viewStore(database: Database): ViewStore {
   return {
     async runsPage(filter, limit, before) {
@@ -31,11 +34,13 @@ export function viewStore(database: Database): ViewStore {
     async newestStep(attempt) {
       const rows = await database.query<FactRow>({
         text: `select source, sequence, attempt, at, sent_at, body from fact where attempt = $1 and body->>'kind' = 'step'
-               order by at desc, sequence desc limit 2`,
-        values: [attempt],
+               order by at desc, sequence desc limit $2`,
+        values: [attempt, NEWEST_STEPS],
       })
-      const [fact, older] = rows.map(factOf)
-      return fact === undefined ? null : { fact, before: older ?? null }
+      const facts = rows.map(factOf)
+      const [fact] = facts
+      // What one source leaves out another one may say: a log the end of the run, a reporter the tokens.
+      return fact === undefined ? null : { fact, others: facts.slice(1) }
     },
     ledgerRead: (from, to, firstCell) => database.transaction('read', (tx) => ledgerRead(tx, from, to, firstCell)),
     async events(run, limit, after) {

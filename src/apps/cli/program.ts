@@ -6,6 +6,7 @@ import { budgetsCommand } from './commands/budgets.ts'
 import { completionCommand } from './commands/completion.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { eventsCommand } from './commands/events.ts'
+import { expertsCommand } from './commands/experts.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { loginCommand } from './commands/login.ts'
 import { logsCommand } from './commands/logs.ts'
@@ -37,6 +38,7 @@ export function createProgram(): Command {
     eventsCommand,
     whyCommand,
     steerCommands,
+    expertsCommand,
     statementCommand,
     queueCommand,
     nodesCommand,

@@ -3,7 +3,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { EnvironmentFault, prepareEnvironment } from '../../adapters/local/environment.ts'
-import { statementOf } from '../../control/views/statement.ts'
+import { booksOf, statementOf } from '../../control/views/statement.ts'
 import type { RunDocument, StatementDocument } from '../../domain/documents.ts'
 import type { RunId } from '../../domain/ids.ts'
 import type { Principal } from '../../domain/principal.ts'
@@ -149,7 +149,8 @@ async function settled(service: Service, run: RunId): Promise<StatementDocument>
   for (let waited = 0; ; waited += 100) {
     const { found, open, statement } = await patient(() => look(service, run))
     const ended = ['succeeded', 'failed', 'cancelled', 'suspended'].includes(found.state.kind)
-    if ((ended && !open && statement.provisionalGpuMs === 0) || (ended && waited > SETTLE_MS_MAX)) return statement
+    if ((ended && !open && statement.provisionalGpuMs === 0) || (ended && waited > SETTLE_MS_MAX))
+      return patient(() => statementOf(service.control, found))
     service.control.doorbell.ring(open ? 'observe' : 'account')
     await pause(100)
   }
@@ -159,5 +160,5 @@ async function look(service: Service, run: RunId) {
   const found = await service.store.run(run)
   if (found === null) throw new Exit(1, `run ${run} is gone`)
   const open = (await service.store.logCursors()).some((cursor) => cursor.run === run)
-  return { found, open, statement: await statementOf(service.control, found) }
+  return { found, open, statement: await booksOf(service.control, found) }
 }

@@ -42,7 +42,16 @@ export function statementText(statement: StatementDocument): string {
     `  ${hours(statement.heldGpuMs)} GPU-hours held, ${hours(statement.paidGpuMs)} paid: ${money(statement.money)}`,
     `  goodput ${ratio(statement.goodput)}, ETTR ${ratio(statement.ettr)}`,
     `  tokens of kept steps ${statement.tokens === null ? 'unknown' : integer(statement.tokens)}, per GPU-hour ${statement.tokensPerGpuHour === null ? 'unknown' : integer(statement.tokensPerGpuHour)}`,
+    ...expertsText(statement.experts),
   ].join('\n')
+}
+
+function expertsText(experts: StatementDocument['experts']): string[] {
+  if (experts === null) return []
+  const maxVio = experts.maxVio === null ? 'unknown' : experts.maxVio.toFixed(3)
+  return [
+    `  experts ${experts.layers} layers of ${experts.experts}, MaxVio of the worst layer ${maxVio}, ${experts.dead} dead`,
+  ]
 }
 
 const integer = (value: number): string => value.toLocaleString('en-US')

@@ -51,7 +51,7 @@ export async function report(
     obeys: batch.obeys,
     receivedAt,
     facts,
-    frames: batch.frames.map(({ seq: _, ...frame }) => ({ ...frame, at: corrected(frame.at) })),
+    frames: batch.frames.map((frame) => ({ ...frame, at: corrected(frame.at) })),
   })
   if (facts.length > 0) doorbell.ring('account')
   return accepted({ accepted: batch.sent - batch.refused.length, refused: batch.refused })

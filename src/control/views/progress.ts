@@ -4,14 +4,14 @@ import { livingAttempt } from '../../domain/run.ts'
 import type { AttemptId } from '../../domain/ids.ts'
 import { attemptIdOf } from '../../domain/ids.ts'
 import type { Control } from '../control.ts'
-import { statementOf } from './statement.ts'
+import { booksOf } from './statement.ts'
 
 /** Progress of the living attempt, or of the last one. What no source said is null. */
 export async function progressOf(control: Control, run: Run): Promise<ProgressDocument> {
   const attempt: AttemptId | null =
     livingAttempt(run.state) ?? (run.attempts > 0 ? attemptIdOf(run.id, run.attempts) : null)
   const newest = attempt === null ? null : await control.store.newestStep(attempt)
-  const statement = await statementOf(control, run)
+  const statement = await booksOf(control, run)
   const base = { heldGpuMs: statement.heldGpuMs, paidGpuMs: statement.paidGpuMs, money: statement.money }
   if (newest === null || newest.fact.body.kind !== 'step') {
     return {
@@ -27,15 +27,24 @@ export async function progressOf(control: Control, run: Run): Promise<ProgressDo
     }
   }
   const { body } = newest.fact
-  const before = newest.before?.body.kind === 'step' ? newest.before.body : null
-  const stepMs = body.durationMs
-  const perStep = body.batch === null || run.sequenceLength === null ? null : body.batch * run.sequenceLength
-  const left = body.total === null ? null : Math.max(0, body.total - body.step)
+  const said = [body, ...newest.others.flatMap(({ body: other }) => (other.kind === 'step' ? [other] : []))]
+  const newestOf = <Value>(of: (step: typeof body) => Value | null): Value | null =>
+    said.map(of).find((value) => value !== null) ?? null
+  const stepMs = newestOf((step) => step.durationMs)
+  const perStep = newestOf((step) =>
+    step.tokens !== null
+      ? step.tokens / (step.steps ?? 1)
+      : step.batch === null || run.sequenceLength === null
+        ? null
+        : step.batch * run.sequenceLength,
+  )
+  const total = newestOf((step) => step.total)
+  const left = total === null ? null : Math.max(0, total - body.step)
   return {
     recognised: true,
     step: body.step,
-    totalSteps: body.total ?? before?.total ?? null,
-    loss: body.loss,
+    totalSteps: total,
+    loss: newestOf((step) => (step.step === body.step ? step.loss : null)),
     stepMs,
     tokensPerSecond:
       perStep === null || stepMs === null || stepMs === 0 ? null : Math.round((perStep * 1_000) / stepMs),

@@ -11,11 +11,18 @@ import type { EpochMs, Price } from '../../domain/units.ts'
 import { MS_PER_HOUR } from '../../domain/units.ts'
 import type { BooksLight } from '../../ports/store.ts'
 import type { Control } from '../control.ts'
+import { balanceOfExperts } from './experts.ts'
 
 export const firstUnposted = (light: BooksLight) => firstCellToRead(light.books, workOf.light(light))
 
 /** The statement of a run as it stands now: what is posted, and what is not posted yet computed by the same function. */
 export async function statementOf(control: Control, run: Run): Promise<StatementDocument> {
+  const [books, experts] = [await booksOf(control, run), await balanceOfExperts(control.store, run)]
+  return { ...books, experts }
+}
+
+/** Without the balance of its experts, which takes reading frames: what is looked at twice a second. */
+export async function booksOf(control: Control, run: Run): Promise<StatementDocument> {
   const read = await control.store.statementRead(run.id, firstUnposted)
   const now = control.clock.now()
   const extra = unbooked(read.nodes, read.claims, now, control.settings.durations.blindAfterMs)

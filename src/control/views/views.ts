@@ -16,6 +16,7 @@ import type { Views } from '../../ports/views.ts'
 import type { RequestContext } from '../requests/context.ts'
 import { findVisible, isRefusal, mayNot } from '../requests/context.ts'
 import type { Principal, Verb } from '../../domain/principal.ts'
+import { expertFrameOf, expertHistoryOf, expertsOf } from './experts.ts'
 import { gaugesOf } from './gauges.ts'
 import { ledgerOf } from './ledger.ts'
 import { budgetDocument } from './plan.ts'
@@ -87,6 +88,18 @@ export function viewsOf(context: RequestContext): Views {
         partial: line.partial,
       }))
       return accepted({ worker: id, lines, nextOffset: log.nextOffset, complete: log.complete })
+    },
+    async experts(who, reference, asked) {
+      const run = await findVisible(context, who, reference, 'run.read')
+      return isRefusal(run) ? run : expertsOf(store, run, asked)
+    },
+    async expertFrame(who, reference, asked) {
+      const run = await findVisible(context, who, reference, 'run.read')
+      return isRefusal(run) ? run : expertFrameOf(store, run, asked)
+    },
+    async expertHistory(who, reference, asked) {
+      const run = await findVisible(context, who, reference, 'run.read')
+      return isRefusal(run) ? run : expertHistoryOf(store, run, asked)
     },
     async queue(who) {
       const visible = visibleProjects(who, 'queue.read')

@@ -48,6 +48,18 @@ export function reportStore(tables: Tables, measure: MeasureFrame): ReportStore 
           return whole === null ? [] : [{ step, at: whole.at, ...measure(whole) }]
         })
     },
+    async expertSeries(attempt, layers, { layer, expert, stride }) {
+      const steps = new Set(framesOf(attempt, layers).map(({ frame }) => frame.step))
+      return [...steps]
+        .filter((step) => step % stride === 0)
+        .toSorted((a, b) => a - b)
+        .flatMap((step) => {
+          const whole = frameAt(framesOf(attempt, layers), step)
+          if (whole === null) return []
+          const counts = whole.counts.subarray(layer * whole.experts, (layer + 1) * whole.experts)
+          return [{ step, count: counts[expert] ?? 0, total: counts.reduce((sum, each) => sum + each, 0) }]
+        })
+    },
     async expertFrame(attempt, layers, step) {
       const steps = framesOf(attempt, layers)
         .map(({ frame }) => frame.step)

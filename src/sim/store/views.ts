@@ -42,10 +42,10 @@ export function viewStore(tables: Tables): ViewStore {
       }
     },
     async newestStep(attempt) {
-      const [fact, before] = [...(tables.facts.get(attempt)?.values() ?? [])]
+      const [fact, ...others] = [...(tables.facts.get(attempt)?.values() ?? [])]
         .filter((each) => each.body.kind === 'step')
         .toSorted((a, b) => b.at - a.at || b.sequence - a.sequence)
-      return fact === undefined ? null : { fact, before: before ?? null }
+      return fact === undefined ? null : { fact, others: others.slice(0, 7) }
     },
     ledgerRead: async (from, to, firstCell) => ledgerRead(tables, from, to, firstCell),
     events: async (run, limit, after) =>

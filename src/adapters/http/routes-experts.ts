@@ -1,0 +1,54 @@
+// Expert load of a run.
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { answers, send } from './problem.ts'
+import { expertFrameQuery, expertHistoryQuery, expertsQuery, runParams } from './requests.ts'
+import type { ServerOptions } from './server.ts'
+
+export function expertRoutes(scope: FastifyInstance, { views }: ServerOptions): void {
+  const app = scope.withTypeProvider<ZodTypeProvider>()
+  const tags = ['experts']
+  const params = runParams
+  app.get(
+    '/runs/:run/experts',
+    {
+      schema: {
+        tags,
+        summary: 'how evenly tokens were spread over experts, all steps in few buckets',
+        params,
+        querystring: expertsQuery,
+        response: answers('experts'),
+      },
+    },
+    async ({ principal, params: { run }, query: { attempt = null, points } }, reply) =>
+      send(reply, 'experts', await views.experts(principal, run, { attempt, points })),
+  )
+  app.get(
+    '/runs/:run/experts/frame',
+    {
+      schema: {
+        tags,
+        summary: 'the counts of one step: the newest at or before it',
+        params,
+        querystring: expertFrameQuery,
+        response: answers('expert-frame'),
+      },
+    },
+    async ({ principal, params: { run }, query: { attempt = null, step = null } }, reply) =>
+      send(reply, 'expert-frame', await views.expertFrame(principal, run, { attempt, step })),
+  )
+  app.get(
+    '/runs/:run/experts/history',
+    {
+      schema: {
+        tags,
+        summary: 'the load ratio of one expert over all steps',
+        params,
+        querystring: expertHistoryQuery,
+        response: answers('expert-history'),
+      },
+    },
+    async ({ principal, params: { run }, query: { attempt = null, layer, expert, points } }, reply) =>
+      send(reply, 'expert-history', await views.expertHistory(principal, run, { attempt, layer, expert, points })),
+  )
+}

@@ -1,0 +1,88 @@
+import type { Command } from 'commander'
+import type { Wire } from '../../../contract/documents.ts'
+import { counted } from '../../../domain/words.ts'
+import { ask, runPath } from '../client.ts'
+import { integer, table, visible, when } from '../format.ts'
+import { wholeNumber } from '../number.ts'
+import type { Output } from '../print.ts'
+import { json, show } from '../print.ts'
+
+type Options = Output & { attempt?: string; step?: string }
+
+export function expertsCommand(program: Command): void {
+  json(
+    program
+      .command('experts <run>')
+      .description('how evenly tokens are spread over the experts of each layer')
+      .option('--attempt <n>', 'the newest that reported any by default')
+      .option('--step <n>', 'the counts of one step, the newest at or before it'),
+  ).action(async (run: string, options: Options) => {
+    const attempt = options.attempt === undefined ? undefined : wholeNumber('--attempt', options.attempt, 1)
+    if (options.step === undefined) {
+      const document = await ask('experts', 'GET', runPath(run, '/experts'), { query: { attempt, points: 64 } })
+      return show(options, document, overview)
+    }
+    const step = wholeNumber('--step', options.step, 0)
+    const document = await ask('expert-frame', 'GET', runPath(run, '/experts/frame'), { query: { attempt, step } })
+    return show(options, document, frame)
+  })
+}
+
+function overview(experts: Wire<'experts'>): string {
+  const newest = experts.buckets.length - 1
+  const { min, mean, max } = experts.maxVio
+  const rows = experts.layers.map((name, layer) => [
+    visible(name),
+    ratio(mean[newest]?.[layer]),
+    ratio(most(max, layer)),
+    ratio(least(min, layer)),
+    ratio(experts.cv[newest]?.[layer]),
+    ratio(experts.entropy[newest]?.[layer]),
+    experts.dead[newest]?.[layer] ?? null,
+    experts.hot[newest]?.[layer] ?? null,
+  ])
+  const { from, to } = experts.buckets[newest] ?? { from: experts.lastStep, to: experts.lastStep }
+  return [
+    `attempt ${experts.attempt}: ${experts.layers.length} layers of ${experts.experts} experts, top ${experts.topK ?? 'unknown'}, ${integer(experts.frames)} steps from ${integer(experts.firstStep)} to ${integer(experts.lastStep)}, seen ${when(experts.observedAt)}`,
+    ...(experts.unconserved === 0
+      ? []
+      : [
+          `counts that are not tokens x top-k in ${counted(experts.unconserved, 'step')}: whoever counts is wrong there`,
+        ]),
+    table(
+      ['LAYER', `MAXVIO ${from}-${Math.min(to, experts.lastStep)}`, 'WORST', 'BEST', 'CV', 'ENTROPY', 'DEAD', 'HOT'],
+      rows,
+    ),
+  ].join('\n')
+}
+
+function frame(seen: Wire<'expert-frame'>): string {
+  const rows = seen.layers.map((name, layer) => [
+    visible(name),
+    ratio(seen.maxVio[layer]),
+    ratio(seen.cv[layer]),
+    ratio(seen.entropy[layer]),
+    list(seen.dead[layer]),
+    list(seen.hot[layer]),
+  ])
+  return [
+    `attempt ${seen.attempt}, step ${integer(seen.step)}: ${integer(seen.tokens)} tokens to ${seen.topK ?? 'unknown'} of ${seen.experts} experts each, seen ${when(seen.observedAt)}`,
+    table(['LAYER', 'MAXVIO', 'CV', 'ENTROPY', 'DEAD', 'HOT'], rows),
+  ].join('\n')
+}
+
+const known = (rows: readonly (readonly (number | null)[])[], layer: number): number[] =>
+  rows.flatMap((row) => row[layer] ?? [])
+const most = (rows: readonly (readonly (number | null)[])[], layer: number): number | null =>
+  known(rows, layer).reduce<number | null>((a, b) => (a === null || b > a ? b : a), null)
+const least = (rows: readonly (readonly (number | null)[])[], layer: number): number | null =>
+  known(rows, layer).reduce<number | null>((a, b) => (a === null || b < a ? b : a), null)
+
+const ratio = (value: number | null | undefined): string | null => (value == null ? null : value.toFixed(3))
+
+const LISTED_MAX = 8
+function list(experts: readonly number[] | undefined): string | null {
+  if (experts === undefined || experts.length === 0) return null
+  const shown = experts.slice(0, LISTED_MAX).join(' ')
+  return experts.length > LISTED_MAX ? `${shown} and ${experts.length - LISTED_MAX} more` : shown
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { bucketSteps, overviewOf } from './overview.ts'
+
+const measured = (step: number, ...layers: number[][]) => ({ step, values: new Float32Array(layers.flat()) })
+
+void test('buckets are powers of two of steps, as many as asked for at most', () => {
+  assert.equal(bucketSteps(1, 600, 1_000), 1)
+  assert.equal(bucketSteps(0, 1_999, 1_000), 2)
+  assert.equal(bucketSteps(7, 7, 1), 1)
+  fc.assert(
+    fc.property(fc.nat(10 ** 7), fc.nat(10 ** 7), fc.integer({ min: 2, max: 2_000 }), (a, b, points) => {
+      const [first, last] = [Math.min(a, b), Math.max(a, b)]
+      const size = bucketSteps(first, last, points)
+      assert.ok(Math.floor(last / size) - Math.floor(first / size) + 1 <= points)
+      assert.ok(size === 1 || Math.floor(last / (size / 2)) - Math.floor(first / (size / 2)) + 1 > points)
+    }),
+  )
+})
+
+void test('a spike survives, a mean is one, a layer without a token is null, and what was not reported has no bucket', () => {
+  const none = [Number.NaN, Number.NaN, Number.NaN, Number.NaN, Number.NaN]
+  const seen = overviewOf(
+    [measured(0, [1, 2, 0.5, 0, 0], none), measured(1, [9, 4, 1, 3, 1], none), measured(8, none, none)],
+    2,
+    4,
+  )
+  assert.deepEqual(seen.buckets, [
+    { from: 0, to: 3, frames: 2 },
+    { from: 8, to: 11, frames: 1 },
+  ])
+  assert.deepEqual(seen.maxVio, {
+    min: [
+      [1, null],
+      [null, null],
+    ],
+    mean: [
+      [5, null],
+      [null, null],
+    ],
+    max: [
+      [9, null],
+      [null, null],
+    ],
+  })
+  assert.deepEqual(
+    [seen.cv[0], seen.entropy[0], seen.dead[0], seen.hot[0]],
+    [
+      [3, null],
+      [0.75, null],
+      [3, null],
+      [1, null],
+    ],
+  )
+})
