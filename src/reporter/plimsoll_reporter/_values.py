@@ -129,30 +129,28 @@ def take_counts(counts: Any, experts: Optional[int]) -> Counts:
 def take_tensor(counts: Any) -> Counts:
     if counts.requires_grad:
         counts = counts.detach()
-    shape = counts.shape
-    if len(shape) == 1:
+    if counts.dim() == 1:
         counts = counts.unsqueeze(0)
-        shape = counts.shape
-    if len(shape) != 2:
+    if counts.dim() != 2:
         raise Invalid
-    layers, experts = shape
+    layers, experts = shape = tuple(counts.shape)
     check(layers, experts)
-    if counts.device.type == 'cpu':
-        held = spare(layers, experts)
+    if counts.is_cpu:
+        try:
+            held = _spare[shape].pop()
+        except (KeyError, IndexError):
+            held = spare(shape)
         held.copy_(counts)
     else:
         held = send_for(counts.to(sys.modules['torch'].int64).contiguous())
-    return Counts(layers, experts, held, 'tensor', 8 * layers * experts)
+    return tuple.__new__(Counts, (layers, experts, held, 'tensor', 8 * layers * experts))
 
 
-def spare(layers: int, experts: int) -> Any:
-    try:
-        return _spare[layers, experts].pop()
-    except (KeyError, IndexError):
-        torch = sys.modules['torch']
-        # A tensor that is made in inference mode could not be written to outside of it.
-        with torch.inference_mode(False):
-            return torch.empty((layers, experts), dtype=torch.int64)
+def spare(shape: tuple[int, ...]) -> Any:
+    torch = sys.modules['torch']
+    # A tensor that is made in inference mode could not be written to outside of it.
+    with torch.inference_mode(False):
+        return torch.empty(shape, dtype=torch.int64)
 
 
 def copied(view: memoryview) -> Any:
