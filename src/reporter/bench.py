@@ -1,7 +1,7 @@
 """What the reporter costs the training thread: its CPU time a step for `step` and `experts` of 58 layers x 256 experts, with a
 server that takes everything. Prints one JSON object. Run it with a Python that has torch to measure tensors too.
 
-    python bench.py [--steps 2000] [--step-ms 5]
+    python bench.py [--steps 2000] [--step-ms 20]
 
 Between the timed calls the thread works as one that feeds a GPU: small tensor operations for some milliseconds, which
 also gives the background thread its turns. `baseline` is the same loop and the same
@@ -55,7 +55,7 @@ print(json.dumps({'taken': server.taken, 'gaps': server.gaps}))
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--steps', type=int, default=2000)
-    parser.add_argument('--step-ms', type=float, default=5.0, help='work of a step beside the calls')
+    parser.add_argument('--step-ms', type=float, default=20.0, help='work of a step beside the calls')
     options = parser.parse_args()
     server = subprocess.Popen([sys.executable, '-c', SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert server.stdin and server.stdout

@@ -35,6 +35,10 @@ class Said(NamedTuple):
     values: tuple[Any, ...]
 
 
+# The constructor of a named tuple is a function in Python; this is the one below it.
+_new = tuple.__new__
+
+
 class Buffer:
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -45,15 +49,15 @@ class Buffer:
         return next(self._numbers)
 
     def step(self, at: int, values: tuple[Any, ...]) -> None:
-        self._append(STEP, Said(next(self._numbers), at, 'step', values), STEPS_MAX)
+        self._append(STEP, _new(Said, (next(self._numbers), at, 'step', values)), STEPS_MAX)
 
     def event(self, at: int, kind: str, values: tuple[Any, ...]) -> None:
-        self._append(EVENT, Said(next(self._numbers), at, kind, values), EVENTS_MAX)
+        self._append(EVENT, _new(Said, (next(self._numbers), at, kind, values)), EVENTS_MAX)
 
     def frame(self, at: int, values: tuple[Any, ...], size: int) -> None:
         # The room is counted in frames of this one's size, so no sum has to be kept that two threads could get wrong.
         room = max(1, min(FRAMES_MAX, FRAME_BYTES_MAX // max(1, size)))
-        self._append(EXPERTS, Said(next(self._numbers), at, 'experts', values), room)
+        self._append(EXPERTS, _new(Said, (next(self._numbers), at, 'experts', values)), room)
 
     def _append(self, group: str, said: Said, room: int) -> None:
         queue = self._queues[group]

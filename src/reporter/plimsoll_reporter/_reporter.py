@@ -20,6 +20,8 @@ from ._settings import Settings
 EXIT_S = 2.0
 # Becomes a gap when it is read: a value that could not even be copied.
 UNUSABLE = 'unusable'
+# What needs no copy.
+PLAIN = (int, float, type(None))
 
 
 class Watch(Protocol):
@@ -50,10 +52,13 @@ class Reporter:
         at = self._now_ms()
         for watch in self.watches:
             watch.flush(step)
-        number = self._number
-        values = (number(step), number(steps), number(duration), number(loss), number(tokens), number(samples))
+        values = (step, steps, duration, loss, tokens, samples)
+        for value in values:
+            if type(value) not in PLAIN:
+                values = tuple([self._number(each) for each in values])
+                break
         self._buffer.step(at, values)
-        self._directives.last_step = step
+        self._directives.last_step = values[0]
 
     def phase(self, phase: str, edge: str) -> None:
         if self._begin():
@@ -82,7 +87,8 @@ class Reporter:
         if not self._begin():
             return
         at = self._now_ms()
-        number = self._number
+        if type(step) not in PLAIN or type(tokens) not in PLAIN or type(top_k) not in PLAIN:
+            step, tokens, top_k = self._number(step), self._number(tokens), self._number(top_k)
         held: Any = UNUSABLE
         names: Optional[tuple[str, ...]] = None
         words: tuple[str, ...] = ()
@@ -97,7 +103,7 @@ class Reporter:
         except Exception:
             _warn.once('value experts', 'a value given to experts cannot be used; it is reported as a gap')
             held = UNUSABLE
-        self._buffer.frame(at, (number(step), names, held, number(tokens), number(top_k), words), size)
+        self._buffer.frame(at, (step, names, held, tokens, top_k, words), size)
 
     def should_checkpoint(self) -> bool:
         return self._begin() and self._directives.should_checkpoint(self._now_ms)
@@ -143,9 +149,6 @@ class Reporter:
 
     @staticmethod
     def _number(value: Any) -> Any:
-        kind = type(value)
-        if kind is int or kind is float or value is None:
-            return value
         try:
             return _values.take_number(value)
         except Exception:

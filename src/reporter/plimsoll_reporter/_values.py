@@ -43,8 +43,8 @@ _Tensor: Any = ()
 
 # Copies of counts that were sent, for the next ones of that shape: fresh memory would cost the training thread the page
 # faults, which are dearer than the copy.
-_spare: dict[tuple[int, int], deque[Any]] = {}
-SPARE_MAX = 64
+_spare: dict[Any, deque[Any]] = {}
+SPARE_BYTES_MAX = 32 * 1024 * 1024
 
 
 def tensor(value: Any) -> bool:
@@ -88,7 +88,7 @@ def send_for(value: Any) -> Later:
 
 class Counts(NamedTuple):
     """Counts of one step, copied: `layers` rows of `experts`. `held` is a tensor of 8 bytes a cell on the CPU, one that is
-    on its way, bytes in `format`, or rows of Python numbers."""
+    on its way, bytes in `format`, or rows of Python numbers. `size` is in bytes."""
 
     layers: int
     experts: int
@@ -122,46 +122,54 @@ def take_counts(counts: Any, experts: Optional[int]) -> Counts:
         raise Invalid
     check(cells // columns, columns)
     # What cannot change needs no copy.
-    held = counts if type(counts) is bytes else view.tobytes()
+    held = counts if type(counts) is bytes else copied(view)
     return Counts(cells // columns, columns, held, form, view.nbytes)
 
 
 def take_tensor(counts: Any) -> Counts:
     if counts.requires_grad:
         counts = counts.detach()
-    shape = counts.shape
-    if len(shape) == 1:
+    if counts.dim() == 1:
         counts = counts.unsqueeze(0)
-        shape = counts.shape
-    if len(shape) != 2:
+    if counts.dim() != 2:
         raise Invalid
-    layers, experts = shape
+    layers, experts = shape = tuple(counts.shape)
     check(layers, experts)
-    if counts.device.type == 'cpu':
-        held = spare(layers, experts)
+    if counts.is_cpu:
+        try:
+            held = _spare[shape].pop()
+        except (KeyError, IndexError):
+            held = spare(shape)
         held.copy_(counts)
     else:
         held = send_for(counts.to(sys.modules['torch'].int64).contiguous())
-    return Counts(layers, experts, held, 'tensor', 8 * layers * experts)
+    return tuple.__new__(Counts, (layers, experts, held, 'tensor', 8 * layers * experts))
 
 
-def spare(layers: int, experts: int) -> Any:
+def spare(shape: tuple[int, ...]) -> Any:
+    torch = sys.modules['torch']
+    # A tensor that is made in inference mode could not be written to outside of it.
+    with torch.inference_mode(False):
+        return torch.empty(shape, dtype=torch.int64)
+
+
+def copied(view: memoryview) -> Any:
+    if not view.c_contiguous:
+        return view.tobytes()
     try:
-        return _spare[layers, experts].pop()
+        held = _spare[view.nbytes].pop()
     except (KeyError, IndexError):
-        torch = sys.modules['torch']
-        # A tensor that is made in inference mode could not be written to outside of it.
-        with torch.inference_mode(False):
-            return torch.empty((layers, experts), dtype=torch.int64)
+        held = bytearray(view.nbytes)
+    memoryview(held)[:] = view.cast('B')
+    return held
 
 
-def give_back(tensor: Any) -> None:
-    key = tuple(tensor.shape)
+def give_back(held: Any, key: Any, size: int) -> None:
     if key not in _spare and len(_spare) >= 8:
         _spare.clear()
     queue = _spare.setdefault(key, deque())
-    if len(queue) < SPARE_MAX:
-        queue.append(tensor)
+    if (len(queue) + 1) * size <= SPARE_BYTES_MAX:
+        queue.append(held)
 
 
 def check(layers: int, experts: int) -> None:
@@ -177,11 +185,15 @@ def read_counts(counts: Counts) -> tuple[bytes, bool]:
     """
     held, form = counts.held, counts.format
     if form == 'tensor':
-        copied = held.get().cpu() if isinstance(held, Later) else held
-        raw = ctypes.string_at(copied.data_ptr(), 8 * counts.layers * counts.experts)
-        if copied is held:
-            give_back(held)
+        there = held.get().cpu() if isinstance(held, Later) else held
+        raw = ctypes.string_at(there.data_ptr(), counts.size)
+        if there is held:
+            give_back(held, (counts.layers, counts.experts), counts.size)
         held, form = raw, 'q'
+    elif isinstance(held, bytearray):
+        raw = bytes(held)
+        give_back(held, counts.size, counts.size)
+        held = raw
     if isinstance(held, list):
         return clamped([cell for row in held for cell in row])
     size = array(form).itemsize
