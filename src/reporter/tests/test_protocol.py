@@ -53,7 +53,7 @@ def test_every_kind_arrives_with_all_its_keys(reporter, server):
 
 def test_the_worked_example_of_the_document_is_what_the_encoder_makes():
     text = DOCUMENT.read_text(encoding='utf-8')
-    body = re.search(r'<!-- example:request -->\n```\n(.*?)\n```', text, re.S)
+    body = re.search(r'<!-- example:request -->\n+```\n(.*?)\n```', text, re.S)
     length = re.search(r'Content-Length: (\d+)\n\n', body[1])
     sent = body[1].split('\n\n', 1)[1].encode()
     assert len(sent) == int(length[1])
