@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -37,9 +38,16 @@ def main() -> int:
     found = pythons()
     for minor in MINORS:
         say(f'python3.{minor}: {found.get(minor, "not found, not tested")}')
-    for minor, python in found.items():
-        tests = environment(cache / f'reporter-tests-3.{minor}', python, ['pytest', 'vermin'])
-        note(failed, f'tests on 3.{minor}', pytest(tests, ['--ignore=tests/test_torch.py', '--ignore=tests/test_frameworks.py']))
+    core = ['--ignore=tests/test_torch.py', '--ignore=tests/test_frameworks.py']
+    made = {
+        minor: environment(cache / f'reporter-tests-3.{minor}', python, ['pytest', 'vermin'])
+        for minor, python in found.items()
+    }
+    # Most of their time is waiting; more than two at once would be about the machine, not about the reporter.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        codes = dict(zip(made, pool.map(lambda tests: pytest(tests, core), made.values())))
+    for minor, tests in made.items():
+        note(failed, f'tests on 3.{minor}', codes[minor])
         if minor == max(found):
             # Annotations are never evaluated here, so they may be of a newer language.
             level = subprocess.run([str(tests.parent / 'vermin'), '-t=3.9-', '--violations', '--no-tips',
