@@ -20,7 +20,8 @@ export type Faults = {
   readonly lostRing: number
   /** A call that had its effect has it again a moment later. */
   readonly repeat: number
-  readonly staleLook: number
+  /** An older list is told from a newer one by its moment: not while clocks step between them. */
+  staleLook: number
   /** Until then the store answers nobody. */
   storeDownUntil: EpochMs
   /** Until then the store fails over: what is asked meanwhile is written or lost whole, and nobody is told which. */

@@ -10,6 +10,8 @@ export type SimulateOptions = {
   readonly seeds: number
   /** The first of them. */
   readonly from: number
+  /** Tells what happens, step by step, instead of counting. */
+  readonly story: boolean
   readonly json: boolean
 }
 
@@ -17,7 +19,7 @@ export type SimulateOptions = {
 export async function runSimulate(options: SimulateOptions): Promise<number> {
   const outcomes: Outcome[] = []
   for (let seed = options.from; seed < options.from + options.seeds; seed += 1) {
-    const outcome = await outcomeOf(seed)
+    const outcome = await outcomeOf(seed, options.story && !options.json)
     outcomes.push(outcome)
     if (outcome.problem !== null && !options.json) write(`seed ${seed}: ${outcome.problem}\n  ${repeat(seed)}`)
   }
@@ -50,11 +52,14 @@ export async function runSimulate(options: SimulateOptions): Promise<number> {
 }
 
 /** Each seed twice: turn by turn, then with everything side by side. Whatever it throws is its failure too: the seeds after it are still tried. */
-async function outcomeOf(seed: number): Promise<Outcome> {
+async function outcomeOf(seed: number, story: boolean): Promise<Outcome> {
+  const told = story ? { tell: write } : {}
   try {
-    const turns = await simulateSeed(seed)
+    if (story) write(`seed ${seed}, turn by turn\n`)
+    const turns = await simulateSeed(seed, told)
     if (turns.problem !== null) return turns
-    const calls = await simulateInterleaved(seed)
+    if (story) write(`\nseed ${seed}, call by call\n`)
+    const calls = await simulateInterleaved(seed, told)
     return {
       ...calls,
       runs: turns.runs + calls.runs,
@@ -69,5 +74,5 @@ async function outcomeOf(seed: number): Promise<Outcome> {
   }
 }
 
-const repeat = (seed: number): string => `plimsoll simulate --seed ${seed}`
+const repeat = (seed: number): string => `plimsoll simulate --seed ${seed} --story`
 const write = (text: string): void => void process.stdout.write(`${text}\n`)
