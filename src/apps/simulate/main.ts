@@ -17,6 +17,7 @@ export type SimulateOptions = {
 
 /** Returns the exit code: 1 when a seed failed. */
 export async function runSimulate(options: SimulateOptions): Promise<number> {
+  const begin = process.cpuUsage()
   const outcomes: Outcome[] = []
   for (let seed = options.from; seed < options.from + options.seeds; seed += 1) {
     const outcome = await outcomeOf(seed, options.story && !options.json)
@@ -31,6 +32,9 @@ export async function runSimulate(options: SimulateOptions): Promise<number> {
     crashes: sum((outcome) => outcome.crashes),
     virtualMs: sum((outcome) => outcome.virtualMs),
   }
+  const events = sum((outcome) => outcome.events)
+  const { user, system } = process.cpuUsage(begin)
+  const cpuS = (user + system) / 1_000_000
   if (options.json) {
     const failures = failed.map(({ seed, problem }) => ({ seed, problem: problem ?? '', repeat: repeat(seed) }))
     const document = {
@@ -45,7 +49,8 @@ export async function runSimulate(options: SimulateOptions): Promise<number> {
     const hours = (totals.virtualMs / 3_600_000).toFixed(1)
     write(
       `${outcomes.length - failed.length} of ${outcomes.length} seeds held: ${totals.runs} runs in ${totals.attempts} attempts, ` +
-        `${totals.crashes} crashes of the control plane, ${hours} h of virtual time`,
+        `${totals.crashes} crashes of the control plane, ${hours} h of virtual time; ` +
+        `${events} events in ${cpuS.toFixed(1)} s of CPU`,
     )
   }
   return failed.length > 0 ? 1 : 0
