@@ -29,11 +29,25 @@ export async function keepLead(control: Control, options: LeadOptions): Promise<
   }
   const epoch = await control.store.takeLead(options.holder, leaseMs, options.force)
   if (epoch === null) return false
-  const jumped = options.rebase(await control.store.now())
+  const jumped = options.rebase(await databaseNow(control))
   control.lead.until = epochMs(control.clock.now() + leaseMs - Math.max(0, control.clock.now() - asked - jumped))
   control.lead.epoch = epoch
   control.log.info({ epoch, holder: options.holder }, 'leading')
   return true
+}
+
+/** An answer that took longer is asked for again: a process that stood still meanwhile would take an old moment for now. */
+const ANSWER_MS_MAX = 500
+const ASKED_TIMES_MAX = 5
+
+/** The database's clock now: its answer is taken for the middle of the time that the question took. */
+async function databaseNow({ clock, store }: Control): Promise<EpochMs> {
+  for (let asked = 1; ; asked += 1) {
+    const before = clock.now()
+    const at = await store.now()
+    const took = clock.now() - before
+    if (took <= ANSWER_MS_MAX || asked === ASKED_TIMES_MAX) return plusMs(at, Math.floor(took / 2))
+  }
 }
 
 /** A graceful end gives the lease back, so that the next one need not wait for it to run out. */

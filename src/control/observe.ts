@@ -23,7 +23,7 @@ export async function observeTurn(control: Control): Promise<void> {
     if (seen === null) continue
     const world = await control.store.world(control.health)
     const left = await leftovers(control, world, seen)
-    const items = await decide(control, cluster, world, withoutThem(seen, left))
+    const items = await decide(control, cluster, world, withoutThem(world, seen, left))
     const committed = await commitAll(control, epoch, items)
     if (committed.deposed) return
     await endThem(control, cluster, left, seen.observedAt)
@@ -49,15 +49,17 @@ async function look(control: Control, cluster: Cluster): Promise<ClusterSeen | n
   }
 }
 
-/** Attempts that have ended in the books while processes of them live: their node was silent when the others were asked to end. */
+/** Attempts of processes that live and hold no slot in the books: their node was silent when the others were asked to end. */
 async function leftovers(control: Control, world: World, seen: ClusterSeen): Promise<readonly Attempt[]> {
-  const ids = new Set<AttemptId>()
-  for (const worker of seen.workers) {
-    const attempt = attemptOfWorker(worker.worker)
-    if ((worker.phase === 'claimed' || worker.phase === 'running') && !world.attempts.has(attempt)) ids.add(attempt)
-  }
+  const ids = new Set(unclaimed(world, seen).map(attemptOfWorker))
   const found: Attempt[] = []
   for (const id of ids) {
+    // One that is ending still: what of it was on a lost node gave its slots up before the rest.
+    const ending = world.attempts.get(id)
+    if (ending !== undefined) {
+      found.push(ending)
+      continue
+    }
     const { attempts } = await control.store.attemptsOf(runOfAttempt(id))
     // What the books do not know is a stranger's, and never ended by us.
     found.push(...attempts.filter((attempt) => attempt.id === id && attempt.state.kind === 'ended'))
@@ -65,21 +67,25 @@ async function leftovers(control: Control, world: World, seen: ClusterSeen): Pro
   return found
 }
 
-/** A node is not in service while processes of an attempt that has ended are left on it. */
-function withoutThem(seen: ClusterSeen, left: readonly Attempt[]): ClusterSeen {
-  const living = new Set(
-    seen.workers.filter((each) => each.phase !== 'exited' && each.phase !== 'gone').map((each) => each.worker),
-  )
+function unclaimed(world: World, seen: ClusterSeen): WorkerId[] {
+  const holders = new Set<string>(world.claims.map((claim) => claim.holder))
+  const living = seen.workers.filter((worker) => worker.phase === 'claimed' || worker.phase === 'running')
+  return living.map((worker) => worker.worker).filter((worker) => !holders.has(worker))
+}
+
+/** A node is not in service while processes that hold nothing are left on it. */
+function withoutThem(world: World, seen: ClusterSeen, left: readonly Attempt[]): ClusterSeen {
+  const stray = new Set(unclaimed(world, seen))
   const nodes = new Map<string, AttemptId>()
   for (const { id, placement } of left) {
-    for (const worker of placement.workers) if (living.has(worker.id)) nodes.set(worker.nodeName, id)
+    for (const worker of placement.workers) if (stray.has(worker.id)) nodes.set(worker.nodeName, id)
   }
   return {
     ...seen,
     nodes: seen.nodes.map((node) => {
       const attempt = nodes.get(node.name)
       if (attempt === undefined || node.condition.kind !== 'ready') return node
-      const message = `processes of attempt ${attempt}, which has ended, are left on it and are being ended`
+      const message = `processes of attempt ${attempt}, which has given up its slots, are left on it and are being ended`
       return { ...node, condition: { kind: 'not-ready', reason: 'nodes-not-ready', message } }
     }),
   }
@@ -87,6 +93,8 @@ function withoutThem(seen: ClusterSeen, left: readonly Attempt[]): ClusterSeen {
 
 async function endThem(control: Control, cluster: Cluster, left: readonly Attempt[], askedAt: EpochMs): Promise<void> {
   for (const attempt of left) {
+    // One that is ending is asked by launch.
+    if (attempt.state.kind !== 'ended') continue
     if (!leaseOutlasts(control, EFFECT_MS)) return
     const request = { attempt: attempt.id, graceMs: control.settings.durations.graceMs, askedAt }
     await cluster.end(request).catch((error: unknown) => {

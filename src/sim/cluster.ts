@@ -38,6 +38,7 @@ const START_MS = 800
 /** Lists that a server which lags behind may still answer with. */
 const LOOKS_KEPT = 8
 const LAG_MS_MAX = 30_000
+const BROKEN_CHECKPOINT = 0.1
 
 export class SimulatedCluster implements Cluster {
   readonly name: ClusterName
@@ -60,8 +61,8 @@ export class SimulatedCluster implements Cluster {
   readonly #ended = new Set<AttemptId>()
   readonly #forgotten = new Set<AttemptId>()
   readonly #deadlines = new Map<AttemptId, EpochMs | null>()
-  /** The newest durable step of a run: the checkpoint directory outlives every attempt. */
-  readonly #checkpoints = new Map<RunId, number>()
+  /** The durable steps of a run, the newest last: the checkpoint directory outlives every attempt. */
+  readonly #checkpoints = new Map<RunId, number[]>()
   readonly #silent = new Map<string, Silence>()
   readonly #looks: ClusterSeen[] = []
 
@@ -186,12 +187,22 @@ export class SimulatedCluster implements Cluster {
     train(plan, this.#trainer(plan.run), {
       timeline: this.#timeline,
       chance: this.#chance,
-      durable: () => this.#checkpoints.get(plan.run) ?? 0,
-      save: (step) => void this.#checkpoints.set(plan.run, step),
+      durable: () => this.#durable(plan.run),
+      save: (step) => void this.#checkpoints.set(plan.run, [...(this.#checkpoints.get(plan.run) ?? []), step]),
       allLive: () => plan.workers.every((worker) => this.running.has(worker.id)),
       print: (id, text) => this.#print(id, text),
       exit: (code) => this.#exitAll(plan.attempt, { kind: 'code', code }, 'itself'),
     })
+  }
+
+  /** The newest checkpoint that can be read: now and then the newest one is broken. */
+  #durable(run: RunId): number {
+    const saved = this.#checkpoints.get(run) ?? []
+    if (saved.length > 0 && this.#chance.happens(BROKEN_CHECKPOINT)) {
+      this.tell(`the checkpoint of step ${saved.at(-1)} of ${run} cannot be read`)
+      saved.pop()
+    }
+    return saved.at(-1) ?? 0
   }
 
   #print(id: WorkerId, text: string): void {

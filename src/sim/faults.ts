@@ -18,9 +18,12 @@ export type Faults = {
   readonly hang: number
   readonly lostAnswer: number
   readonly lostRing: number
+  /** Half a call takes up to so long while the faults last. */
+  readonly latencyMs: number
   /** A call that had its effect has it again a moment later. */
   readonly repeat: number
-  readonly staleLook: number
+  /** An older list is told from a newer one by its moment: not while clocks step between them. */
+  staleLook: number
   /** Until then the store answers nobody. */
   storeDownUntil: EpochMs
   /** Until then the store fails over: what is asked meanwhile is written or lost whole, and nobody is told which. */
@@ -35,6 +38,7 @@ export function faultsOf(chance: SeededChance, begin: EpochMs): Faults {
     hang: chance.pick([0, 0.0005, 0.003]),
     lostAnswer: chance.pick([0, 0.002, 0.01]),
     lostRing: chance.pick([0, 0.2, 1]),
+    latencyMs: chance.pick([5, 20, 100, 500]),
     repeat: chance.pick([0, 0.02, 0.1]),
     staleLook: chance.pick([0, 0, 0.05, 0.2]),
     storeDownUntil: begin,
@@ -44,10 +48,10 @@ export function faultsOf(chance: SeededChance, begin: EpochMs): Faults {
 }
 
 const HANG_MS_MAX = 40_000
-const LATENCY_MS_MAX = 20
+const QUIET_LATENCY_MS = 20
 const REPEAT_MS_MAX = 2_000
-/** Calls that a network may deliver twice, the second time late. What moves a deadline is sent in order. */
-const REPEATED: ReadonlySet<PropertyKey> = new Set(['appendLogs', 'writeBooks', 'forgotten', 'launch', 'end'])
+/** Calls that may come twice, the second time late: another reader's, or a cluster's. What moves a deadline is sent in order. */
+const REPEATED: ReadonlySet<PropertyKey> = new Set(['appendLogs', 'forgotten', 'launch', 'end'])
 
 export type WireOptions = {
   readonly timeline: Timeline
@@ -107,7 +111,7 @@ export class Wire {
     if (faults.on && chance.happens(faults.hang)) {
       this.#hangsUntil = epochMs(timeline.now() + chance.between(1_000, HANG_MS_MAX))
     }
-    await timeline.wait(chance.between(1, LATENCY_MS_MAX))
+    await timeline.wait(chance.between(1, faults.on ? faults.latencyMs : QUIET_LATENCY_MS))
     while (timeline.now() < this.#hangsUntil) await timeline.wait(this.#hangsUntil - timeline.now())
   }
 }

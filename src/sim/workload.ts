@@ -127,7 +127,7 @@ export function specOf(chance: SeededChance, name: string, shape: ClusterShape):
     secrets: [],
     resources: {
       nodes: chance.between(1, Math.min(3, shape.nodes)),
-      gpusPerNode: chance.between(1, 4),
+      gpusPerNode: chance.pick([1, 1, 2, 3, 4, shape.slots]),
       gpu: absent ? ['absent'] : [],
       topology: chance.pick([null, null, { within: 'node', mode: 'required' }, { within: 'rack', mode: 'preferred' }]),
       parallelism: {},

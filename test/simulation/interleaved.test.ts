@@ -1,20 +1,23 @@
-// Two processes side by side, call by call: seeds that must hold, and mutations that the checkers
-// of budgets and of real processes must catch. PLIMSOLL_TEST_SEEDS=N-N repeats one.
+// Two processes side by side, call by call: 200 seeds that must hold, and mutations of the tables that the checkers of budgets and of
+// real processes must see. PLIMSOLL_TEST_SEEDS=N-N repeats one; nightly, 1-20000.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { attemptOfWorker } from '../../src/domain/ids.ts'
 import { simulateInterleaved } from '../../src/apps/simulate/interleaved.ts'
 import type { Mutation } from '../../src/apps/simulate/world.ts'
 
-const asked = process.env.PLIMSOLL_TEST_SEEDS?.split('-').map(Number)
-const [first = 1, last = first] = asked ?? [1, 4]
-const range = Array.from({ length: last - first + 1 }, (_, index) => first + index)
+const [first = 1, last = first] = (process.env.PLIMSOLL_TEST_SEEDS ?? '1-200').split('-').map(Number)
+const TOGETHER = 20
 
-for (const seed of range) {
-  test(`side by side: seed ${seed}`, async () => {
-    const outcome = await simulateInterleaved(seed)
-    assert.equal(outcome.problem, null, JSON.stringify(outcome))
-    assert.ok(outcome.attempts > 0)
+for (let from = first; from <= last; from += TOGETHER) {
+  const to = Math.min(last, from + TOGETHER - 1)
+  void test(`safety and liveness, call by call: seeds ${from} to ${to}`, async () => {
+    const problems: string[] = []
+    for (let seed = from; seed <= to; seed += 1) {
+      const { problem } = await simulateInterleaved(seed)
+      if (problem !== null) problems.push(`${problem}; plimsoll simulate --seed ${seed} --story tells it`)
+    }
+    assert.deepEqual(problems, [])
   })
 }
 

@@ -2,7 +2,7 @@
 // writes facts, never the state of a run, and needs no leader: the cursor is the compare-and-set.
 import type { Fact } from '../../domain/fact.ts'
 import type { AttemptId, ClusterName, WorkerId } from '../../domain/ids.ts'
-import type { Cell } from '../../domain/units.ts'
+import type { EpochMs } from '../../domain/units.ts'
 import { CELL_MS, cellOf, epochMs } from '../../domain/units.ts'
 import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -124,11 +124,10 @@ async function saveChunks(tx: Queryable, appends: readonly LogAppend[], now: num
 /** Facts, and the cells that they may change. */
 export async function saveFacts(tx: Queryable, facts: readonly Fact[]): Promise<void> {
   if (facts.length === 0) return
-  const earliest = new Map<AttemptId, Cell>()
+  const earliest = new Map<AttemptId, EpochMs>()
   for (const fact of facts) {
-    const cell = cellOf(fact.at)
     const old = earliest.get(fact.attempt)
-    if (old === undefined || cell < old) earliest.set(fact.attempt, cell)
+    if (old === undefined || fact.at < old) earliest.set(fact.attempt, fact.at)
   }
   // Counted and locked first, so that a writer of these books and this one see each other whole, whoever comes second.
   await tx.query({
@@ -136,18 +135,18 @@ export async function saveFacts(tx: Queryable, facts: readonly Fact[]): Promise<
            update attempt_books b set heard = b.heard + 1 from heard where b.attempt = heard.attempt`,
     values: [[...earliest.keys()]],
   })
-  // Before the facts are written: the first mark after the posted cells covers back into them, however late it comes. A fact reopens
-  // from the newest earlier cell that has a mark of its own and no open phase on; what is not posted yet needs no reopening.
+  // Before the facts are written: the first mark after the posted cells covers back into them, however late it comes, and so does one
+  // that comes before it in time. A fact reopens from the newest earlier cell that has a mark of its own and no open phase on; what is not posted yet needs no reopening.
   await tx.query({
     text: `update attempt_books b set closed = false, dirty_from = least(b.dirty_from,
                coalesce((select max(s.cell) from cell_summary s where s.attempt = n.attempt and s.cell < n.cell
                            and (s.summary->'carry'->>'lastMarkAt')::bigint >= s.cell and s.summary->'carry'->'phases' = '[]'::jsonb),
                         (select min(s.cell) from cell_summary s where s.attempt = n.attempt), n.cell))
-           from unnest($1::text[], $2::bigint[]) as n(attempt, cell)
+           from unnest($1::text[], $2::bigint[], $3::bigint[]) as n(attempt, cell, at)
            where b.attempt = n.attempt and b.posted_to is not null
-             and (n.cell < b.posted_to + $3 or not exists (
-               select 1 from fact f where f.attempt = n.attempt and f.at >= b.posted_to + $3 and f.body->>'kind' = 'step' and (f.source = b.source or starts_with(f.source, b.source || ':'))))`,
-    values: [...columns([...earliest], ([attempt, cell]) => [attempt, cell]), CELL_MS],
+             and (n.cell < b.posted_to + $4 or not exists (
+               select 1 from fact f where f.attempt = n.attempt and f.at >= b.posted_to + $4 and f.at <= n.at and f.body->>'kind' = 'step' and (f.source = b.source or starts_with(f.source, b.source || ':'))))`,
+    values: [...columns([...earliest], ([attempt, at]) => [attempt, cellOf(at), at]), CELL_MS],
   })
   await tx.query({
     text: `insert into fact (source, sequence, attempt, at, sent_at, body)

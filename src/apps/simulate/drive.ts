@@ -31,7 +31,7 @@ export async function simulateSeed(seed: number, options: SeedOptions = {}): Pro
     throw error
   })
   await people.begin()
-  let wanted = chance.between(4, 12)
+  let wanted = chance.between(4, 16)
   const begin = timeline.now()
   while (timeline.now() < begin + FAULTS_MS + QUIET_MS_MAX) {
     if (faults.on && timeline.now() >= begin + FAULTS_MS) {

@@ -10,7 +10,7 @@ import type { Outcome, SeedOptions } from './world.ts'
 import { SimulatedWorld } from './world.ts'
 
 const MINUTE_MS = 60_000
-const FAULTS_MS = 8 * MINUTE_MS
+const FAULTS_MS = 10 * MINUTE_MS
 /** A lost node comes back, its fence passes, what failed runs again, cells settle. */
 const QUIET_MS_MAX = 240 * MINUTE_MS
 const PACES: readonly Pace[] = [
@@ -67,7 +67,7 @@ function peopleOf(
   })
   const people = new People(world, world.requests(control), bug)
   void people.begin()
-  for (let wanted = chance.between(4, 10); wanted > 0; wanted -= 1)
+  for (let wanted = chance.between(4, 16); wanted > 0; wanted -= 1)
     timeline.after(chance.between(1_000, FAULTS_MS / 2), () => void people.submit())
   for (let acts = chance.below(6); acts > 0; acts -= 1)
     timeline.after(chance.between(MINUTE_MS / 2, FAULTS_MS), () => void people.act())

@@ -10,14 +10,17 @@ export type SimulateOptions = {
   readonly seeds: number
   /** The first of them. */
   readonly from: number
+  /** Tells what happens, step by step, instead of counting. */
+  readonly story: boolean
   readonly json: boolean
 }
 
 /** Returns the exit code: 1 when a seed failed. */
 export async function runSimulate(options: SimulateOptions): Promise<number> {
+  const begin = process.cpuUsage()
   const outcomes: Outcome[] = []
   for (let seed = options.from; seed < options.from + options.seeds; seed += 1) {
-    const outcome = await outcomeOf(seed)
+    const outcome = await outcomeOf(seed, options.story && !options.json)
     outcomes.push(outcome)
     if (outcome.problem !== null && !options.json) write(`seed ${seed}: ${outcome.problem}\n  ${repeat(seed)}`)
   }
@@ -29,6 +32,9 @@ export async function runSimulate(options: SimulateOptions): Promise<number> {
     crashes: sum((outcome) => outcome.crashes),
     virtualMs: sum((outcome) => outcome.virtualMs),
   }
+  const events = sum((outcome) => outcome.events)
+  const { user, system } = process.cpuUsage(begin)
+  const cpuS = (user + system) / 1_000_000
   if (options.json) {
     const failures = failed.map(({ seed, problem }) => ({ seed, problem: problem ?? '', repeat: repeat(seed) }))
     const document = {
@@ -43,18 +49,22 @@ export async function runSimulate(options: SimulateOptions): Promise<number> {
     const hours = (totals.virtualMs / 3_600_000).toFixed(1)
     write(
       `${outcomes.length - failed.length} of ${outcomes.length} seeds held: ${totals.runs} runs in ${totals.attempts} attempts, ` +
-        `${totals.crashes} crashes of the control plane, ${hours} h of virtual time`,
+        `${totals.crashes} crashes of the control plane, ${hours} h of virtual time; ` +
+        `${events} events in ${cpuS.toFixed(1)} s of CPU`,
     )
   }
   return failed.length > 0 ? 1 : 0
 }
 
 /** Each seed twice: turn by turn, then with everything side by side. Whatever it throws is its failure too: the seeds after it are still tried. */
-async function outcomeOf(seed: number): Promise<Outcome> {
+async function outcomeOf(seed: number, story: boolean): Promise<Outcome> {
+  const told = story ? { tell: write } : {}
   try {
-    const turns = await simulateSeed(seed)
+    if (story) write(`seed ${seed}, turn by turn\n`)
+    const turns = await simulateSeed(seed, told)
     if (turns.problem !== null) return turns
-    const calls = await simulateInterleaved(seed)
+    if (story) write(`\nseed ${seed}, call by call\n`)
+    const calls = await simulateInterleaved(seed, told)
     return {
       ...calls,
       runs: turns.runs + calls.runs,
@@ -69,5 +79,5 @@ async function outcomeOf(seed: number): Promise<Outcome> {
   }
 }
 
-const repeat = (seed: number): string => `plimsoll simulate --seed ${seed}`
+const repeat = (seed: number): string => `plimsoll simulate --seed ${seed} --story`
 const write = (text: string): void => void process.stdout.write(`${text}\n`)

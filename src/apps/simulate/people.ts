@@ -172,9 +172,10 @@ export function nature(world: SimulatedWorld, faultsMs: number): void {
   // Most seeds have true clocks: only there can everything be compared with what was so.
   if (chance.happens(0.25))
     some(2, () => {
-      const ms = chance.pick([-90_000, -15_000, -3_000, 5_000, 45_000, 400_000])
+      const ms = chance.pick([-240_000, -90_000, -3_000, 5_000, 45_000, 400_000])
       story?.world(`the clock of the database's machine steps by ${ms} ms`)
       database.step(ms)
+      faults.staleLook = 0
     })
 }
 

@@ -5,7 +5,7 @@ import { planPostings } from '../../core/account/post.ts'
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { planPlacements } from '../../core/place/place.ts'
 import { isEnded } from '../../domain/run.ts'
-import { cellOf, epochMs } from '../../domain/units.ts'
+import { cellOf, epochMs, later } from '../../domain/units.ts'
 import { checkLost } from '../../sim/checkers/lost.ts'
 import type { Tables } from '../../sim/store.ts'
 import { CLUSTER } from '../../sim/workload.ts'
@@ -60,7 +60,9 @@ function falseReason(tables: Tables): string | null {
 async function doubtful(simulated: SimulatedWorld): Promise<string | null> {
   const { tables, durations } = simulated
   if (![...tables.live.values()].some((run) => run.state.kind === 'queued')) return null
-  const world = await simulated.view().store.world(new Map([[CLUSTER, { kind: 'reachable' }]]))
+  const seen = await simulated.view().store.world(new Map([[CLUSTER, { kind: 'reachable' }]]))
+  // The leader's clock, which no step has reached, may be ahead of the database's.
+  const world = { ...seen, now: later(seen.now, seen.newestBookedTo) }
   const settings = { durations, draw: () => 0, masterAddress: () => '' }
   const { placed, waiting } = planPlacements(world, candidatesOf(world), settings).report
   const [startable] = placed

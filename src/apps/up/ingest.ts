@@ -1,5 +1,5 @@
 // The port for reporters. It listens before the loops run, so that no job is launched without its address.
-import type { FastifyBaseLogger } from 'fastify'
+import type { IngestOptions } from '../../adapters/http/ingest.ts'
 import { createIngestServer } from '../../adapters/http/ingest.ts'
 import { attemptTokens, deploymentKeys } from '../../adapters/system/attempt-token.ts'
 import type { Control } from '../../control/control.ts'
@@ -17,7 +17,7 @@ export async function startIngest(options: {
   readonly home: string
   readonly host: string
   readonly port: number
-  readonly log: FastifyBaseLogger | null
+  readonly log: IngestOptions['log']
 }): Promise<Ingest> {
   const { home, host, port, log } = options
   const tokens = attemptTokens(deploymentKeys(home))

@@ -116,8 +116,9 @@ function dueCells(work: AttemptWork, source: string | null, now: EpochMs, cellSe
   const spoken = work.sources.find((seen) => seen.source === source)?.lastAt ?? null
   for (let cell = work.readFrom; cellStart(cell) < end; cell = nextCell(cell)) {
     const over = earlier(cellEnd(cell), end)
-    if (work.bookedTo < over || now < over) break
     const posted = work.books.postedTo !== null && cell <= work.books.postedTo
+    // What was posted was over then, also by a clock that has stepped back since: left out, it would not become due again.
+    if (work.bookedTo < over || (!posted && now < over)) break
     const settled = (spoken !== null && spoken >= cellEnd(cell)) || now >= cellEnd(cell) + cellSettleMs
     if (!posted && !settled && work.releasedAt === null) break
     due.push(cell)

@@ -8,6 +8,7 @@ import type { Node } from '../../domain/node.ts'
 import type { Placement } from '../../domain/plan.ts'
 import { lineage } from '../../domain/project.ts'
 import type { Run } from '../../domain/run.ts'
+import { gpusOf } from '../../domain/spec.ts'
 import type { World } from '../../domain/world.ts'
 
 const PORT_FIRST = 20_000
@@ -78,17 +79,14 @@ export function useUp(
   holds: readonly Claim[],
   promise: BudgetPromise,
 ): void {
-  for (const hold of holds) {
-    const taken = turn.held.get(hold.node)
-    for (const slot of hold.slots) taken?.delete(slot)
-    countGpus(world, turn.gpusOfProject, run.project, -hold.slots.length)
-  }
+  // What the hold keeps and the attempt does not use is nobody's in this turn: its item may be refused, and the hold then stands.
   for (const worker of attempt.placement.workers) {
     const taken = turn.held.get(worker.node) ?? new Map<number, Holder>()
     for (const slot of worker.slots) taken.set(slot, worker.id)
     turn.held.set(worker.node, taken)
-    countGpus(world, turn.gpusOfProject, run.project, worker.slots.length)
   }
+  const kept = holds.reduce((sum, hold) => sum + hold.slots.length, 0)
+  countGpus(world, turn.gpusOfProject, run.project, Math.max(0, gpusOf(run.resources) - kept))
   for (const { budget, reserve } of promise.reserves) {
     turn.budgets.set(budget.id, budget)
     turn.reserves.set(`${reserve.run}|${reserve.budget}`, reserve)

@@ -6,6 +6,9 @@ export type Silence = { readonly node: string; readonly from: number; to: number
 
 const NEEDS_EYES: ReadonlySet<string> = new Set(['free', 'foreign', 'maintenance'])
 
+/** By so much the clock of a process may differ from the truth: an answer takes time. */
+const UNSURE_MS = 1_000
+
 export class Blindness {
   readonly #tables: Tables
   readonly #silences: readonly Silence[]
@@ -25,7 +28,7 @@ export class Blindness {
       if (row === undefined || !NEEDS_EYES.has(row.holder)) continue
       const name = this.#tables.nodes.get(row.node)?.name
       for (const silence of this.#silences) {
-        const blindFrom = silence.from + this.#blindAfterMs
+        const blindFrom = silence.from + this.#blindAfterMs + UNSURE_MS
         if (silence.node !== name || row.to <= blindFrom || Math.max(row.from, blindFrom) >= silence.to) continue
         return `${row.slots} slots of ${row.node} are called ${row.holder} at ${Math.max(row.from, blindFrom)}, when nobody had seen it since ${silence.from}`
       }

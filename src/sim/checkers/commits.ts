@@ -112,11 +112,18 @@ export class AuditCounts {
 /** Rules that were decided on before they changed: a placement under way may still be committed. */
 type Rules = { readonly at: number; readonly paused: boolean; readonly projects: ReadonlyMap<ProjectName, Project> }
 
+/** Longer than a process hangs between its look and its commit. */
+const UNDER_WAY_MS_MAX = 45_000
+const BOOKED_KEPT = 200
+
 /** Nothing is placed while the queue is paused, on a node that is out of service, or beyond a quota. */
 export class Placements {
   readonly #tables: Tables
+  /** How far books were written, and since when that is so. */
+  #booked: { readonly to: number; readonly at: number }[] = []
   /** The rules as they were, newest last, each from the moment at which it was first seen. */
   #rules: Rules[] = []
+  #now = 0
 
   constructor(tables: Tables) {
     this.#tables = tables
@@ -132,6 +139,10 @@ export class Placements {
       last.projects.size === projects.size &&
       [...projects].every(([name, project]) => last.projects.get(name) === project)
     if (!same) this.#rules.push({ at, paused: queue.paused, projects: new Map(projects) })
+    let to = this.#booked.at(-1)?.to ?? -Infinity
+    for (const node of this.#tables.nodes.values()) to = Math.max(to, node.bookedTo)
+    if (to > (this.#booked.at(-1)?.to ?? -Infinity)) this.#booked = [...this.#booked.slice(-BOOKED_KEPT), { to, at }]
+    this.#now = at
   }
 
   /** `decidedAt` is when the picture of the world was taken, in true time. */
@@ -141,6 +152,7 @@ export class Placements {
       const rules = this.#since(decidedAt(attempt))
       const problem =
         this.#usable(commit, attempt) ??
+        this.#behindBooks(attempt) ??
         (rules.every((each) => each.paused) ? `${attempt.id} was placed while the queue was paused` : null) ??
         this.#withinQuota(attempt, rules)
       if (problem !== null) return problem
@@ -162,6 +174,13 @@ export class Placements {
       if (worker.slots.some((slot) => slot >= node.inventory)) return `${worker.id} has a slot that is not there`
     }
     return null
+  }
+
+  /** A clock that is behind the books places nothing; what was booked while the decision was under way does not count. */
+  #behindBooks(attempt: Attempt): string | null {
+    const known = this.#booked.findLast(({ at }) => at <= this.#now - UNDER_WAY_MS_MAX)
+    if (known === undefined || attempt.plannedAt >= known.to) return null
+    return `${attempt.id} was placed at ${attempt.plannedAt}, and the books stood at ${known.to}`
   }
 
   #withinQuota(attempt: Attempt, rules: readonly Rules[]): string | null {

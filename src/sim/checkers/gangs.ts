@@ -23,10 +23,14 @@ export function checkGangs(tables: Tables): string | null {
       return `${claim.holder} holds slots of ${claim.node} that its plan does not name`
   }
   for (const attempt of tables.liveAttempts.values()) {
+    const wanted = tables.runs.get(attempt.run)?.resources
+    const { workers } = attempt.placement
+    if (workers.length !== wanted?.nodes || workers.some((worker) => worker.slots.length !== wanted.gpusPerNode))
+      return `attempt ${attempt.id} has ${workers.length} workers, and its run asked for ${wanted?.nodes} of ${wanted?.gpusPerNode} GPUs`
     // On a lost node a worker is released before the rest of its gang, which is being ended.
     if (attempt.state.kind === 'stopping') continue
-    if (held.get(attempt.id) !== attempt.placement.workers.length)
-      return `attempt ${attempt.id} holds ${held.get(attempt.id) ?? 0} of its ${attempt.placement.workers.length} workers' slots`
+    if (held.get(attempt.id) !== workers.length)
+      return `attempt ${attempt.id} holds ${held.get(attempt.id) ?? 0} of its ${workers.length} workers' slots`
   }
   return null
 }

@@ -32,9 +32,15 @@ function lostOfRun(tables: Tables, run: RunId): string | null {
   }
   const state = tables.runs.get(run)?.state.kind
   const steps = Math.max(0, ...kept.keys())
-  if (state === 'succeeded' && kept.size !== steps)
+  // On a node that was lost processes go on without holding anything: what they do is in nobody's books.
+  if (state === 'succeeded' && kept.size !== steps && !attempts.some((id) => lostItsNode(tables, id)))
     return `run ${run} succeeded after ${steps} steps, and kept ${kept.size}`
   return null
+}
+
+function lostItsNode(tables: Tables, id: AttemptId): boolean {
+  const state = tables.attempts.get(id)?.state
+  return state?.kind === 'ended' && state.outcome === 'node-lost'
 }
 
 /** What nobody repeated: all of it, or up to the newest checkpoint when it broke off. */

@@ -2,7 +2,7 @@
 import type { Fact } from '../../domain/fact.ts'
 import { streamOf } from '../../domain/fact.ts'
 import type { AttemptId } from '../../domain/ids.ts'
-import type { Cell, EpochMs } from '../../domain/units.ts'
+import type { EpochMs } from '../../domain/units.ts'
 import { CELL_MS, cellOf } from '../../domain/units.ts'
 import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
 import type { Tables } from './tables.ts'
@@ -98,7 +98,7 @@ function saveChunk(tables: Tables, { worker, nextOffset, bytes }: LogAppend): vo
 }
 
 export function saveFacts(tables: Tables, facts: readonly Fact[]): void {
-  const earliest = new Map<AttemptId, Cell>()
+  const earliest = new Map<AttemptId, EpochMs>()
   const heard = new Set(facts.map((fact) => fact.attempt))
   const before = new Map([...heard].map((attempt) => [attempt, [...(tables.facts.get(attempt)?.values() ?? [])]]))
   for (const fact of facts) {
@@ -106,18 +106,18 @@ export function saveFacts(tables: Tables, facts: readonly Fact[]): void {
     const key = `${fact.source}|${fact.sequence}|${fact.sentAt}`
     if (!known.has(key)) known.set(key, fact)
     tables.facts.set(fact.attempt, known)
-    const cell = cellOf(fact.at)
     const old = earliest.get(fact.attempt)
-    if (old === undefined || cell < old) earliest.set(fact.attempt, cell)
+    if (old === undefined || fact.at < old) earliest.set(fact.attempt, fact.at)
   }
-  for (const [attempt, cell] of earliest) reopen(tables, attempt, cell, before.get(attempt) ?? [])
+  for (const [attempt, at] of earliest) reopen(tables, attempt, at, before.get(attempt) ?? [])
 }
 
 /**
  * A fact reopens from the newest earlier cell that has a mark of its own and no open phase on. The first mark after the posted cells
- * covers back into them however late it comes; after it, what is not posted needs no reopening.
+ * covers back into them however late it comes, and so does one that comes before it in time; after it, what is not posted needs no reopening.
  */
-function reopen(tables: Tables, attempt: AttemptId, cell: Cell, before: readonly Fact[]): void {
+function reopen(tables: Tables, attempt: AttemptId, at: EpochMs, before: readonly Fact[]): void {
+  const cell = cellOf(at)
   const known = tables.books.get(attempt)
   if (known === undefined) return
   const books = { ...known, heard: known.heard + 1 }
@@ -125,7 +125,7 @@ function reopen(tables: Tables, attempt: AttemptId, cell: Cell, before: readonly
   if (books.postedTo === null) return
   const end = books.postedTo + CELL_MS
   const spoken = before.some(
-    (fact) => fact.body.kind === 'step' && fact.at >= end && streamOf(fact.source) === books.source,
+    (fact) => fact.body.kind === 'step' && fact.at >= end && fact.at <= at && streamOf(fact.source) === books.source,
   )
   if (cell >= end && spoken) return
   const posted = [...(tables.cells.get(attempt) ?? [])].toSorted(([a], [b]) => a - b)
