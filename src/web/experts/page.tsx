@@ -1,0 +1,3 @@
+export function ExpertsTab() {
+  return null
+}
