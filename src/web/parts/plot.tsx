@@ -178,6 +178,8 @@ function drawOver(plot: uPlot, { marks, ticks, lines }: PlotProps): void {
   const bottom = bbox.top + bbox.height
   ctx.save()
   ctx.font = `${11 * scale}px ${token('--sans')}`
+  ctx.textAlign = 'left'
+  ctx.textBaseline = 'alphabetic'
   ctx.lineWidth = scale
   ctx.strokeStyle = token('--mark')
   const inside = (x: number): boolean => x >= bbox.left && x <= bbox.left + bbox.width

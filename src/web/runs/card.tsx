@@ -37,9 +37,11 @@ export const Card = memo(function Card({ row, now }: { readonly row: TableRow | 
           )}
         </span>
       </div>
-      <div className="small says">
-        <Says row={row} />
-      </div>
+      {(row.message ?? row.reason ?? '') === '' ? null : (
+        <div className="small says">
+          <Says row={row} />
+        </div>
+      )}
     </div>
   )
 })

@@ -253,7 +253,7 @@ export function NarrowList({ filters, onRows }: ListProps) {
   const now = useNow(CLOCK_MS)
   const virtual = useWindowVirtualizer({
     count: lines,
-    estimateSize: (index) => (lineAt(parts, index)?.kind === 'head' ? 30 : 92),
+    estimateSize: (index) => (lineAt(parts, index)?.kind === 'head' ? 30 : 62),
     overscan: 4,
     scrollMargin: box.current?.offsetTop ?? 0,
     useFlushSync: false,
@@ -273,9 +273,11 @@ export function NarrowList({ filters, onRows }: ListProps) {
         return (
           <div
             key={item.index}
+            ref={virtual.measureElement}
+            data-index={item.index}
             role="listitem"
             className="card-place"
-            style={{ transform: `translateY(${item.start - virtual.options.scrollMargin}px)`, height: item.size }}
+            style={{ transform: `translateY(${item.start - virtual.options.scrollMargin}px)` }}
           >
             {line.kind === 'head' ? (
               <div className="card-head small">{headingOf(line)?.replace('\n', ' ')}</div>
