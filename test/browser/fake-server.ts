@@ -20,6 +20,7 @@ import {
   seriesOf,
   showOf,
   statementOf,
+  TOKENS,
 } from './fake-world.ts'
 
 const DIST = fileURLToPath(new URL('../../src/web/dist/', import.meta.url))
@@ -84,7 +85,7 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
     response.setHeader('X-Content-Type-Options', 'nosniff')
     if (!url.pathname.startsWith('/api/')) return file(url.pathname, response)
     if (request.method !== 'GET')
-      fake.changes.push(`${request.method} ${url.pathname} ${request.headers['x-plimsoll'] ?? 'no header'}`)
+      fake.changes.push(`${request.method} ${url.pathname} ${String(request.headers['x-plimsoll'])}`)
     if (url.pathname === '/api/v1/session') return session(fake, request, response)
     if (!fake.signedIn) return problem(response, 401, 'unauthenticated', 'There is no session.', 'Sign in.')
     if (url.pathname === '/api/v1/stream') {
@@ -285,7 +286,7 @@ function frame(step: number) {
     layers: Array.from({ length: LAYERS }, (_, index) => String(index + 3)),
     experts: EXPERTS,
     topK: 8,
-    tokens: 31_457_280,
+    tokens: TOKENS,
     counts: Buffer.from(counts.buffer).toString('base64'),
     ...measuresOf(counts),
     observedAt: new Date().toISOString(),

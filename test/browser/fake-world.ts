@@ -304,6 +304,8 @@ export const LAYERS = 58
 export const EXPERTS = 256
 export const FIRST_STEP = 1
 export const LAST_STEP = 20_000
+export const TOKENS = 31_457_280
+const TOP_K = 8
 
 /** Tokens by layer and expert at a step: layer 34 goes wrong after step 15,000. */
 export function countsAt(step: number): Uint32Array {
@@ -317,8 +319,17 @@ export function countsAt(step: number): Uint32Array {
       if (layer === 1 && expert === 230) ratio = 0
       counts[layer * EXPERTS + expert] = Math.round(ratio * 983_040)
     }
+    conserve(counts.subarray(layer * EXPERTS, (layer + 1) * EXPERTS))
   }
   return counts
+}
+
+/** As a router does: the experts of a layer share what there is. */
+function conserve(row: Uint32Array): void {
+  const all = TOKENS * TOP_K
+  const total = row.reduce((sum, each) => sum + each, 0)
+  for (const [expert, count] of row.entries()) row[expert] = Math.floor((count * all) / total)
+  row[0] = (row[0] ?? 0) + all - row.reduce((sum, each) => sum + each, 0)
 }
 
 export function measuresOf(counts: Uint32Array) {

@@ -93,7 +93,7 @@ export class Live {
   #onRow(row: TableRow): void {
     this.#heard()
     this.#rows.set(row.id, row)
-    this.#batch ??= setTimeout(() => this.#flush(), BATCH_MS)
+    if (this.#batch === null) this.#batch = setTimeout(() => this.#flush(), BATCH_MS)
   }
 
   #onRun(show: Show): void {
@@ -121,12 +121,15 @@ export class Live {
         }),
       }
     })
-    if (moved || seen.size < rows.size) this.#reread ??= setTimeout(() => this.#readAgain(), REREAD_MS)
+    if (moved || seen.size < rows.size) this.#readSoon()
   }
 
-  #readAgain(): void {
-    this.#reread = null
-    void this.#queries.invalidateQueries({ queryKey: ['table'] })
+  #readSoon(): void {
+    if (this.#reread !== null) return
+    this.#reread = setTimeout(() => {
+      this.#reread = null
+      void this.#queries.invalidateQueries({ queryKey: ['table'] })
+    }, REREAD_MS)
   }
 
   #heard(): void {

@@ -7,7 +7,6 @@ import type {
   ExpertFrame,
   ExpertHistory,
   Experts,
-  Logs,
   LogSearch,
   Series,
   Session,
@@ -100,16 +99,6 @@ async function allEvents(run: string, signal: AbortSignal): Promise<Events> {
   }
   return { events, next: after }
 }
-
-export type LogPlace = { readonly attempt: number | null; readonly worker: number; readonly offset: number }
-
-export const logsQuery = (run: string, { attempt, worker, offset }: LogPlace, alive: boolean) =>
-  queryOptions({
-    queryKey: ['logs', run, attempt, worker, offset],
-    queryFn: ({ signal }) => ask<Logs>(`${path(run)}/logs`, { attempt, worker, offset }, signal),
-    refetchInterval: again(alive),
-    placeholderData: keepPreviousData,
-  })
 
 export const logSearchQuery = (run: string, q: string, attempt: number | null) =>
   queryOptions({

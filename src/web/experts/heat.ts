@@ -31,7 +31,7 @@ type Palette = {
   readonly font: string
 }
 
-const CELL_MIN = 3
+const CELL_MIN = 2.2
 const BARS = 84
 const TOP = 14
 
@@ -63,7 +63,10 @@ export class HeatMap {
     let each = 1
     while (room / Math.ceil(experts / each) < CELL_MIN && each < experts) each *= 2
     const columns = Math.ceil(experts / each)
-    const row = Math.max(bars ? 6 : 5, Math.min(22, Math.round((innerWidth > 2400 ? 700 : 464) / layers)))
+    const row = Math.max(
+      bars ? 6 : 5,
+      Math.min(22, Math.round((innerWidth > 2400 ? 700 : innerWidth >= 1280 ? 580 : 464) / layers)),
+    )
     const height = TOP + layers * row + 6
     this.#geometry = { width, height, left, top: TOP, cell: Math.min(26, room / columns), row, columns, each, bars }
     for (const canvas of [this.#base, this.#over]) {
@@ -227,7 +230,7 @@ export class HeatMap {
     if (this.#order === 'load') {
       ctx.fillText('most load first, in each layer', left, 10)
     } else {
-      const step = [1, 2, 4, 8, 16, 32, 64, 128].find((size) => (size / each) * cell >= 46) ?? 128
+      const step = [1, 2, 4, 8, 16, 32, 64, 128].find((size) => (size / each) * cell >= 60) ?? 128
       for (let expert = 0; expert < frame.experts; expert += step) {
         ctx.fillText(expert === 0 ? 'expert 0' : String(expert), left + (expert / each) * cell, 10)
       }

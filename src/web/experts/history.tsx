@@ -53,7 +53,7 @@ export function OneExpert({ run, attempt, view, layers }: Props) {
               { color: '--plot', width: 1.6, ...(last === null ? {} : { end: ratio(last) }) },
             ]}
             bands={[[1, 2]]}
-            format={(value) => `${value >= 1 ? value : Number(value.toPrecision(2))}×`}
+            format={(value) => `${Number(value.toPrecision(2))}×`}
           />
         </div>
       )}

@@ -1,12 +1,13 @@
 // Which expert of which layer gets too much or nothing, since which step?
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useNavigate } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef } from 'react'
 import { Refused } from '../api/ask.ts'
 import type { Experts, Show } from '../api/documents.ts'
 import { expertsQuery } from '../api/queries.ts'
 import { int } from '../format/numbers.ts'
 import { Empty, Reading, Refusal } from '../parts/bits.tsx'
+import { useWords, whole } from '../parts/search.ts'
 import { isAlive, useShow } from '../run/use-run.ts'
 import { Frames } from './frames.ts'
 import { HeatPanel } from './heat-panel.tsx'
@@ -14,12 +15,9 @@ import { OneExpert } from './history.tsx'
 import { Dead, Hot, Measures } from './lists.tsx'
 import { useShown, View } from './view.ts'
 
-const whole = (text: string | undefined): number | null =>
-  text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : null
-
 export function ExpertsTab() {
   const show = useShow()
-  const search = useSearch({ strict: false }) as Readonly<Record<string, string>>
+  const search = useWords()
   const attempt = whole(search.attempt)
   const experts = useQuery(expertsQuery(show.id, attempt, isAlive(show)))
   if (experts.data === undefined) {
@@ -49,7 +47,7 @@ function NoExperts() {
 type LoadsProps = { readonly show: Show; readonly experts: Experts }
 
 function Loads({ show, experts }: LoadsProps) {
-  const search = useSearch({ strict: false }) as Readonly<Record<string, string>>
+  const search = useWords()
   const first = useRef(search)
   const { run, attempt } = experts
   const view = useMemo(() => {

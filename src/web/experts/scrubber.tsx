@@ -2,7 +2,7 @@
 import { type KeyboardEvent, type PointerEvent, useCallback, useEffect, useMemo, useRef } from 'react'
 import type uPlot from 'uplot'
 import type { Experts } from '../api/documents.ts'
-import { dec, int } from '../format/numbers.ts'
+import { int } from '../format/numbers.ts'
 import { hms, ms } from '../format/times.ts'
 import { Plot } from '../parts/plot.tsx'
 import { median } from './frame.ts'
@@ -87,7 +87,7 @@ export function Scrubber({ experts, view, onStep }: Props) {
             { color: '--plot-6', width: 1.8, end: `layer ${name}` },
           ]}
           bands={[[1, 2]]}
-          format={(value) => (value >= 1 ? dec(value, 0) : String(value))}
+          format={(value) => String(Number(value.toPrecision(2)))}
           gaps={experts.gaps.map(({ from, to }) => [from, to] as const)}
           onPlot={(made) => {
             plot.current = made

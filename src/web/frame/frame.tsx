@@ -56,7 +56,6 @@ export function Frame() {
 }
 
 function Rail({ version }: { readonly version: string }) {
-  const path = useRouterState({ select: (state) => state.location.pathname })
   return (
     <aside className="rail">
       <Link className="brand" to="/runs">
@@ -65,7 +64,7 @@ function Rail({ version }: { readonly version: string }) {
       </Link>
       <nav aria-label="Pages">
         {PAGES.map((page) => (
-          <Link key={page.to} to={page.to} aria-current={path.startsWith(page.to) ? 'page' : undefined}>
+          <Link key={page.to} to={page.to} activeOptions={{ includeSearch: false }}>
             {page.name}
           </Link>
         ))}

@@ -91,6 +91,8 @@ function optionsOf(latest: Latest, width: number): uPlot.Options {
     scales: {
       x: { time },
       y: {
+        // 3 is logarithmic; the enum of that name exists for the type checker alone.
+        // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
         ...(log === true ? { distr: 3, log: 2 } : {}),
         range: (_plot, min, max) => {
           const { range } = latest.current
@@ -115,6 +117,9 @@ function optionsOf(latest: Latest, width: number): uPlot.Options {
         space: 34,
         grid: { stroke: token('--grid'), width: 1 },
         ticks: { show: false },
+        ...(log === true
+          ? { splits: (_plot: uPlot, _axis: number, min: number, max: number) => doublings(min, max) }
+          : {}),
         values: (_plot, splits) => splits.map((value) => (value === null ? '' : latest.current.format(value))),
       },
     ],
@@ -138,6 +143,16 @@ function optionsOf(latest: Latest, width: number): uPlot.Options {
       setCursor: [(plot) => latest.current.onPoint?.(plot.cursor.idx ?? null)],
     },
   }
+}
+
+/** Places on a scale of doublings: every second or fourth one where there are many. */
+function doublings(min: number, max: number): number[] {
+  const low = Math.ceil(Math.log2(min))
+  const high = Math.floor(Math.log2(max))
+  const every = Math.max(1, Math.ceil((high - low + 1) / 5))
+  const places: number[] = []
+  for (let power = Math.ceil(low / every) * every; power <= high; power += every) places.push(2 ** power)
+  return places.length > 1 ? places : [min, max]
 }
 
 const stepText = (value: number): string => (value >= 10_000 ? `${value / 1000} k` : value.toLocaleString('en-US'))

@@ -1,17 +1,18 @@
 // The resolved spec of a run, and how it differs from another run's.
 import { useQuery } from '@tanstack/react-query'
-import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate } from '@tanstack/react-router'
 import { useRef } from 'react'
 import type { Show } from '../api/documents.ts'
 import { showQuery, tableQuery } from '../api/queries.ts'
 import { counted } from '../../domain/words.ts'
 import { Empty, Panel, Reading, Refusal } from '../parts/bits.tsx'
+import { useWords } from '../parts/search.ts'
 import { differences, leaves } from './diff.ts'
 import { useShow } from './use-run.ts'
 
 export function ConfigTab() {
   const show = useShow()
-  const search = useSearch({ strict: false }) as Readonly<Record<string, string>>
+  const search = useWords()
   const other = search.with ?? ''
   return (
     <div className="grid">

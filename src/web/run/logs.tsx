@@ -1,7 +1,7 @@
 // The log of a run: a search over all its workers with a jump to the first error, and the lines of one worker from any place on. Where one
 // is stands in the address.
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate } from '@tanstack/react-router'
 import { useRef } from 'react'
 import { ask } from '../api/ask.ts'
 import type { Logs, LogHit, LogSearch, Show } from '../api/documents.ts'
@@ -9,6 +9,7 @@ import { logSearchQuery } from '../api/queries.ts'
 import { counted } from '../../domain/words.ts'
 import { bytes } from '../format/numbers.ts'
 import { Empty, Panel, Reading, Refusal } from '../parts/bits.tsx'
+import { useWords, whole } from '../parts/search.ts'
 import { type LogRow, LogLines } from './log-lines.tsx'
 import { useRunId, useShow } from './use-run.ts'
 
@@ -20,7 +21,7 @@ const WORKERS_LISTED_MAX = 2_000
 
 export function LogsTab() {
   const show = useShow()
-  const search = useSearch({ strict: false }) as Readonly<Record<string, string>>
+  const search = useWords()
   const last = show.attempts.at(-1)
   const q = search.q ?? ''
   const all = search.attempt === 'all'
@@ -59,9 +60,6 @@ export function LogsTab() {
     </div>
   )
 }
-
-const whole = (text: string | undefined): number | null =>
-  text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
 
 const placeSearch = (hit: Place): Record<string, string> => ({
   attempt: String(hit.attempt),

@@ -1,6 +1,6 @@
 // One run: its name and state, what can be done with it, and the tabs.
 import { useQuery } from '@tanstack/react-query'
-import { Link, Outlet, useRouterState } from '@tanstack/react-router'
+import { Link, Outlet } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import type { Show } from '../api/documents.ts'
 import { live, showQuery } from '../api/queries.ts'
@@ -78,17 +78,13 @@ function Head({ show }: { readonly show: Show }) {
 }
 
 function Tabs({ run }: { readonly run: string }) {
-  const path = useRouterState({ select: (state) => state.location.pathname })
   return (
     <nav className="tabs" aria-label="Parts of the run">
-      {TABS.map(([to, name]) => {
-        const here = path.replace(/\/$/, '') === to.replace('$run', encodeURIComponent(run)).replace(/\/$/, '')
-        return (
-          <Link key={to} to={to} params={{ run }} aria-current={here ? 'page' : undefined} activeProps={{}}>
-            {name}
-          </Link>
-        )
-      })}
+      {TABS.map(([to, name]) => (
+        <Link key={to} to={to} params={{ run }} activeOptions={{ exact: true, includeSearch: false }}>
+          {name}
+        </Link>
+      ))}
     </nav>
   )
 }

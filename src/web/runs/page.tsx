@@ -1,12 +1,13 @@
 // Which runs are there, what do they hold, cost and say, and when do they end?
 import { useQuery } from '@tanstack/react-query'
-import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate } from '@tanstack/react-router'
 import { useCallback, useEffect, useMemo, useState } from 'react'
 import type { TableRow } from '../api/documents.ts'
 import { live, sessionQuery } from '../api/queries.ts'
 import { gpuHours, int, money } from '../format/numbers.ts'
 import { Empty, Refusal } from '../parts/bits.tsx'
 import { useNarrow } from '../parts/narrow.ts'
+import { useWords } from '../parts/search.ts'
 import { type Filters, readFilters, type Sort, sortedBy, writeFilters } from './filters.ts'
 import { NarrowList, WideList } from './list.tsx'
 import { PAGE_ROWS } from './lines.ts'
@@ -17,7 +18,7 @@ import { Views } from './views-bar.tsx'
 const CHOSEN_MAX = 2
 
 export function RunsPage() {
-  const search = useSearch({ strict: false }) as Readonly<Record<string, string>>
+  const search = useWords()
   const address = JSON.stringify(search)
   const filters = useMemo(() => readFilters(JSON.parse(address) as Record<string, string>), [address])
   const navigate = useNavigate()

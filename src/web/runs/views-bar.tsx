@@ -28,8 +28,7 @@ export function Views(props: {
             key={view.name}
             to="/runs"
             search={{ ...view.search }}
-            aria-current={sameView(view.search, props.search) ? 'page' : undefined}
-            activeProps={{}}
+            activeOptions={{ exact: true, includeSearch: true }}
           >
             {view.name}
             {count === null ? null : <span className="n">{int(count)}</span>}

@@ -21,7 +21,7 @@ export function builtIn(user: string): readonly View[] {
 }
 
 export const sameView = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean =>
-  new URLSearchParams(Object.entries(a).sort()).toString() === new URLSearchParams(Object.entries(b).sort()).toString()
+  Object.keys(a).length === Object.keys(b).length && Object.entries(a).every(([key, value]) => b[key] === value)
 
 /** What is kept may be older than this page, or written by a hand: what is not a view is left out. */
 export function readViews(text: string | null): readonly View[] {

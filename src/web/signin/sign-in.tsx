@@ -32,10 +32,10 @@ export function SignIn() {
   const onSubmit = async (): Promise<void> => {
     setBusy(true)
     // A whole link may be pasted, too.
-    const problem = await signIn(codeIn(code.slice(code.indexOf('#'))) ?? code.trim())
-    setProblem(problem)
+    const answer = await signIn(codeIn(code.slice(code.indexOf('#'))) ?? code.trim())
+    setProblem(answer)
     setBusy(false)
-    if (problem === null) await queries.resetQueries()
+    if (answer === null) await queries.resetQueries()
   }
   return (
     <main className="alone">
