@@ -23,9 +23,14 @@ const validateSearch = (search: Record<string, unknown>): Search =>
 const root = createRootRoute({
   component: Frame,
   notFoundComponent: () => (
-    <Empty title="There is no such page">
-      <Link to="/runs">All runs</Link>
-    </Empty>
+    <>
+      <div className="head">
+        <h1>Not found</h1>
+      </div>
+      <Empty title="There is no such page">
+        <Link to="/runs">All runs</Link>
+      </Empty>
+    </>
   ),
 })
 const home = createRoute({

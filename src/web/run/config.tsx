@@ -21,7 +21,7 @@ export function ConfigTab() {
         {show.spec === null || show.spec === undefined ? (
           <Empty title="No spec is kept">It was submitted before specs were kept.</Empty>
         ) : (
-          <div className="scroll" tabIndex={0} role="region" aria-label="Config">
+          <div className="scroll" tabIndex={0} role="region" aria-label="Places of the config">
             <table className="wrap config">
               <tbody>
                 {leaves(show.spec).map(({ path, text }) => (

@@ -21,7 +21,7 @@ export function EventsTab() {
         {newest.length === 0 ? (
           <Empty title="Nothing happened yet">Submitting, placing, starting, failing and ending are events.</Empty>
         ) : (
-          <div className="scroll" tabIndex={0} role="region" aria-label="Events">
+          <div className="scroll" tabIndex={0} role="region" aria-label="Events by time">
             <table className="wrap events">
               <thead>
                 <tr>

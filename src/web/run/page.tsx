@@ -36,6 +36,9 @@ export function RunPage() {
     if (show.isPending) return <Reading what="the run" />
     return (
       <>
+        <div className="head">
+          <h1>Run {id}</h1>
+        </div>
         <Refusal error={show.error} />
         <Empty title="Where to look">
           <Link to="/runs">All runs</Link>
