@@ -28,6 +28,9 @@ const agreed: [
   Agree<'experts', domain.ExpertsDocument>,
   Agree<'expert-frame', domain.ExpertFrameDocument>,
   Agree<'expert-history', domain.ExpertHistoryDocument>,
+  Agree<'table', domain.TableDocument>,
+  Agree<'series', domain.SeriesDocument>,
+  Agree<'log-search', domain.LogSearchDocument>,
   Agree<'queue', domain.QueueDocument>,
   Agree<'nodes', { nodes: readonly domain.NodeDocument[] }>,
   Agree<'budgets', { budgets: readonly domain.BudgetDocument[] }>,
@@ -35,7 +38,29 @@ const agreed: [
   Agree<'audit', { entries: readonly domain.AuditDocument[]; next: string | null }>,
   Agree<'token', domain.TokenDocument>,
   Agree<'tokens', { tokens: readonly domain.TokenDocument[] }>,
-] = [true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true]
+] = [
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+  true,
+]
 
 test('every document of the domain has a schema that agrees with it', () => assert.ok(agreed.every(Boolean)))
 

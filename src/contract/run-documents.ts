@@ -187,3 +187,59 @@ export const expertHistory = document('expert-history', 'ExpertHistory', {
   p99: z.array(z.number()),
   stride: z.int(),
 })
+
+export const table = document('table', 'Table', {
+  rows: z.array(
+    z
+      .looseObject({
+        ...runFields,
+        position: z.int().nullable(),
+        step: z.int().nullable(),
+        totalSteps: z.int().nullable(),
+        loss: z.number().nullable(),
+        tokensPerSecond: z.number().nullable(),
+        etaMs: z.number().nullable(),
+        observedAt: moment.nullable(),
+        heldGpuMs: amount,
+        paidGpuMs: amount,
+        money: money.nullable(),
+        restarts: z.int(),
+      })
+      .meta({ id: 'TableRow' }),
+  ),
+  total: z.int(),
+  offset: z.int(),
+  counts: z.record(z.string(), z.int()),
+  observedAt: moment,
+})
+
+export const series = document('series', 'Series', {
+  run: z.string(),
+  attempts: z.array(
+    z.looseObject({
+      number: z.int(),
+      step: z.array(z.int()),
+      at: z.array(moment),
+      loss: z.array(z.number().nullable()),
+      stepMs: z.array(z.number().nullable()),
+    }),
+  ),
+  marks: z.array(z.looseObject({ kind: z.enum(['saved', 'resumed']), attempt: z.int(), step: z.int(), at: moment })),
+  thinned: z.boolean(),
+})
+
+const hit = z.looseObject({
+  attempt: z.int(),
+  worker: z.int(),
+  offset: z.int(),
+  at: moment,
+  stream: z.string(),
+  text: z.string(),
+})
+
+export const logSearch = document('log-search', 'LogSearch', {
+  hits: z.array(hit),
+  firstError: hit.nullable(),
+  searchedBytes: z.int(),
+  more: z.boolean(),
+})

@@ -30,15 +30,18 @@ export function toWire(name: DocumentName, document: object): Record<string, unk
 
 function convert(value: unknown, parent: string): unknown {
   if (value instanceof Uint32Array) return base64Of(value)
-  if (Array.isArray(value)) return value.map((each) => convert(each, parent))
+  if (Array.isArray(value))
+    return value.map((each) => (parent === 'at' && typeof each === 'number' ? iso(each) : convert(each, parent)))
   if (value === null || typeof value !== 'object' || OPAQUE.has(parent)) return value
   return Object.fromEntries(
     Object.entries(value).map(([key, each]) => [
       key,
-      typeof each === 'number' && isMoment(key, parent) ? new Date(each).toISOString() : convert(each, key),
+      typeof each === 'number' && isMoment(key, parent) ? iso(each) : convert(each, key),
     ]),
   )
 }
+
+const iso = (at: number): string => new Date(at).toISOString()
 
 /** `p50` and `p90` are moments of an expected start, GPU-milliseconds and money elsewhere. */
 const isMoment = (key: string, parent: string): boolean =>

@@ -201,6 +201,71 @@ export type LedgerRow = {
   readonly money: Money | null
 }
 
+/** A row of the table of runs: what a list says of each without opening it. */
+export type TableRow = RunDocument & {
+  /** In the queue; null where it does not wait. */
+  readonly position: number | null
+  readonly step: number | null
+  readonly totalSteps: number | null
+  readonly loss: number | null
+  readonly tokensPerSecond: number | null
+  readonly etaMs: number | null
+  readonly observedAt: EpochMs | null
+  readonly heldGpuMs: number
+  readonly paidGpuMs: number
+  readonly money: Money | null
+  /** Attempts after the first. */
+  readonly restarts: number
+}
+
+export type TableDocument = {
+  readonly rows: readonly TableRow[]
+  /** Of the filter, whatever the page. */
+  readonly total: number
+  readonly offset: number
+  /** Of everything that the caller may see, by state. */
+  readonly counts: Readonly<Record<string, number>>
+  readonly observedAt: EpochMs
+}
+
+/** Arrays of one attempt have one length and are sorted by step. */
+export type SeriesDocument = {
+  readonly run: string
+  readonly attempts: readonly {
+    readonly number: number
+    readonly step: readonly number[]
+    readonly at: readonly EpochMs[]
+    readonly loss: readonly (number | null)[]
+    readonly stepMs: readonly (number | null)[]
+  }[]
+  readonly marks: readonly {
+    readonly kind: 'saved' | 'resumed'
+    readonly attempt: number
+    readonly step: number
+    readonly at: EpochMs
+  }[]
+  /** Not every step is there. */
+  readonly thinned: boolean
+}
+
+export type LogHit = {
+  readonly attempt: number
+  readonly worker: number
+  readonly offset: number
+  readonly at: EpochMs
+  readonly stream: string
+  readonly text: string
+}
+
+export type LogSearchDocument = {
+  readonly hits: readonly LogHit[]
+  /** The earliest line of any worker that looks like an error. */
+  readonly firstError: LogHit | null
+  readonly searchedBytes: number
+  /** There are more hits, or logs beyond what one search reads. */
+  readonly more: boolean
+}
+
 type PerBucket = readonly (readonly (number | null)[])[]
 
 /** Expert load of one attempt in few buckets of steps. Rows are buckets, columns layers; null: no token reached the layer. */

@@ -22,6 +22,8 @@ export const LIVE_RUNS_MAX = 100_000
 export const ITEMS_PER_COMMIT_MAX = 500
 export const PAGE_ROWS_MAX = 1_000
 export const PAGE_ROWS_DEFAULT = 100
+/** Rows of one page of the table of runs: what a screen is scrolled through before the next page comes. */
+export const TABLE_ROWS_MAX = 500
 /** Bytes of one log chunk as stored, and of one read of a worker's log. */
 export const LOG_CHUNK_BYTES_MAX = 256 * 1024
 /** A log line longer than this is matched by its beginning only. */

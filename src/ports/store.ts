@@ -225,6 +225,21 @@ export interface ViewStore {
     limit: number,
     before: string | null,
   ): Promise<readonly Run[]>
+  /** A page of the table of runs, with how many there are of the filter and of each state. `projects` null: all. */
+  runsTable(query: RunsQuery): Promise<{
+    readonly runs: readonly Run[]
+    readonly total: number
+    readonly counts: Readonly<Record<string, number>>
+  }>
+  /** The newest step facts of each attempt, the newest first. */
+  newestSteps(attempts: readonly AttemptId[]): Promise<ReadonlyMap<AttemptId, readonly Fact[]>>
+  /** All claims of some runs, living or not. */
+  claimsOf(runs: readonly RunId[]): Promise<readonly Claim[]>
+  /** Steps of the elected source of each attempt, at most about `points` in all, and checkpoints. */
+  seriesOf(
+    run: RunId,
+    points: number,
+  ): Promise<{ readonly steps: readonly Fact[]; readonly marks: readonly Fact[]; readonly thinned: boolean }>
   attemptsOf(run: RunId): Promise<{
     readonly attempts: readonly Attempt[]
     readonly claims: readonly Claim[]
@@ -232,12 +247,25 @@ export interface ViewStore {
   }>
   /** The books of all attempts of a run, cells from the first on, facts from the first cell that is not posted. */
   statementRead(run: RunId, firstCell: (light: BooksLight) => Cell): Promise<StatementRead>
-  newestStep(attempt: AttemptId): Promise<{ readonly fact: Fact; readonly others: readonly Fact[] } | null>
   ledgerRead(from: EpochMs, to: EpochMs, firstCell: (light: BooksLight) => Cell): Promise<LedgerRead>
   events(run: RunId, limit: number, after: number): Promise<readonly (RunEvent & { readonly id: number })[]>
   log(worker: WorkerId, offset: number, bytesMax: number): Promise<StoredLog>
   audit(limit: number, before: number | null): Promise<readonly (AuditEntry & { readonly id: number })[]>
   policy(): Promise<{ readonly version: number; readonly document: unknown } | null>
+}
+
+export const RUN_SORTS = ['created', 'name', 'state', 'gpus', 'held', 'ended'] as const
+
+export type RunsQuery = {
+  readonly projects: readonly string[] | null
+  readonly states: readonly string[] | null
+  readonly user: string | null
+  /** Part of project, name, user or id; small letters. */
+  readonly text: string | null
+  readonly sort: (typeof RUN_SORTS)[number]
+  readonly descending: boolean
+  readonly offset: number
+  readonly limit: number
 }
 
 export type StatementRead = {

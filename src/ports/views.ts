@@ -10,17 +10,26 @@ import type {
   LedgerDocument,
   LedgerKey,
   LogDocument,
+  LogSearchDocument,
   NodeDocument,
   QueueDocument,
   RunsDocument,
+  SeriesDocument,
   ShowDocument,
   StatementDocument,
+  TableDocument,
   TokenDocument,
   WhyDocument,
 } from '../domain/documents.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { Answer } from '../domain/refusal.ts'
 import type { EpochMs } from '../domain/units.ts'
+import type { RunsQuery } from './store.ts'
+
+export type TableQuery = Omit<RunsQuery, 'projects'> & { readonly project: string | null }
+
+/** `text` null: only the first error is looked for. `attempt` null: the newest. */
+export type LogSearch = { readonly text: string | null; readonly attempt: number | null; readonly limit: number }
 
 export type Page = { readonly limit: number; readonly after: string | null }
 
@@ -67,6 +76,9 @@ export interface Views {
       readonly points: number
     },
   ): Promise<Answer<ExpertHistoryDocument>>
+  table(who: Principal, query: TableQuery): Promise<Answer<TableDocument>>
+  series(who: Principal, run: string, points: number): Promise<Answer<SeriesDocument>>
+  searchLogs(who: Principal, run: string, asked: LogSearch): Promise<Answer<LogSearchDocument>>
   queue(who: Principal): Promise<Answer<QueueDocument>>
   nodes(who: Principal): Promise<Answer<{ readonly nodes: readonly NodeDocument[] }>>
   budgets(who: Principal): Promise<Answer<{ readonly budgets: readonly BudgetDocument[] }>>

@@ -38,7 +38,7 @@ const RULES: readonly Rule[] = [
   {
     of: 'adapters/http',
     may: ['ports', 'contract', 'domain'],
-    packages: ['fastify', '@fastify/swagger', 'fastify-type-provider-zod', 'zod'],
+    packages: ['fastify', '@fastify/static', '@fastify/swagger', 'fastify-type-provider-zod', 'zod'],
     node: true,
   },
   {
@@ -74,13 +74,34 @@ const RULES: readonly Rule[] = [
     packages: ['commander', 'hyparquet-writer'],
     node: true,
   })),
+  { of: 'web/vite.config.ts', may: NONE, packages: ['vite', '@vitejs/plugin-react'], node: true },
+  {
+    of: 'web',
+    may: ['domain', 'contract'],
+    packages: [
+      'react',
+      'react-dom',
+      'uplot',
+      '@tanstack/react-query',
+      '@tanstack/react-router',
+      '@tanstack/react-virtual',
+    ],
+    node: false,
+  },
 ]
 
-type Import = { readonly file: string; readonly line: number; readonly target: string }
+type Import = {
+  readonly file: string
+  readonly line: number
+  readonly target: string
+  /** Nothing of it is left at run time. */
+  readonly type?: boolean
+}
 
 function sources(): string[] {
   return readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((file) => /\.tsx?$/.test(file) && !/\.test\.tsx?$/.test(file) && !file.includes('fixture'))
+    .filter((file) => !file.startsWith('web/dist/'))
     .toSorted()
 }
 
@@ -88,13 +109,24 @@ export function importsOf(file: string, text: string): Import[] {
   const found: Import[] = []
   for (const [index, line] of text.split('\n').entries()) {
     for (const [, target] of line.matchAll(/(?:^|[\s;(}])(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)) {
-      if (target !== undefined && !/^\s*(\/\/|\*)/.test(line)) found.push({ file, line: index + 1, target })
+      if (target === undefined || /^\s*(\/\/|\*)/.test(line)) continue
+      const type = isTypeImport(text.split('\n'), index)
+      found.push({ file, line: index + 1, target, ...(type ? { type } : {}) })
     }
   }
   return found
 }
 
-export function problemOf({ file, target }: Import): string | null {
+/** Whether the statement that ends in this line begins with `import type` or `export type`. */
+function isTypeImport(lines: readonly string[], end: number): boolean {
+  const spread = (lines[end] ?? '').startsWith('}')
+  for (let index = end; index >= (spread ? 0 : end); index -= 1) {
+    if (/^(import|export)\b/.test(lines[index] ?? '')) return /^(import|export) type\b/.test(lines[index] ?? '')
+  }
+  return false
+}
+
+export function problemOf({ file, target, type = false }: Import): string | null {
   const rule = RULES.find((each) => file === each.of || file.startsWith(`${each.of}/`))
   if (rule === undefined) return `no rule knows the folder of ${file}`
   if (target.startsWith('node:')) return rule.node ? null : `${rule.of} may not import ${target}`
@@ -104,7 +136,10 @@ export function problemOf({ file, target }: Import): string | null {
       : `${rule.of} may not import the package ${target}`
   }
   const into = relative(root, join(root, 'src', dirname(file), target)).replace(/^src\//, '')
+  if (rule.of === 'web' && target.endsWith('.css')) return null
   if (!target.endsWith('.ts') && !target.endsWith('.tsx')) return `${target} does not end in .ts`
+  // The pages take the types of documents from there; zod stays out of what browsers read.
+  if (rule.of === 'web' && into.startsWith('contract/') && !type) return `web may only import types from ${into}`
   const allowed = [rule.of, ...rule.may].some((folder) => into.startsWith(`${folder}/`))
   return allowed ? null : `${rule.of} may not import ${into}`
 }
@@ -130,8 +165,12 @@ test('the table refuses what it should', () => {
   assert.ok(refused('adapters/local/cluster.ts', '../postgres/pool.ts'))
   assert.ok(refused('contract/run-spec.ts', 'fastify'))
   assert.ok(!refused('control/place.ts', '../core/place/place.ts'))
+  assert.ok(refused('web/api/ask.ts', 'zod'))
+  assert.ok(refused('web/api/ask.ts', '../../core/place/place.ts'))
+  assert.ok(refused('web/api/documents.ts', '../../contract/documents.ts'))
+  assert.equal(problemOf({ file: 'web/api/documents.ts', line: 1, target: '../../contract/wire.ts', type: true }), null)
   assert.deepEqual(importsOf('x.ts', "import type { A } from './a.ts'\nconst b = await import('zod')"), [
-    { file: 'x.ts', line: 1, target: './a.ts' },
+    { file: 'x.ts', line: 1, target: './a.ts', type: true },
     { file: 'x.ts', line: 2, target: 'zod' },
   ])
 })
@@ -154,7 +193,7 @@ test('domain, core, control and sim read no ambient clock, chance or process', (
 
 test('no source file is longer than a reader likes', () => {
   const long = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => /\.(tsx?|py)$/.test(file))
+    .filter((file) => /\.(tsx?|py)$/.test(file) && !file.startsWith('web/dist/'))
     .map((file) => ({ file, lines: readFileSync(join(root, 'src', file), 'utf8').split('\n').length }))
     .filter(({ file, lines }) => lines > 401 && !file.includes('.test.') && !file.includes('/tests/'))
   assert.deepEqual(long, [])

@@ -10,9 +10,8 @@ import type {
   ShowDocument,
   StatementDocument,
   TokenDocument,
-  ExpertFrameDocument,
-  ExpertsDocument,
 } from '../../domain/documents.ts'
+import { pageFakes } from './fakes-pages.fixture.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
@@ -22,8 +21,8 @@ import type { Views } from '../../ports/views.ts'
 import type { ServerOptions } from './server.ts'
 
 export const T0 = Date.UTC(2026, 0, 2, 3, 4, 5)
-const at = (minutes: number): ReturnType<typeof epochMs> => epochMs(T0 + minutes * 60_000)
-const eur = (amount: number): { micros: ReturnType<typeof micros>; currency: string } => ({
+export const at = (minutes: number): ReturnType<typeof epochMs> => epochMs(T0 + minutes * 60_000)
+export const eur = (amount: number): { micros: ReturnType<typeof micros>; currency: string } => ({
   micros: micros(amount * 1_000_000),
   currency: 'EUR',
 })
@@ -132,70 +131,7 @@ export const statement: StatementDocument = {
   alerts: { sent: 0, failed: 0 },
 }
 
-const experts: ExpertsDocument = {
-  run: run.id,
-  attempt: 1,
-  layers: ['layers.0.mlp', 'layers.1.mlp'],
-  experts: 4,
-  topK: 2,
-  firstStep: 1,
-  lastStep: 120,
-  frames: 118,
-  buckets: [
-    { from: 0, to: 63, frames: 60 },
-    { from: 64, to: 127, frames: 58 },
-  ],
-  maxVio: {
-    min: [
-      [0.1, 0.2],
-      [0.1, null],
-    ],
-    mean: [
-      [0.2, 0.3],
-      [0.2, null],
-    ],
-    max: [
-      [0.4, 2.5],
-      [0.3, null],
-    ],
-  },
-  cv: [
-    [0.1, 0.2],
-    [0.1, null],
-  ],
-  entropy: [
-    [0.99, 0.98],
-    [0.99, null],
-  ],
-  dead: [
-    [0, 1],
-    [0, null],
-  ],
-  hot: [
-    [0, 1],
-    [0, null],
-  ],
-  unconserved: 1,
-  observedAt: at(2),
-}
-
-const expertFrame: ExpertFrameDocument = {
-  run: run.id,
-  attempt: 1,
-  step: 120,
-  layers: ['layers.0.mlp', 'layers.1.mlp'],
-  experts: 4,
-  topK: 2,
-  tokens: 8,
-  flags: ['summed'],
-  counts: new Uint32Array([5, 4, 4, 3, 12, 4, 0, 0]),
-  maxVio: [0.25, 2],
-  cv: [0.18, 1.22],
-  entropy: [0.99, 0.41],
-  dead: [[], [2, 3]],
-  hot: [[], [0]],
-  observedAt: at(2),
-}
+const { tableRow, hit, experts, expertFrame } = pageFakes(run, at, eur)
 
 export const budget: BudgetDocument = {
   id: 'demo-hours',
@@ -273,6 +209,9 @@ export function fakes(): Fakes {
     parseSpec: (value) => parseRunSpecValue(value, { catalogue }),
     parsePolicy: parsePolicyValue,
     hosts: () => null,
+    pages: null,
+    signIn: null,
+    cluster: 'local',
     log: null,
     version: '1',
   }
@@ -327,6 +266,23 @@ export function fakes(): Fakes {
         nextOffset: 60,
         complete: true,
       }),
+    table: (_who, query) =>
+      say('table', [query], {
+        rows: [tableRow],
+        total: 1,
+        offset: 0,
+        counts: { running: 1 },
+        observedAt: at(2),
+      }),
+    series: (_who, id, points) =>
+      of('series', id, [points], {
+        run: run.id,
+        attempts: [{ number: 1, step: [1, 2], at: [at(1), at(2)], loss: [5.5, null], stepMs: [120, 118.5] }],
+        marks: [{ kind: 'saved', attempt: 1, step: 2, at: at(2) }],
+        thinned: false,
+      }),
+    searchLogs: (_who, id, asked_) =>
+      of('searchLogs', id, [asked_], { hits: [hit], firstError: hit, searchedBytes: 4_096, more: false }),
     experts: (_who, id, asked_) => of('experts', id, [asked_], experts),
     expertFrame: (_who, id, asked_) => of('expertFrame', id, [asked_], expertFrame),
     expertHistory: (_who, id, asked_) =>

@@ -13,6 +13,9 @@ export async function openApiDocument(version: string): Promise<unknown> {
     parseSpec: () => ({ ok: false, problems: [] }),
     parsePolicy: () => ({ ok: false, problems: [] }),
     hosts: () => null,
+    pages: null,
+    signIn: null,
+    cluster: 'local',
     log: null,
     version,
   })

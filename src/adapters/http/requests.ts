@@ -11,10 +11,12 @@ import {
   FRAME_LAYERS_MAX,
   POINTS_DEFAULT,
   POINTS_MAX,
+  TABLE_ROWS_MAX,
 } from '../../domain/limits.ts'
 import { ROLES } from '../../domain/principal.ts'
 import { RUN_STATES } from '../../domain/run.ts'
 import { epochMs } from '../../domain/units.ts'
+import { RUN_SORTS } from '../../ports/store.ts'
 
 /** An id of a run, or `project/name` with the slash encoded as %2F. */
 export const runParams = z.strictObject({ run: z.string().min(1).max(200) })
@@ -52,6 +54,31 @@ export const expertHistoryQuery = z.strictObject({
   layer: z.coerce.number().int().min(0).max(FRAME_LAYERS_MAX),
   expert: z.coerce.number().int().min(0).max(EXPERTS_PER_LAYER_MAX),
   points,
+})
+
+export const tableQuery = z.strictObject({
+  q: z.string().max(200).optional(),
+  state: z
+    .string()
+    .max(200)
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.enum(RUN_STATES)))
+    .optional(),
+  project: z.string().max(63).optional(),
+  user: z.string().max(100).optional(),
+  sort: z
+    .enum(RUN_SORTS)
+    .or(z.literal('paid').transform(() => 'held' as const))
+    .default('created'),
+  order: z.enum(['asc', 'desc']).default('desc'),
+  offset: z.coerce.number().int().min(0).max(10_000_000).default(0),
+  limit: z.coerce.number().int().min(1).max(TABLE_ROWS_MAX).default(PAGE_ROWS_DEFAULT),
+})
+export const seriesQuery = z.strictObject({ points })
+export const searchQuery = z.strictObject({
+  q: z.string().max(200).optional(),
+  attempt,
+  limit: z.coerce.number().int().min(1).max(PAGE_ROWS_MAX).default(200),
 })
 
 export const submitHeaders = z.looseObject({

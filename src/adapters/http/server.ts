@@ -15,9 +15,14 @@ import { answerError } from './errors.ts'
 import { mended } from './openapi-parts.ts'
 import { problem, sendProblem, sendRefusal } from './problem.ts'
 import { expertRoutes } from './routes-experts.ts'
+import { servePages } from './pages.ts'
 import { operateRoutes } from './routes-operate.ts'
+import { pageRoutes } from './routes-pages.ts'
 import { runRoutes } from './routes-runs.ts'
 import { tokenRoutes } from './routes-tokens.ts'
+import type { SignIn } from './session.ts'
+import { isOurPage, sessionOf, sessionRoutes } from './session.ts'
+import { streamRoutes } from './stream.ts'
 
 export type ServerOptions = {
   readonly requests: Requests
@@ -34,6 +39,11 @@ export type ServerOptions = {
   readonly hosts: () => readonly string[] | null
   readonly log: FastifyBaseLogger | null
   readonly version: string
+  /** The built pages; null: there are none. */
+  readonly pages: string | null
+  /** Null where nobody signs in by a browser. */
+  readonly signIn: SignIn | null
+  readonly cluster: string
 }
 
 declare module 'fastify' {
@@ -42,7 +52,12 @@ declare module 'fastify' {
   }
 }
 
-const OPEN = new Set(['/healthz', '/readyz', '/openapi.json'])
+/** The API and the metrics; all else is open, since it says nothing. */
+const needsToken = (path: string): boolean => path === '/metrics' || path === '/api' || path.startsWith('/api/')
+/** Whoever signs in has no token yet. */
+const SIGN_IN = 'POST /api/v1/session'
+
+const wantsPage = (request: FastifyRequest): boolean => (request.headers.accept ?? '').includes('text/html')
 
 export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
   const app = Fastify({
@@ -74,9 +89,12 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   app.addHook('onRequest', (request, reply) => admit(request, reply, options))
   app.addHook('preValidation', async (request, reply) => refuseNul(request, reply))
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply))
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, problem('unknown-route', `there is no ${request.method} ${request.url.split('?')[0] ?? ''}`)),
-  )
+  const pages = await servePages(app, options.pages)
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] ?? ''
+    if (request.method === 'GET' && !needsToken(path) && wantsPage(request)) return pages.index(reply)
+    return sendProblem(reply, problem('unknown-route', `there is no ${request.method} ${path}`))
+  })
   app.get('/healthz', { schema: { hide: true } }, async () => ({ alive: true }))
   app.get('/readyz', { schema: { hide: true } }, async (request, reply) => {
     const { ready, checks } = await options.readiness().catch((error: unknown) => {
@@ -97,6 +115,9 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       expertRoutes(scope, options)
       operateRoutes(scope, options)
       tokenRoutes(scope, options)
+      pageRoutes(scope, options)
+      sessionRoutes(scope, options)
+      streamRoutes(scope, options.views)
     },
     { prefix: '/api/v1' },
   )
@@ -109,13 +130,17 @@ async function admit(request: FastifyRequest, reply: FastifyReply, options: Serv
   headers(reply)
   if (!hostIsOurs(request, options.hosts()))
     return sendProblem(reply, problem('wrong-host', `this is not ${request.headers.host ?? 'a host'}`))
-  if (OPEN.has(request.routeOptions.url ?? '')) return undefined
-  const secret = /^Bearer ([\x21-\x7e]{1,200})$/i.exec(request.headers.authorization ?? '')?.[1]
+  const path = request.url.split('?')[0] ?? ''
+  if (!needsToken(path) || `${request.method} ${path}` === SIGN_IN) return undefined
+  const bearer = /^Bearer ([\x21-\x7e]{1,200})$/i.exec(request.headers.authorization ?? '')?.[1]
+  const secret = bearer ?? sessionOf(request)
   const principal = secret === undefined ? null : await options.authenticate(secret)
   if (principal === null) {
     void reply.header('www-authenticate', 'Bearer')
     return sendProblem(reply, problem('unauthenticated', 'this needs a valid token'))
   }
+  if (bearer === undefined && !isOurPage(request))
+    return sendProblem(reply, problem('not-allowed', 'a change by a browser carries the header x-plimsoll: 1'))
   request.principal = principal
   return undefined
 }

@@ -6,16 +6,15 @@ import type { EpochMs } from '../../domain/units.ts'
 import type { LedgerRead, ViewStore } from '../../ports/store.ts'
 import { readAll } from './books.ts'
 import type { Database, Queryable } from './pool.ts'
-import type { AttemptRow, ClaimRow, FactRow, HeldRow, NodeRow, RunRow } from './rows.ts'
-import { attemptOf, claimOf, factOf, heldOf, nodeOf, runOf } from './rows.ts'
+import type { AttemptRow, ClaimRow, HeldRow, NodeRow, RunRow } from './rows.ts'
+import { tableStore } from './table.ts'
+import { attemptOf, claimOf, heldOf, nodeOf, runOf } from './rows.ts'
 
 type FirstCell = Parameters<ViewStore['statementRead']>[1]
 
-/** Facts that are looked at for what the newest step does not say itself. */
-const NEWEST_STEPS = 8
-
 export function viewStore(database: Database): ViewStore {
   return {
+    ...tableStore(database),
     async runsPage(filter, limit, before) {
       const rows = await database.query<RunRow>({
         text: `select image, version from (
@@ -31,17 +30,6 @@ export function viewStore(database: Database): ViewStore {
     },
     attemptsOf: (run) => database.transaction('read', (tx) => attemptsOf(tx, run)),
     statementRead: (run, firstCell) => database.transaction('read', (tx) => statementRead(tx, run, firstCell)),
-    async newestStep(attempt) {
-      const rows = await database.query<FactRow>({
-        text: `select source, sequence, attempt, at, sent_at, body from fact where attempt = $1 and body->>'kind' = 'step'
-               order by at desc, sequence desc limit $2`,
-        values: [attempt, NEWEST_STEPS],
-      })
-      const facts = rows.map(factOf)
-      const [fact] = facts
-      // What one source leaves out another one may say: a log the end of the run, a reporter the tokens.
-      return fact === undefined ? null : { fact, others: facts.slice(1) }
-    },
     ledgerRead: (from, to, firstCell) => database.transaction('read', (tx) => ledgerRead(tx, from, to, firstCell)),
     async events(run, limit, after) {
       return database.query({

@@ -20,6 +20,7 @@ export async function startApi(
   home: string,
   logger: ServerOptions['log'],
   who: Principal,
+  options: { readonly pages: string | null; readonly signIn: ServerOptions['signIn'] },
 ): Promise<Api> {
   const { host, port } = files.config.listen
   let hosts: readonly string[] = []
@@ -43,6 +44,9 @@ export async function startApi(
     hosts: () => hosts,
     log: logger,
     version,
+    pages: options.pages,
+    signIn: options.signIn,
+    cluster: files.policy.defaultCluster,
   })
   try {
     await app.listen({ host, port })

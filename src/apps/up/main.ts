@@ -22,7 +22,9 @@ import { keepPostgres } from './keep-postgres.ts'
 import { findInterpreter, localCluster } from './local.ts'
 import { patient } from './patient.ts'
 import { Exit, say } from './say.ts'
+import { signInCodes } from './sign-in.ts'
 import { startAll } from './start.ts'
+import { builtPages } from './web.ts'
 
 export type UpOptions = {
   readonly demo: boolean
@@ -82,6 +84,7 @@ async function up(options: UpOptions): Promise<number> {
     say(`home ${home}, log ${join(home, 'plimsoll.log')}`)
     if ((statSync(home).mode & 0o077) !== 0)
       say(`others can enter ${home}, which holds logs and checkpoints: chmod 700 ${home}`)
+    const building = builtPages(home)
     const interpreter = await findInterpreter()
     const external = options.database ?? files.config.database.url
     let postgres = external === null ? await startEmbeddedPostgres({ home, log: toLog }) : null
@@ -104,10 +107,14 @@ async function up(options: UpOptions): Promise<number> {
         ],
       })
       ingest.open(service.requests)
-      const api = await startApi(service, files, home, logs.pino.child({}, { level: 'warn' }), principal())
+      const who = principal()
+      const signIn = signInCodes(service, who)
+      const pages = await building
+      const api = await startApi(service, files, home, logs.pino.child({}, { level: 'warn' }), who, { pages, signIn })
       const keeping = postgres === null ? null : keepPostgres(service, home, postgres, toLog)
       try {
-        return await serve(options, service, api.url, demo, ending, home)
+        const link = pages === null ? null : `${api.url}/#code=${signIn.newCode()}`
+        return await serve(options, service, { url: api.url, link }, demo, ending, home)
       } finally {
         await api.close()
         postgres = (await keeping?.stop()) ?? postgres
@@ -128,7 +135,7 @@ async function up(options: UpOptions): Promise<number> {
 async function serve(
   options: UpOptions,
   service: Service,
-  url: string,
+  { url, link }: { readonly url: string; readonly link: string | null },
   demo: Demonstration | null,
   ending: Ending,
   home: string,
@@ -136,6 +143,7 @@ async function serve(
   say(
     `up at ${url}; command line: node bin/plimsoll.mjs runs${process.env.PLIMSOLL_HOME === undefined && options.home === null ? '' : ` with PLIMSOLL_HOME=${home}`}`,
   )
+  if (link !== null) say(`pages: ${link} (signs one browser in, once, within ten minutes)`)
   say('commands of runs are executed as this user: this is for people who trust each other')
   const who = principal()
   if (demo !== null) {

@@ -212,3 +212,13 @@ export async function authenticate(context: RequestContext, secret: string): Pro
     return null
   return { kind: 'user', name: token.subject, grants: [{ role: token.role, project: token.project }] }
 }
+
+/** Whoever has a secret may make it worthless. */
+export async function endSession(context: RequestContext, secret: string): Promise<void> {
+  const { store, clock } = context.control
+  const token = await store.findToken(context.secrets.hash(secret))
+  if (token === null) return
+  const now = clock.now()
+  const audit = { at: now, actor: `user:${token.subject}`, verb: 'token.revoke', target: token.id, detail: {} }
+  await store.revokeToken(token.id, now, audit)
+}

@@ -1,4 +1,5 @@
 import type { ProgressDocument } from '../../domain/documents.ts'
+import type { Fact, FactBody } from '../../domain/fact.ts'
 import type { Run } from '../../domain/run.ts'
 import { livingAttempt } from '../../domain/run.ts'
 import type { AttemptId } from '../../domain/ids.ts'
@@ -10,10 +11,26 @@ import { booksOf } from './statement.ts'
 export async function progressOf(control: Control, run: Run): Promise<ProgressDocument> {
   const attempt: AttemptId | null =
     livingAttempt(run.state) ?? (run.attempts > 0 ? attemptIdOf(run.id, run.attempts) : null)
-  const newest = attempt === null ? null : await control.store.newestStep(attempt)
-  const statement = await booksOf(control, run)
-  const base = { heldGpuMs: statement.heldGpuMs, paidGpuMs: statement.paidGpuMs, money: statement.money }
-  if (newest === null || newest.fact.body.kind !== 'step') {
+  const steps = attempt === null ? [] : ((await control.store.newestSteps([attempt])).get(attempt) ?? [])
+  const books = await booksOf(control, run)
+  return {
+    ...progressFrom(steps, run.sequenceLength),
+    heldGpuMs: books.heldGpuMs,
+    paidGpuMs: books.paidGpuMs,
+    money: books.money,
+  }
+}
+
+type Step = Extract<FactBody, { kind: 'step' }>
+
+/** From the newest step facts, the newest first: what one source leaves out another one may say, a log the end, a reporter the tokens. */
+export function progressFrom(
+  steps: readonly Fact[],
+  sequenceLength: number | null,
+): Omit<ProgressDocument, 'heldGpuMs' | 'paidGpuMs' | 'money'> {
+  const said = steps.flatMap(({ body }) => (body.kind === 'step' ? [body] : []))
+  const [body] = said
+  if (body === undefined)
     return {
       recognised: false,
       step: null,
@@ -23,33 +40,28 @@ export async function progressOf(control: Control, run: Run): Promise<ProgressDo
       tokensPerSecond: null,
       observedAt: null,
       etaMs: null,
-      ...base,
     }
-  }
-  const { body } = newest.fact
-  const said = [body, ...newest.others.flatMap(({ body: other }) => (other.kind === 'step' ? [other] : []))]
-  const newestOf = <Value>(of: (step: typeof body) => Value | null): Value | null =>
+  const newestOf = <Value>(of: (step: Step) => Value | null): Value | null =>
     said.map(of).find((value) => value !== null) ?? null
   const stepMs = newestOf((step) => step.durationMs)
   const perStep = newestOf((step) =>
     step.tokens !== null
       ? step.tokens / (step.steps ?? 1)
-      : step.batch === null || run.sequenceLength === null
+      : step.batch === null || sequenceLength === null
         ? null
-        : step.batch * run.sequenceLength,
+        : step.batch * sequenceLength,
   )
-  const total = newestOf((step) => step.total)
-  const left = total === null ? null : Math.max(0, total - body.step)
+  const totalSteps = newestOf((step) => step.total)
+  const left = totalSteps === null ? null : Math.max(0, totalSteps - body.step)
   return {
     recognised: true,
     step: body.step,
-    totalSteps: total,
+    totalSteps,
     loss: newestOf((step) => (step.step === body.step ? step.loss : null)),
     stepMs,
     tokensPerSecond:
       perStep === null || stepMs === null || stepMs === 0 ? null : Math.round((perStep * 1_000) / stepMs),
-    observedAt: newest.fact.at,
+    observedAt: steps[0]?.at ?? null,
     etaMs: left === null || stepMs === null ? null : Math.round(left * stepMs),
-    ...base,
   }
 }

@@ -4,7 +4,7 @@ import { candidatesOf } from '../../core/admit/admit.ts'
 import { linesOf } from '../../core/observe/log.ts'
 import type { NodeId } from '../../domain/ids.ts'
 import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
-import { LOG_CHUNK_BYTES_MAX, PAGE_ROWS_MAX } from '../../domain/limits.ts'
+import { LOG_CHUNK_BYTES_MAX, PAGE_ROWS_MAX, TABLE_ROWS_MAX } from '../../domain/limits.ts'
 import { nodeState } from '../../domain/node.ts'
 import type { NodeDocument } from '../../domain/documents.ts'
 import type { Node } from '../../domain/node.ts'
@@ -21,8 +21,10 @@ import { gaugesOf } from './gauges.ts'
 import { ledgerOf } from './ledger.ts'
 import { budgetDocument } from './plan.ts'
 import { documentOf } from './run-document.ts'
+import { searchLogs, seriesOf } from './series.ts'
 import { showOf } from './show.ts'
 import { statementOf } from './statement.ts'
+import { tableOf } from './table.ts'
 import { whyOf } from './why.ts'
 
 export function viewsOf(context: RequestContext): Views {
@@ -42,8 +44,7 @@ export function viewsOf(context: RequestContext): Views {
       const visible = visibleProjects(who, 'run.read')
       const limit = Math.min(page.limit, PAGE_ROWS_MAX)
       // Filtered before the page is cut: nobody learns from a cursor that others have runs.
-      const asked = filter.project === null ? null : [filter.project]
-      const projects = visible === 'all' ? asked : (asked ?? [...visible]).filter((each) => visible.has(each))
+      const projects = projectsFor(visible, filter.project)
       const runs = await store.runsPage({ projects, state: filter.state }, limit + 1, page.after)
       const shown = runs.slice(0, limit)
       const next = runs.length > limit ? (shown.at(-1)?.id ?? null) : null
@@ -101,6 +102,12 @@ export function viewsOf(context: RequestContext): Views {
       const run = await findVisible(context, who, reference, 'run.read')
       return isRefusal(run) ? run : expertHistoryOf(store, run, asked)
     },
+    async table(who, { project, ...query }) {
+      const projects = projectsFor(visibleProjects(who, 'run.read'), project)
+      return accepted(await tableOf(control, { ...query, projects, limit: Math.min(query.limit, TABLE_ROWS_MAX) }))
+    },
+    series: (who, run, points) => ofRun(who, run, 'run.read', (found) => seriesOf(store, found, points)),
+    searchLogs: (who, run, asked) => ofRun(who, run, 'run.logs', (found) => searchLogs(store, found, asked)),
     async queue(who) {
       const visible = visibleProjects(who, 'queue.read')
       const world = await store.world(control.health)
@@ -167,6 +174,12 @@ export function viewsOf(context: RequestContext): Views {
       return mayNot(who, 'token.list', null) ?? accepted({ tokens: await store.tokens() })
     },
   }
+}
+
+/** What a list may show of what was asked for; null: everything. */
+function projectsFor(visible: 'all' | ReadonlySet<string>, asked: string | null): string[] | null {
+  if (visible === 'all') return asked === null ? null : [asked]
+  return (asked === null ? [...visible] : [asked]).filter((each) => visible.has(each))
 }
 
 function heldSlots(world: World): ReadonlyMap<NodeId, number> {

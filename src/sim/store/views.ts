@@ -1,7 +1,11 @@
 // Reads for people, in memory.
 import type { Claim } from '../../domain/claim.ts'
 import type { AttemptId } from '../../domain/ids.ts'
-import type { LedgerRead, StoredLog, ViewStore } from '../../ports/store.ts'
+import type { Fact } from '../../domain/fact.ts'
+import { compareStreams, streamOf } from '../../domain/fact.ts'
+import type { Run } from '../../domain/run.ts'
+import { gpusOf } from '../../domain/spec.ts'
+import type { LedgerRead, RunsQuery, StoredLog, ViewStore } from '../../ports/store.ts'
 import { heldGpuMs } from '../../domain/holdings.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { WorkerId } from '../../domain/ids.ts'
@@ -22,6 +26,49 @@ export function viewStore(tables: Tables): ViewStore {
         .toSorted((a, b) => (a.id < b.id ? 1 : -1))
         .slice(0, limit)
     },
+    async runsTable({ projects, states, user, text, sort, descending, offset, limit }) {
+      const visible = [...tables.runs.values()].filter((run) => projects === null || projects.includes(run.project))
+      const found = visible
+        .filter(
+          (run) =>
+            (states === null || states.includes(run.state.kind)) &&
+            (user === null || run.user === user) &&
+            (text === null || `${run.project}/${run.name} ${run.user} ${run.id}`.toLowerCase().includes(text)),
+        )
+        .toSorted((a, b) => (descending ? -1 : 1) * (compareBy(sort, a, b) || (a.id < b.id ? -1 : 1)))
+      const counts: Record<string, number> = {}
+      for (const { state } of visible) counts[state.kind] = (counts[state.kind] ?? 0) + 1
+      return { runs: found.slice(offset, offset + limit), total: found.length, counts }
+    },
+    async newestSteps(attempts) {
+      return new Map(
+        attempts.flatMap((attempt) => {
+          const steps = stepsOf(tables, attempt).toReversed().slice(0, 8)
+          return steps.length === 0 ? [] : [[attempt, steps] as const]
+        }),
+      )
+    },
+    async claimsOf(runs) {
+      return tables.claims.filter((claim) => runs.includes(claim.run))
+    },
+    async seriesOf(run, points) {
+      const steps: Fact[] = []
+      const marks: Fact[] = []
+      for (const attempt of tables.attemptsOf.get(run) ?? []) {
+        const own = stepsOf(tables, attempt)
+        const streams = own.map((fact) => streamOf(fact.source)).toSorted(compareStreams)
+        const chosen = tables.books.get(attempt)?.source ?? streams[0]
+        steps.push(...own.filter((fact) => streamOf(fact.source) === chosen))
+        for (const fact of tables.facts.get(attempt)?.values() ?? [])
+          if (fact.body.kind === 'saved' || fact.body.kind === 'resumed') marks.push(fact)
+      }
+      const stride = Math.max(1, Math.ceil(steps.length / points))
+      return {
+        steps: steps.filter((_, index) => index % stride === 0),
+        marks: marks.toSorted((a, b) => a.at - b.at),
+        thinned: stride > 1,
+      }
+    },
     async attemptsOf(run) {
       const ids = tables.attemptsOf.get(run) ?? []
       return {
@@ -40,12 +87,6 @@ export function viewStore(tables: Tables): ViewStore {
         holds: tables.heldBy.get(`restart:${run}`) ?? [],
         holdClaims: own.filter((claim) => claim.attempt === null),
       }
-    },
-    async newestStep(attempt) {
-      const [fact, ...others] = [...(tables.facts.get(attempt)?.values() ?? [])]
-        .filter((each) => each.body.kind === 'step')
-        .toSorted((a, b) => b.at - a.at || b.sequence - a.sequence)
-      return fact === undefined ? null : { fact, others: others.slice(0, 7) }
     },
     ledgerRead: async (from, to, firstCell) => ledgerRead(tables, from, to, firstCell),
     events: async (run, limit, after) =>
@@ -134,4 +175,28 @@ function storedLog(tables: Tables, worker: WorkerId, offset: number, bytesMax: n
   const nextOffset = parts.length === 0 ? offset : at + size
   const complete = (cursor?.complete ?? true) && nextOffset >= (cursor?.offset ?? 0)
   return { offset: at, bytes, nextOffset, complete }
+}
+
+function stepsOf(tables: Tables, attempt: AttemptId): Fact[] {
+  return [...(tables.facts.get(attempt)?.values() ?? [])]
+    .filter((fact) => fact.body.kind === 'step')
+    .toSorted((a, b) => a.at - b.at || a.sequence - b.sequence)
+}
+
+function compareBy(sort: RunsQuery['sort'], a: Run, b: Run): number {
+  const text = (x: string, y: string): number => (x < y ? -1 : x > y ? 1 : 0)
+  switch (sort) {
+    case 'created':
+      return 0
+    case 'name':
+      return text(`${a.project}/${a.name}`, `${b.project}/${b.name}`)
+    case 'state':
+      return text(a.state.kind, b.state.kind)
+    case 'gpus':
+      return gpusOf(a.resources) - gpusOf(b.resources)
+    case 'held':
+      return a.paidGpuMs - b.paidGpuMs
+    case 'ended':
+      return (a.endedAt ?? Number.MAX_SAFE_INTEGER) - (b.endedAt ?? Number.MAX_SAFE_INTEGER)
+  }
 }

@@ -1,0 +1,89 @@
+// Fixed answers for what the pages read. No real thing is behind them.
+import type { ExpertFrameDocument, ExpertsDocument, LogHit, RunDocument, TableRow } from '../../domain/documents.ts'
+import type { EpochMs, Money } from '../../domain/units.ts'
+
+export function pageFakes(run: RunDocument, at: (minutes: number) => EpochMs, eur: (amount: number) => Money) {
+  const tableRow: TableRow = {
+    ...run,
+    position: null,
+    step: 120,
+    totalSteps: 600,
+    loss: 4.1234,
+    tokensPerSecond: 4_096,
+    etaMs: 3_840_000,
+    observedAt: at(2),
+    heldGpuMs: 14_400_000,
+    paidGpuMs: 14_400_000,
+    money: eur(10),
+    restarts: 0,
+  }
+
+  const hit: LogHit = { attempt: 1, worker: 0, offset: 20, at: at(1), stream: 'stderr', text: 'RuntimeError: out' }
+
+  const experts: ExpertsDocument = {
+    run: run.id,
+    attempt: 1,
+    layers: ['layers.0.mlp', 'layers.1.mlp'],
+    experts: 4,
+    topK: 2,
+    firstStep: 1,
+    lastStep: 120,
+    frames: 118,
+    buckets: [
+      { from: 0, to: 63, frames: 60 },
+      { from: 64, to: 127, frames: 58 },
+    ],
+    maxVio: {
+      min: [
+        [0.1, 0.2],
+        [0.1, null],
+      ],
+      mean: [
+        [0.2, 0.3],
+        [0.2, null],
+      ],
+      max: [
+        [0.4, 2.5],
+        [0.3, null],
+      ],
+    },
+    cv: [
+      [0.1, 0.2],
+      [0.1, null],
+    ],
+    entropy: [
+      [0.99, 0.98],
+      [0.99, null],
+    ],
+    dead: [
+      [0, 1],
+      [0, null],
+    ],
+    hot: [
+      [0, 1],
+      [0, null],
+    ],
+    unconserved: 1,
+    observedAt: at(2),
+  }
+
+  const expertFrame: ExpertFrameDocument = {
+    run: run.id,
+    attempt: 1,
+    step: 120,
+    layers: ['layers.0.mlp', 'layers.1.mlp'],
+    experts: 4,
+    topK: 2,
+    tokens: 8,
+    flags: ['summed'],
+    counts: new Uint32Array([5, 4, 4, 3, 12, 4, 0, 0]),
+    maxVio: [0.25, 2],
+    cv: [0.18, 1.22],
+    entropy: [0.99, 0.41],
+    dead: [[], [2, 3]],
+    hot: [[], [0]],
+    observedAt: at(2),
+  }
+
+  return { tableRow, hit, experts, expertFrame }
+}

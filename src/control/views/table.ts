@@ -1,0 +1,65 @@
+// The table of runs: a page of rows with what a list says of each, from a handful of reads whatever the number of rows.
+import { candidatesOf } from '../../core/admit/admit.ts'
+import { moneyOf } from '../../core/account/money.ts'
+import type { Claim } from '../../domain/claim.ts'
+import type { TableDocument, TableRow } from '../../domain/documents.ts'
+import type { Fact } from '../../domain/fact.ts'
+import type { AttemptId, RunId } from '../../domain/ids.ts'
+import { attemptIdOf } from '../../domain/ids.ts'
+import type { Run } from '../../domain/run.ts'
+import type { EpochMs } from '../../domain/units.ts'
+import type { RunsQuery } from '../../ports/store.ts'
+import type { Control } from '../control.ts'
+import { progressFrom } from './progress.ts'
+import { documentOf } from './run-document.ts'
+
+export async function tableOf(control: Control, query: RunsQuery): Promise<TableDocument> {
+  const { store } = control
+  const { runs, total, counts } = await store.runsTable(query)
+  return { rows: await rowsOf(control, runs), total, offset: query.offset, counts, observedAt: control.clock.now() }
+}
+
+export async function rowsOf(control: Control, runs: readonly Run[]): Promise<TableRow[]> {
+  const { store } = control
+  const attempts = runs.flatMap((run) => (run.attempts > 0 ? [attemptIdOf(run.id, run.attempts)] : []))
+  const steps = await store.newestSteps(attempts)
+  const claims = Map.groupBy(await store.claimsOf(runs.map((run) => run.id)), (claim) => claim.run)
+  const waits = runs.some((run) => run.state.kind === 'queued')
+  const queue = waits ? candidatesOf(await store.world(control.health)).map(({ run }) => run) : []
+  const position = new Map(queue.map((run, index) => [run, index + 1]))
+  const now = control.clock.now()
+  return runs.map((run) => rowOf(run, claims.get(run.id) ?? [], steps, position, now))
+}
+
+function rowOf(
+  run: Run,
+  claims: readonly Claim[],
+  steps: ReadonlyMap<AttemptId, readonly Fact[]>,
+  position: ReadonlyMap<RunId, number>,
+  now: EpochMs,
+): TableRow {
+  const newest = steps.get(attemptIdOf(run.id, run.attempts)) ?? []
+  const progress = progressFrom(newest, run.sequenceLength)
+  const paid = claims.map(({ slots, placedAt, paidUntil, releasedAt, price }) => ({
+    gpuMs: slots.length * Math.max(0, (paidUntil ?? releasedAt ?? now) - placedAt),
+    price,
+  }))
+  return {
+    ...documentOf(run),
+    position: position.get(run.id) ?? null,
+    step: progress.step,
+    totalSteps: progress.totalSteps,
+    loss: progress.loss,
+    tokensPerSecond: progress.tokensPerSecond,
+    etaMs: progress.etaMs,
+    observedAt: progress.observedAt,
+    heldGpuMs: claims.reduce(
+      (sum, { attempt, slots, placedAt, releasedAt }) =>
+        attempt === null ? sum : sum + slots.length * Math.max(0, (releasedAt ?? now) - placedAt),
+      0,
+    ),
+    paidGpuMs: paid.reduce((sum, { gpuMs }) => sum + gpuMs, 0),
+    money: moneyOf(paid),
+    restarts: Math.max(0, run.attempts - 1),
+  }
+}

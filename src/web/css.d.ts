@@ -1,0 +1,2 @@
+// Vite makes a style sheet of what is imported so.
+declare module '*.css' {}

@@ -1,0 +1,71 @@
+// One expert over all steps.
+import { useQuery } from '@tanstack/react-query'
+import { useEffect, useMemo, useState } from 'react'
+import { expertHistoryQuery } from '../api/queries.ts'
+import { ratio } from '../format/numbers.ts'
+import { Panel, Reading, Refusal } from '../parts/bits.tsx'
+import { Plot } from '../parts/plot.tsx'
+import type { Cell } from './frame.ts'
+import { useShown, type View } from './view.ts'
+
+const LEAST = 0.01
+/** Who walks over cells with the keys does not mean each of them. */
+const SETTLED_MS = 150
+
+type Props = { readonly run: string; readonly attempt: number; readonly view: View; readonly layers: readonly string[] }
+
+export function OneExpert({ run, attempt, view, layers }: Props) {
+  const now = useShown(view, (shown) => shown.cell)
+  const cell = useSettled(now)
+  const history = useQuery(expertHistoryQuery(run, attempt, cell.layer, cell.expert))
+  const data = useMemo((): [number[], (number | null)[], (number | null)[], (number | null)[]] | null => {
+    if (history.data === undefined) return null
+    const shown = (values: readonly (number | null)[]): (number | null)[] =>
+      values.map((value) => (value === null ? null : Math.max(LEAST, value)))
+    const { buckets, min, mean, max } = history.data
+    return [buckets.map(({ to }) => to), shown(max), shown(min), shown(mean)]
+  }, [history.data])
+  const last = history.data?.mean.at(-1) ?? null
+  return (
+    <Panel
+      id="h-one"
+      title={`Layer ${layers[cell.layer] ?? cell.layer}, expert ${cell.expert}`}
+      sub="load ratio by step"
+      footer="Band: lowest to highest in each part of the steps; line: mean. Below 0.01× is drawn at 0.01×."
+    >
+      {data === null ? (
+        history.error === null ? (
+          <Reading what="its history" />
+        ) : (
+          <Refusal error={history.error} />
+        )
+      ) : (
+        <div className="body one">
+          <Plot
+            label={`Load ratio of one expert by step; the last is ${last === null ? 'unknown' : ratio(last)}`}
+            height={160}
+            time={false}
+            log
+            data={data}
+            lines={[
+              { color: '--grid', width: 0 },
+              { color: '--grid', width: 0 },
+              { color: '--plot', width: 1.6, ...(last === null ? {} : { end: ratio(last) }) },
+            ]}
+            bands={[[1, 2]]}
+            format={(value) => `${Number(value.toPrecision(2))}×`}
+          />
+        </div>
+      )}
+    </Panel>
+  )
+}
+
+function useSettled(cell: Cell): Cell {
+  const [settled, setSettled] = useState(cell)
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(cell), SETTLED_MS)
+    return () => clearTimeout(timer)
+  }, [cell])
+  return settled
+}

@@ -1,0 +1,139 @@
+// All steps at a glance, with a handle: MaxVio of the layer that is looked at and of the median layer. Arrow keys go a step, with shift ten.
+import { type KeyboardEvent, type PointerEvent, useCallback, useEffect, useMemo, useRef } from 'react'
+import type uPlot from 'uplot'
+import type { Experts } from '../api/documents.ts'
+import { int } from '../format/numbers.ts'
+import { hms, ms } from '../format/times.ts'
+import { Plot } from '../parts/plot.tsx'
+import { median } from './frame.ts'
+import { useShown, type View } from './view.ts'
+
+type Props = { readonly experts: Experts; readonly view: View; readonly onStep: (step: number) => void }
+
+export function Scrubber({ experts, view, onStep }: Props) {
+  const layer = useShown(view, (shown) => shown.cell.layer)
+  const plot = useRef<uPlot | null>(null)
+  const handle = useRef<HTMLDivElement>(null)
+  const slider = useRef<HTMLDivElement>(null)
+  const data = useMemo(() => seriesOf(experts, layer), [experts, layer])
+
+  const place = useCallback(() => {
+    if (plot.current === null || handle.current === null) return
+    const { step } = view.shown()
+    const x = plot.current.valToPos(step, 'x') + plot.current.bbox.left / devicePixelRatio
+    handle.current.style.transform = `translateX(${x}px)`
+    slider.current?.setAttribute('aria-valuenow', String(step))
+    slider.current?.setAttribute('aria-valuetext', `step ${step}`)
+  }, [view])
+  useEffect(() => view.subscribe(place), [view, place])
+  useEffect(() => {
+    const observer = new ResizeObserver(() => requestAnimationFrame(place))
+    if (slider.current !== null) observer.observe(slider.current)
+    return () => observer.disconnect()
+  }, [place])
+
+  const drag = (event: PointerEvent): void => {
+    if (plot.current === null || (event.buttons & 1) === 0) return
+    const corner = event.currentTarget.getBoundingClientRect()
+    onStep(plot.current.posToVal(event.clientX - corner.left - plot.current.bbox.left / devicePixelRatio, 'x'))
+  }
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const far = event.shiftKey ? 10 : 1
+    const { step } = view.shown()
+    const next: Readonly<Record<string, number>> = {
+      ArrowLeft: step - far,
+      ArrowRight: step + far,
+      PageDown: step - 100,
+      PageUp: step + 100,
+      Home: experts.firstStep,
+      End: experts.lastStep,
+      l: experts.lastStep,
+    }
+    const to = next[event.key]
+    if (to === undefined) return
+    onStep(to)
+    event.preventDefault()
+  }
+  const name = experts.layers[layer] ?? String(layer)
+  return (
+    <>
+      <StepLine experts={experts} view={view} />
+      <div
+        ref={slider}
+        className="scrub"
+        role="slider"
+        tabIndex={0}
+        aria-label="Step"
+        aria-valuemin={experts.firstStep}
+        aria-valuemax={experts.lastStep}
+        aria-valuenow={view.shown().step}
+        onKeyDown={onKeyDown}
+        onPointerDown={(event) => {
+          event.currentTarget.setPointerCapture(event.pointerId)
+          drag(event)
+        }}
+        onPointerMove={drag}
+      >
+        <Plot
+          label={`MaxVio by step, of layer ${name} and of the median layer`}
+          height={104}
+          time={false}
+          log
+          data={data}
+          lines={[
+            { color: '--grid', width: 0 },
+            { color: '--grid', width: 0 },
+            { color: '--plot-5', width: 1.2, end: 'median' },
+            { color: '--plot-6', width: 1.8, end: `layer ${name}` },
+          ]}
+          bands={[[1, 2]]}
+          format={(value) => String(Number(value.toPrecision(2)))}
+          gaps={experts.gaps.map(({ from, to }) => [from, to] as const)}
+          onPlot={(made) => {
+            plot.current = made
+            if (made !== null) requestAnimationFrame(place)
+          }}
+        />
+        <div ref={handle} className="handle" />
+      </div>
+    </>
+  )
+}
+
+function StepLine({ experts, view }: { readonly experts: Experts; readonly view: View }) {
+  const step = useShown(view, (shown) => shown.step)
+  const frame = useShown(view, (shown) => shown.frame)
+  const back = experts.lastStep - step
+  return (
+    <div className="step-line">
+      <b className="med">Step {int(step)}</b>
+      <span className="faint">
+        {frame === null
+          ? 'reading…'
+          : `${hms(ms(frame.observedAt))} · ${frame.step === step ? '' : `reported at step ${int(frame.step)} · `}${back === 0 ? 'newest' : `${int(back)} steps back`}`}
+      </span>
+      <span className="micro wide-only keys">
+        <kbd>←</kbd> <kbd>→</kbd> one step, <kbd>⇧</kbd> ten, <kbd>l</kbd> newest
+      </span>
+    </div>
+  )
+}
+
+/** A scale of doublings has no place for zero. */
+const LEAST = 0.01
+
+function seriesOf({ buckets, maxVio, gaps }: Experts, layer: number): uPlot.AlignedData {
+  const inGap = (step: number): boolean => gaps.some(({ from, to }) => step > from && step < to)
+  const pick = (value: (bucket: number) => number | undefined): (number | null)[] =>
+    buckets.map(({ to, frames }, bucket) => {
+      const found = value(bucket)
+      return frames === 0 || inGap(to) || found === undefined ? null : Math.max(LEAST, found)
+    })
+  return [
+    buckets.map(({ to }) => to),
+    pick((bucket) => maxVio.max[bucket]?.[layer]),
+    pick((bucket) => maxVio.min[bucket]?.[layer]),
+    pick((bucket) => median(maxVio.mean[bucket] ?? [])),
+    pick((bucket) => maxVio.mean[bucket]?.[layer]),
+  ]
+}

@@ -1,0 +1,199 @@
+// What stands around every page: the rail (the bar below on a narrow screen), the search field, the mark of life, the clock with its
+// zone.
+import { useQuery } from '@tanstack/react-query'
+import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { change } from '../api/ask.ts'
+import { useNow } from '../api/clock.ts'
+import { live, queries, sessionQuery } from '../api/queries.ts'
+import { durationShort } from '../format/numbers.ts'
+import { hms, utc, when, zoneName } from '../format/times.ts'
+import { TexturePatterns } from '../parts/accounts.tsx'
+import { Reading, Refusal } from '../parts/bits.tsx'
+import { Logo } from '../parts/glyphs.tsx'
+import { SignIn } from '../signin/sign-in.tsx'
+import { Refused } from '../api/ask.ts'
+import { switchTheme, useTheme } from './theme.ts'
+
+const PAGES = [{ to: '/runs', name: 'Runs' }] as const
+
+export function Frame() {
+  const session = useQuery(sessionQuery)
+  if (session.isPending) return <Reading what="who you are" />
+  if (session.error instanceof Refused && session.error.status === 401) return <SignIn />
+  if (session.data === undefined) {
+    return (
+      <main className="alone">
+        <Refusal error={session.error} />
+      </main>
+    )
+  }
+  const { user, cluster, version } = session.data
+  return (
+    <>
+      <TexturePatterns />
+      <a className="skip" href="#main">
+        Skip to content
+      </a>
+      <div className="app">
+        <Rail version={version} />
+        <div className="column">
+          <Bar user={user} cluster={cluster} />
+          <main id="main" tabIndex={-1}>
+            <Outlet />
+          </main>
+        </div>
+        <nav className="tabbar" aria-label="Pages, below">
+          {PAGES.map((page) => (
+            <Link key={page.to} to={page.to}>
+              {page.name}
+            </Link>
+          ))}
+        </nav>
+      </div>
+    </>
+  )
+}
+
+function Rail({ version }: { readonly version: string }) {
+  return (
+    <aside className="rail">
+      <Link className="brand" to="/runs">
+        <Logo />
+        Plimsoll
+      </Link>
+      <nav aria-label="Pages">
+        {PAGES.map((page) => (
+          <Link key={page.to} to={page.to} activeOptions={{ includeSearch: false }}>
+            {page.name}
+          </Link>
+        ))}
+      </nav>
+      <div className="foot micro">
+        Plimsoll {version}
+        <br />
+        Press <kbd>/</kbd> to search, <kbd>t</kbd> for the other theme
+      </div>
+    </aside>
+  )
+}
+
+function Bar({ user, cluster }: { readonly user: string; readonly cluster: string }) {
+  const other = useTheme() === 'dark' ? 'light' : 'dark'
+  useKeys()
+  return (
+    <header className="bar">
+      <Link className="brand only-frame-narrow" to="/runs" aria-label="Plimsoll">
+        <Logo />
+      </Link>
+      <span className="med cluster" title={cluster}>
+        {cluster}
+      </span>
+      <Find />
+      <span className="sp" />
+      <LiveMark />
+      <Clock />
+      <button type="button" className="btn quiet" onClick={switchTheme} title={`${other} theme (t)`}>
+        {other === 'dark' ? 'Dark' : 'Light'}
+      </button>
+      <details className="menu wide">
+        <summary className="dim small">{user}</summary>
+        <div>
+          <button type="button" className="btn quiet" onClick={() => void signOut()}>
+            Sign out
+          </button>
+        </div>
+      </details>
+    </header>
+  )
+}
+
+async function signOut(): Promise<void> {
+  await change('DELETE', '/session')
+  live.close()
+  queries.clear()
+  location.assign('/')
+}
+
+/** `/` goes to the search field, `t` changes the theme; neither while something is being typed. */
+function useKeys(): void {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      const typing = event.target instanceof Element && event.target.closest('input, textarea, select, dialog') !== null
+      if (typing || event.ctrlKey || event.metaKey || event.altKey) return
+      if (event.key === 't') switchTheme()
+      if (event.key === '/') {
+        document.querySelector<HTMLInputElement>('input[type=search]')?.focus()
+        event.preventDefault()
+      }
+    }
+    addEventListener('keydown', onKey)
+    return () => removeEventListener('keydown', onKey)
+  }, [])
+}
+
+function Find() {
+  const navigate = useNavigate()
+  const field = useRef<HTMLInputElement>(null)
+  const onRuns = useRouterState({ select: (state) => state.location.pathname === '/runs' })
+  // The list of runs has its own field.
+  if (onRuns) return null
+  return (
+    <form
+      className="find"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault()
+        const q = field.current?.value.trim() ?? ''
+        void navigate({ to: '/runs', search: q === '' ? {} : { q } })
+      }}
+    >
+      <input ref={field} type="search" placeholder="Find a run, a project, a user" aria-label="Find runs" />
+      <kbd aria-hidden="true">/</kbd>
+    </form>
+  )
+}
+
+function LiveMark() {
+  const { kind, heardAt } = useSyncExternalStore(live.subscribe, live.state)
+  const now = useNow(1_000)
+  if (kind === 'live') {
+    return (
+      <span className="live small" title={heardAt === null ? undefined : utc(heardAt)}>
+        <i />
+        Live
+      </span>
+    )
+  }
+  if (kind === 'opening' || heardAt === null) {
+    return (
+      <span className="live late small" role="status">
+        <i />
+        {kind === 'opening' ? 'Connecting' : 'Not connected'}
+      </span>
+    )
+  }
+  return (
+    <span
+      className="live late small"
+      role="status"
+      title={`${utc(heardAt)}: nothing was heard since. It connects again by itself.`}
+    >
+      <i />
+      <span>
+        <span className="stale">stale since {now - heardAt < 86_400_000 ? hms(heardAt) : when(heardAt, now)}</span>
+        <span className="faint wide"> {durationShort(now - heardAt)}</span>
+      </span>
+    </span>
+  )
+}
+
+function Clock() {
+  const now = useNow(1_000)
+  const [zone] = useState(() => zoneName(Date.now()))
+  return (
+    <time className="dim small" dateTime={utc(now)} title={utc(now)}>
+      {hms(now)} {zone}
+    </time>
+  )
+}

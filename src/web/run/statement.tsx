@@ -1,0 +1,123 @@
+// The statement of a run: attempts by account, with sums both ways.
+import { useQuery } from '@tanstack/react-query'
+import type { Statement } from '../api/documents.ts'
+import { statementQuery } from '../api/queries.ts'
+import { MS_PER_HOUR } from '../../domain/units.ts'
+import { dec, gpuHours, int, money, percent, si } from '../format/numbers.ts'
+import { SHOWN, Swatch } from '../parts/accounts.tsx'
+import { Empty, Panel, Provisional, Reading, Refusal } from '../parts/bits.tsx'
+import { isAlive, useShow } from './use-run.ts'
+
+export function StatementTab() {
+  const show = useShow()
+  const statement = useQuery(statementQuery(show.id, isAlive(show)))
+  if (statement.data === undefined) {
+    return statement.isPending ? <Reading what="the statement" /> : <Refusal error={statement.error} />
+  }
+  const { data } = statement
+  return (
+    <div className="grid">
+      <Panel
+        id="h-statement"
+        title="Statement"
+        sub="GPU-hours held, by attempt and account"
+        footer={<Foot statement={data} />}
+      >
+        {data.heldGpuMs === 0 ? (
+          <Empty title="Nothing was held">There is nothing to account for yet.</Empty>
+        ) : (
+          <Books statement={data} />
+        )}
+      </Panel>
+      <Panel id="h-measures" title="What came of it">
+        <div className="body">
+          <dl className="kv">
+            <dt>Goodput</dt>
+            <dd>{data.goodput === null ? 'unknown' : `${percent(data.goodput)} of held was productive and kept`}</dd>
+            <dt>ETTR</dt>
+            <dd>{data.ettr === null ? 'unknown' : `${percent(data.ettr)} of the time since its first start`}</dd>
+            <dt>Tokens</dt>
+            <dd>
+              {data.tokens === null ? 'unknown: the spec names no sequenceLength' : `${int(data.tokens)} in kept steps`}
+            </dd>
+            <dt>Tokens per GPU-hour</dt>
+            <dd>{data.tokensPerGpuHour === null ? 'unknown' : si(data.tokensPerGpuHour)}</dd>
+            <dt>Alerts</dt>
+            <dd>
+              {int(data.alerts.sent)} sent, {int(data.alerts.failed)} failed
+            </dd>
+          </dl>
+        </div>
+      </Panel>
+    </div>
+  )
+}
+
+function Books({ statement }: { readonly statement: Statement }) {
+  const { attempts, byAccount, heldGpuMs } = statement
+  const accounts = SHOWN.filter((account) => (byAccount[account] ?? 0) > 0)
+  // Not rounded to add up here: each figure is its own, and the last digit may differ by one.
+  const digits = heldGpuMs < 100 * MS_PER_HOUR ? 4 : 1
+  const hours = (gpuMs: number): string => (gpuMs === 0 ? '0' : dec(gpuMs / MS_PER_HOUR, digits))
+  return (
+    <div className="scroll" tabIndex={0} role="region" aria-label="Statement in numbers">
+      <table>
+        <thead>
+          <tr>
+            <th>Account</th>
+            {attempts.map((attempt, index) => (
+              <th key={attempt.id} className="r" title={attempt.id}>
+                Attempt {index + 1}
+              </th>
+            ))}
+            <th className="r">All</th>
+            <th className="r">Share</th>
+          </tr>
+        </thead>
+        <tbody>
+          {accounts.map((account) => (
+            <tr key={account}>
+              <td>
+                <Swatch account={account} /> &nbsp;{account}
+              </td>
+              {attempts.map((attempt) => (
+                <td key={attempt.id} className="r">
+                  {hours(attempt.byAccount[account] ?? 0)}
+                </td>
+              ))}
+              <td className="r">{hours(byAccount[account] ?? 0)}</td>
+              <td className="r">{percent((byAccount[account] ?? 0) / heldGpuMs, 2)}</td>
+            </tr>
+          ))}
+          <tr className="sum">
+            <td>held</td>
+            {attempts.map((attempt) => (
+              <td key={attempt.id} className="r">
+                {hours(attempt.heldGpuMs)}
+              </td>
+            ))}
+            <td className="r">{hours(heldGpuMs)}</td>
+            <td className="r">{percent(1, 2)}</td>
+          </tr>
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function Foot({ statement }: { readonly statement: Statement }) {
+  const { heldGpuMs, paidGpuMs, provisionalGpuMs, money: cost } = statement
+  return (
+    <span className="eq">
+      Held <b>{int(heldGpuMs)} GPU-ms</b>, paid <b>{int(paidGpuMs)} GPU-ms</b>
+      {cost === null ? ', no price is set' : `: ${money(cost)}`}.{' '}
+      {provisionalGpuMs > 0 ? (
+        <>
+          <Provisional>{gpuHours(provisionalGpuMs)} GPU-h</Provisional> of it are not posted yet.
+        </>
+      ) : (
+        'All of it is posted.'
+      )}
+    </span>
+  )
+}

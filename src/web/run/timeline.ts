@@ -1,0 +1,59 @@
+// An attempt as spans of time. Only what was seen is drawn: when it was placed, when it began, its steps, its end. How much went where to
+// the millisecond stands in the books; this shows when.
+import type { AttemptAccount } from '../../domain/reasons.ts'
+import type { Attempt, Series, SeriesAttempt } from '../api/documents.ts'
+
+export type Span = {
+  readonly account: AttemptAccount
+  readonly from: number
+  readonly to: number
+}
+
+export type AttemptLine = {
+  readonly number: number
+  readonly from: number
+  readonly to: number
+  readonly spans: readonly Span[]
+  /** Moments of durable checkpoints. */
+  readonly saves: readonly number[]
+}
+
+export function attemptLines(attempts: readonly Attempt[], series: Series | null, now: number): readonly AttemptLine[] {
+  return attempts.map((attempt, index) => {
+    const steps = series?.attempts.find((each) => each.number === attempt.number) ?? null
+    const next = attempts[index + 1] ?? null
+    const from = Date.parse(attempt.plannedAt)
+    const to = attempt.endedAt === null ? Math.max(now, from) : Date.parse(attempt.endedAt)
+    return {
+      number: attempt.number,
+      from,
+      to,
+      spans: spansOf(attempt, steps, next?.resumedFromStep ?? null, to).filter((span) => span.to > span.from),
+      saves: (series?.marks ?? [])
+        .filter((mark) => mark.kind === 'saved' && mark.attempt === attempt.number)
+        .map((mark) => Date.parse(mark.at)),
+    }
+  })
+}
+
+function spansOf(attempt: Attempt, steps: SeriesAttempt | null, keptTo: number | null, to: number): Span[] {
+  const placed = Date.parse(attempt.plannedAt)
+  if (attempt.startedAt === null) return [{ account: 'provision', from: placed, to }]
+  const began = Date.parse(attempt.startedAt)
+  const before: Span = { account: 'provision', from: placed, to: began }
+  const first = steps?.at[0]
+  const last = steps?.at.at(-1)
+  if (steps === null || first === undefined || last === undefined)
+    return [before, { account: 'startup', from: began, to }]
+  const lostFrom = keptTo === null ? -1 : steps.step.findIndex((step) => step > keptTo)
+  const lostAt = lostFrom < 0 ? null : Date.parse(steps.at[Math.max(0, lostFrom - 1)] ?? last)
+  const end = Date.parse(last)
+  return [
+    before,
+    { account: 'startup', from: began, to: Date.parse(first) },
+    { account: 'productive', from: Date.parse(first), to: lostAt ?? end },
+    ...(lostAt === null ? [] : [{ account: 'lost' as const, from: lostAt, to: end }]),
+    // After the last step of an ended attempt its workers were still there; of a living one nothing is known yet.
+    { account: attempt.endedAt === null ? 'unknown' : 'teardown', from: end, to },
+  ]
+}

@@ -1,0 +1,187 @@
+// The columns of the list. A row is a sentence: state, who, what it says, how much, since when, what next. The unit stands once, in the
+// head.
+import { Link } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import type { TableRow } from '../api/documents.ts'
+import { dec, durationShort, gpuHours, int, money, percent, si } from '../format/numbers.ts'
+import { day, hm, ms, shortWhen, utc, when } from '../format/times.ts'
+import { Estimate, Progress, UnknownSince } from '../parts/bits.tsx'
+import { StateWord } from '../parts/glyphs.tsx'
+import type { Sort } from './filters.ts'
+import { blindSince, endOf } from './freshness.ts'
+
+export type Column = {
+  readonly key: string
+  readonly head: string
+  readonly unit?: string
+  readonly sort?: Sort
+  readonly right?: boolean
+  /** A track of the grid. */
+  readonly width: string
+  readonly usual: boolean
+  readonly cell: (row: TableRow, now: number) => ReactNode
+}
+
+const none = (why: string): ReactNode => <span className="faint">{why}</span>
+const waits = (row: TableRow): boolean => row.state === 'queued' || row.state === 'suspended'
+const dash = <span className="na">–</span>
+
+export function RunName({ row }: { readonly row: TableRow }) {
+  return (
+    <Link
+      className="run"
+      to="/runs/$run"
+      params={{ run: row.id }}
+      title={`${row.project}/${row.name} ${row.id}`}
+      preload={false}
+    >
+      <span className="p">{row.project}/</span>
+      <b>{row.name}</b>
+    </Link>
+  )
+}
+
+export function Says({ row }: { readonly row: TableRow }) {
+  if (row.state === 'queued' && row.reason !== null) {
+    return (
+      <span className="chip reason" title={row.message ?? undefined}>
+        {row.reason}
+      </span>
+    )
+  }
+  const text = row.message ?? row.reason
+  if (text === null || text === '') return null
+  return (
+    <span className={row.state === 'failed' ? 'bad' : 'dim'} title={text}>
+      {text}
+    </span>
+  )
+}
+
+function lasted(row: TableRow, now: number): ReactNode {
+  const from = row.startedAt ?? (waits(row) ? row.createdAt : null)
+  if (from === null) return dash
+  return durationShort((row.endedAt === null ? now : ms(row.endedAt)) - ms(from))
+}
+
+function progress(row: TableRow, now: number): ReactNode {
+  if (row.state === 'queued') return none(row.position === null ? 'not looked at yet' : `#${row.position} in the queue`)
+  if (row.step === null) return none('no steps')
+  if (blindSince(row, now) !== null) return <span className="stale">step {int(row.step)}</span>
+  if (row.totalSteps === null) return <span className="dim num">step {int(row.step)}</span>
+  return (
+    <>
+      <Progress share={row.step / row.totalSteps} />{' '}
+      <span className="dim num" title={`step ${int(row.step)} of ${int(row.totalSteps)}`}>
+        {percent(row.step / row.totalSteps)}
+      </span>
+    </>
+  )
+}
+
+function ends(row: TableRow, now: number): ReactNode {
+  if (row.endedAt !== null) return <span className="faint">ended {shortWhen(ms(row.endedAt), now)}</span>
+  if (row.state === 'suspended') return none('no date: a person decides')
+  if (row.state === 'queued') return none('no date')
+  const blind = blindSince(row, now)
+  if (blind !== null) return <UnknownSince at={blind} now={now} />
+  const end = endOf(row)
+  if (end === null) return none('unknown')
+  return (
+    <Estimate>
+      <time dateTime={utc(end)} title={utc(end)}>
+        {end - now > 86_400_000 ? day(end) : hm(end)}
+      </time>
+    </Estimate>
+  )
+}
+
+const fresh = (row: TableRow, now: number): boolean => row.state === 'running' && blindSince(row, now) === null
+
+export const COLUMNS: readonly Column[] = [
+  {
+    key: 'state',
+    head: 'State',
+    sort: 'state',
+    width: '98px',
+    usual: true,
+    cell: (row) => <StateWord state={row.state} />,
+  },
+  {
+    key: 'run',
+    head: 'Run',
+    sort: 'name',
+    width: 'minmax(184px, 2fr)',
+    usual: true,
+    cell: (row) => <RunName row={row} />,
+  },
+  { key: 'says', head: 'Says', width: 'minmax(120px, 1.3fr)', usual: true, cell: (row) => <Says row={row} /> },
+  { key: 'gpus', head: 'GPUs', sort: 'gpus', right: true, width: '60px', usual: true, cell: (row) => int(row.gpus) },
+  {
+    key: 'held',
+    head: 'Held',
+    unit: 'GPU-h',
+    sort: 'held',
+    right: true,
+    width: '82px',
+    usual: true,
+    cell: (row) => (row.heldGpuMs === 0 ? '0' : gpuHours(row.heldGpuMs)),
+  },
+  {
+    key: 'paid',
+    head: 'Cost',
+    sort: 'paid',
+    right: true,
+    width: '74px',
+    usual: true,
+    cell: (row) => (row.money === null ? none('no price') : money(row.money)),
+  },
+  {
+    key: 'for',
+    head: 'For',
+    right: true,
+    width: '72px',
+    usual: true,
+    cell: (row, now) => <span className="dim">{lasted(row, now)}</span>,
+  },
+  { key: 'progress', head: 'Progress', width: '128px', usual: true, cell: progress },
+  { key: 'ends', head: 'Ends', sort: 'ended', width: '160px', usual: true, cell: ends },
+  {
+    key: 'rate',
+    head: 'Rate',
+    unit: 'tokens/s',
+    right: true,
+    width: '88px',
+    usual: false,
+    cell: (row, now) => (row.tokensPerSecond === null || !fresh(row, now) ? dash : si(row.tokensPerSecond)),
+  },
+  {
+    key: 'loss',
+    head: 'Loss',
+    right: true,
+    width: '68px',
+    usual: false,
+    cell: (row) => (row.loss === null ? dash : dec(row.loss, 3)),
+  },
+  { key: 'restarts', head: 'Restarts', right: true, width: '76px', usual: false, cell: (row) => int(row.restarts) },
+  { key: 'user', head: 'User', width: '74px', usual: true, cell: (row) => <span className="dim">{row.user}</span> },
+  {
+    key: 'created',
+    head: 'Submitted',
+    sort: 'created',
+    width: '112px',
+    usual: true,
+    cell: (row, now) => (
+      <time className="dim" dateTime={row.createdAt} title={utc(ms(row.createdAt))}>
+        {when(ms(row.createdAt), now)}
+      </time>
+    ),
+  },
+  { key: 'priority', head: 'Priority', width: '80px', usual: false, cell: (row) => row.priority },
+  { key: 'nodes', head: 'Nodes', right: true, width: '68px', usual: false, cell: (row) => int(row.nodes) },
+  { key: 'id', head: 'Id', width: '150px', usual: false, cell: (row) => <span className="mono dim">{row.id}</span> },
+]
+
+/** The name of a run is always there: a list of nothing tells nothing. */
+export const shownColumns = (keys: readonly string[] | null): readonly Column[] =>
+  COLUMNS.filter((column) => column.key === 'run' || (keys === null ? column.usual : keys.includes(column.key)))

@@ -1,0 +1,87 @@
+// Each page, light and dark, from a phone to a very wide screen: axe finds nothing, nothing scrolls sideways, nothing breaks the policy,
+// nothing is asked of another host.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import axe from 'axe-core'
+import type { Browser, Page } from 'playwright-core'
+import { buildPages, cannotRun, openPage, screenshot, startBrowser } from './browser.ts'
+import { type FakeServer, type FakeWorld, startFakeServer } from './fake-server.ts'
+
+const WIDTHS = [360, 768, 1440, 2560]
+const HEIGHTS: Readonly<Record<number, number>> = { 360: 740, 768: 1024, 1440: 900, 2560: 1440 }
+const RUN = '/runs/r000000000000000'
+
+type Place = {
+  readonly name: string
+  readonly world: FakeWorld
+  readonly path: string
+  readonly shows: string
+  readonly signedOut?: true
+}
+
+const PLACES: readonly Place[] = [
+  { name: 'sign-in', world: 'many', path: '/', shows: 'text=Open the link', signedOut: true },
+  { name: 'runs-none', world: 'none', path: '/runs', shows: 'text=There are no runs yet' },
+  { name: 'runs-one', world: 'one', path: '/runs', shows: 'text=moe-671b-0' },
+  { name: 'runs', world: 'many', path: '/runs', shows: 'text=moe-671b-0' },
+  { name: 'runs-odd', world: 'odd', path: '/runs?group=flat', shows: 'text=<b>bold</b>' },
+  { name: 'runs-nothing-found', world: 'many', path: '/runs?q=nothing', shows: 'text=No run matches' },
+  { name: 'run', world: 'many', path: RUN, shows: 'text=Where the GPU-time went' },
+  { name: 'run-queued', world: 'many', path: '/runs/r000000000000016', shows: 'text=in the queue' },
+  { name: 'run-odd', world: 'odd', path: '/runs/r000000000000021', shows: 'text=State and why' },
+  { name: 'experts', world: 'many', path: `${RUN}/experts`, shows: 'text=each layer sums to' },
+  { name: 'experts-none', world: 'many', path: '/runs/r000000000000001/experts', shows: 'text=No expert load' },
+  { name: 'log', world: 'many', path: `${RUN}/logs`, shows: 'text=iteration 5/' },
+  { name: 'log-search', world: 'many', path: `${RUN}/logs?q=words`, shows: 'text=line with words' },
+  { name: 'config', world: 'many', path: `${RUN}/config?with=r000000000000001`, shows: 'text=places of the spec' },
+  { name: 'statement', world: 'many', path: `${RUN}/statement`, shows: 'text=What came of it' },
+  { name: 'events', world: 'many', path: `${RUN}/events`, shows: 'text=submitted' },
+  { name: 'json', world: 'many', path: `${RUN}/json`, shows: 'text=plimsoll show -o json' },
+  { name: 'not-found', world: 'many', path: '/runs/nobody', shows: 'text=There is no run' },
+]
+
+describe('access', { skip: cannotRun() }, () => {
+  let browser: Browser
+  let fake: FakeServer
+  before(async () => {
+    buildPages()
+    browser = await startBrowser()
+    fake = await startFakeServer('many')
+  })
+  after(async () => {
+    await browser.close()
+    await fake.close()
+  })
+
+  for (const place of PLACES) {
+    for (const scheme of ['light', 'dark'] as const) {
+      test(`${place.name}, ${scheme}, from 360 to 2560 px`, async () => {
+        fake.world = place.world
+        fake.signedIn = place.signedOut !== true
+        const { page, complaints } = await openPage(browser, fake.url, { width: 1440, height: 900, scheme })
+        await page.goto(`${fake.url}${place.path}`)
+        for (const width of WIDTHS) {
+          await page.setViewportSize({ width, height: HEIGHTS[width] ?? 900 })
+          await page.locator(place.shows).first().waitFor()
+          await screenshot(page, `${place.name}-${scheme}-${width}`)
+          assert.deepEqual(await violations(page), [], `at ${width} px`)
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+          assert.ok(wide <= 0, `the page is ${wide} px wider than ${width} px`)
+        }
+        assert.deepEqual(complaints, [])
+        await page.close()
+      })
+    }
+  }
+})
+
+type Axe = { run(): Promise<{ violations: readonly { id: string; nodes: readonly { html: string }[] }[] }> }
+
+/** What axe finds, as `rule: element`. A script tag would be stopped by the policy. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source)
+  return page.evaluate(async () => {
+    const { violations: found } = await (window as unknown as { axe: Axe }).axe.run()
+    return found.flatMap((each) => each.nodes.map((node) => `${each.id}: ${node.html.slice(0, 160)}`))
+  })
+}

@@ -1,0 +1,76 @@
+// What the browser tests share: the pages built from this checkout, a Chromium, a page that reports what it must not do.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { chromiumOptions, findChromium } from '../parts/chromium.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** Why the browser tests cannot run here, or false. */
+export function cannotRun(): string | false {
+  try {
+    findChromium()
+    return false
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+export function buildPages(): void {
+  const vite = join(root, 'node_modules/vite/bin/vite.js')
+  const built = spawnSync(
+    process.execPath,
+    [vite, 'build', '--config', 'src/web/vite.config.ts', '--logLevel', 'warn'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+      timeout: 120_000,
+    },
+  )
+  assert.equal(built.status, 0, `the pages could not be built: ${built.stderr}${built.stdout}`)
+}
+
+export const startBrowser = (): Promise<Browser> => chromium.launch(chromiumOptions())
+
+export type Watched = { readonly page: Page; readonly complaints: string[] }
+
+/** A page whose errors, broken policies and requests to other hosts are collected. */
+export async function openPage(
+  browser: Browser,
+  origin: string,
+  options: {
+    readonly width: number
+    readonly height: number
+    readonly scheme: 'light' | 'dark'
+    readonly zone?: string
+  },
+): Promise<Watched> {
+  const page = await browser.newPage({
+    viewport: { width: options.width, height: options.height },
+    colorScheme: options.scheme,
+    ...(options.zone === undefined ? {} : { timezoneId: options.zone }),
+  })
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(`error: ${error.message}`))
+  page.on('console', (message) => {
+    // A refusal by the server is logged by the browser as an error; the page shows it.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+      complaints.push(message.text())
+  })
+  page.on('request', (request) => {
+    const url = request.url()
+    if (!url.startsWith(origin) && !url.startsWith('blob:') && !url.startsWith('data:')) complaints.push(`asked ${url}`)
+  })
+  return { page, complaints }
+}
+
+/** Kept where PLIMSOLL_SCREENSHOTS names a folder. */
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const folder = process.env.PLIMSOLL_SCREENSHOTS
+  if (folder === undefined) return
+  mkdirSync(folder, { recursive: true })
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
+}
