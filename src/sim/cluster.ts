@@ -245,7 +245,7 @@ export class SimulatedCluster implements Cluster {
   /** A worker on a silent node hears nothing of it. */
   async end(request: EndRequest): Promise<void> {
     this.#ended.add(request.attempt)
-    const grace = Math.min(request.graceMs, this.#chance.between(10, 2_000))
+    const grace = Math.min(request.graceMs, this.#chance.between(10, this.#chance.pick([2_000, 20_000])))
     for (const worker of this.#gangs.get(request.attempt) ?? []) {
       if (worker.isEnding || this.#silent.has(worker.node)) continue
       worker.isEnding = true

@@ -102,7 +102,7 @@ export function changedPolicy(policy: Policy, chance: SeededChance): Policy {
 /** Only what has a limit hangs: nobody would ever end the others. */
 export function trainerOf(chance: SeededChance, limitMs: number | null): Trainer {
   return {
-    steps: chance.between(5, 80) * chance.pick([1, 1, 1, 1, 4]),
+    steps: chance.between(5, 80) * chance.pick([1, 1, 4]),
     stepMs: chance.between(200, 4_000),
     saveEvery: chance.between(3, 20),
     failure: chance.pick([0, 0.3, 0.8]),

@@ -130,11 +130,12 @@ export function nature(world: SimulatedWorld, faultsMs: number): void {
     for (let times = chance.below(most + 1); times > 0; times -= 1)
       timeline.after(chance.between(MINUTE_MS / 2, faultsMs - MINUTE_MS / 2), act)
   }
-  const lengths = [20_000, 80_000, world.durations.nodeLostAfterMs + MINUTE_MS]
-  some(3, () => {
+  const long = world.durations.nodeLostAfterMs + MINUTE_MS
+  const lengths = [20_000, 80_000, long, long, long]
+  some(4, () => {
     const node = chance.pick(cluster.nodeNames())
     cluster.silence(node, true)
-    const reboots = chance.happens(0.5)
+    const reboots = chance.happens(0.3)
     timeline.after(chance.pick(lengths), () => {
       if (reboots) cluster.reboot(node)
       cluster.silence(node, false)

@@ -29,7 +29,8 @@ export class Blindness {
       const name = this.#tables.nodes.get(row.node)?.name
       for (const silence of this.#silences) {
         const blindFrom = silence.from + this.#blindAfterMs + UNSURE_MS
-        if (silence.node !== name || row.to <= blindFrom || Math.max(row.from, blindFrom) >= silence.to) continue
+        if (silence.node !== name || row.to <= blindFrom || Math.max(row.from, blindFrom) >= silence.to - UNSURE_MS)
+          continue
         return `${row.slots} slots of ${row.node} are called ${row.holder} at ${Math.max(row.from, blindFrom)}, when nobody had seen it since ${silence.from}`
       }
     }
