@@ -153,6 +153,7 @@ export const experts = document('experts', 'Experts', {
   entropy: perBucket,
   dead: perBucket,
   hot: perBucket,
+  gaps: z.array(z.looseObject({ from: z.int(), to: z.int() })),
   unconserved: z.int(),
   observedAt: moment.nullable(),
 })

@@ -22,7 +22,7 @@ const MOMENT = /(?:At$|^at$|^from$|^to$)/
 const OPAQUE = new Set(['spec', 'document', 'detail', 'labels'])
 
 /** Where `from` and `to` are steps. */
-const OF_STEPS = new Set(['buckets'])
+const OF_STEPS = new Set(['buckets', 'gaps'])
 
 export function toWire(name: DocumentName, document: object): Record<string, unknown> {
   return { schema: `plimsoll.${name}/v1`, ...(convert(document, '') as object) }

@@ -284,6 +284,8 @@ export type ExpertsDocument = {
   readonly entropy: PerBucket
   readonly dead: PerBucket
   readonly hot: PerBucket
+  /** Steps without a frame where there should be one: lost reports, never zeros. */
+  readonly gaps: readonly { readonly from: number; readonly to: number }[]
   /** Frames in which the counts of some layer are not tokens x top-k: whoever counts is wrong there. */
   readonly unconserved: number
   readonly observedAt: EpochMs | null

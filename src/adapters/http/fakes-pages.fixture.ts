@@ -63,6 +63,7 @@ export function pageFakes(run: RunDocument, at: (minutes: number) => EpochMs, eu
       [0, 1],
       [0, null],
     ],
+    gaps: [{ from: 61, to: 63 }],
     unconserved: 1,
     observedAt: at(2),
   }

@@ -1,6 +1,6 @@
 // Expert load of a run: a picture of all steps, and one step whole. Computed from frames and measures as they are stored.
 import { measuresOf, outliersOf } from '../../core/experts/measures.ts'
-import { bucketSteps, historyOf, overviewOf } from '../../core/experts/overview.ts'
+import { bucketSteps, gapsOf, historyOf, overviewOf } from '../../core/experts/overview.ts'
 import type {
   ExpertFrameDocument,
   ExpertHistoryDocument,
@@ -38,6 +38,7 @@ export async function expertsOf(
     lastStep,
     frames: set.frames,
     ...overviewOf(measures, set.names.length, size),
+    gaps: gapsOf(measures.map(({ step }) => step)),
     unconserved: measures.reduce((sum, each) => sum + (each.unconserved > 0 ? 1 : 0), 0),
     observedAt: measures.at(-1)?.at ?? null,
   })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { bucketSteps, overviewOf } from './overview.ts'
+import { bucketSteps, gapsOf, historyOf, overviewOf } from './overview.ts'
 
 const measured = (step: number, ...layers: number[][]) => ({ step, values: new Float32Array(layers.flat()) })
 
@@ -53,4 +53,24 @@ void test('a spike survives, a mean is one, a layer without a token is null, and
       [1, null],
     ],
   )
+})
+
+void test('a gap is what is missing by the usual distance', () => {
+  assert.deepEqual(gapsOf([1, 2, 3, 7, 8]), [{ from: 4, to: 6 }])
+  assert.deepEqual(gapsOf([10, 20, 30, 60, 70]), [{ from: 31, to: 59 }])
+  assert.deepEqual([gapsOf([]), gapsOf([5])], [[], []])
+})
+
+void test('the history of an expert keeps the least and the most of a bucket', () => {
+  const series = [0, 1, 2, 3].map((step) => ({ step, ratio: [1, 0.5, 3, 1.5][step] ?? 0 }))
+  assert.deepEqual(historyOf(series, 2), {
+    buckets: [
+      { from: 0, to: 1, frames: 2 },
+      { from: 2, to: 3, frames: 2 },
+    ],
+    min: [0.5, 1.5],
+    mean: [0.75, 2.25],
+    max: [1, 3],
+    p99: [1, 3],
+  })
 })

@@ -76,3 +76,17 @@ export function historyOf(series: readonly { readonly step: number; readonly rat
   }
   return { buckets, min, mean: mean_, max, p99 }
 }
+
+const GAPS_MAX = 1_000
+
+/** Steps that are missing, by the usual distance of the others: a script may report every tenth step. `steps` are sorted. */
+export function gapsOf(steps: readonly number[]): { from: number; to: number }[] {
+  const distances = steps.slice(1).map((step, index) => step - (steps[index] ?? step))
+  const usual = distances.toSorted((a, b) => a - b)[distances.length >> 1] ?? 1
+  const gaps: { from: number; to: number }[] = []
+  for (const [index, distance] of distances.entries()) {
+    const before = steps[index] ?? 0
+    if (distance > usual && gaps.length < GAPS_MAX) gaps.push({ from: before + 1, to: before + distance - 1 })
+  }
+  return gaps
+}
