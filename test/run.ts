@@ -17,19 +17,30 @@ type Part = {
 }
 type Outcome = { readonly kind: 'passed' | 'failed' } | { readonly kind: 'skipped'; readonly why: string }
 
-const PURE = ['src/domain', 'src/core', 'src/contract', 'src/control', 'src/sim', 'src/ports', 'test/architecture']
+const PURE = [
+  'src/domain',
+  'src/core',
+  'src/contract',
+  'src/control',
+  'src/sim',
+  'src/ports',
+  'src/web',
+  'test/architecture',
+]
 const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts', 'test/simulation']
 
 const PARTS: readonly Part[] = [
   { name: 'format', in: ['check'], run: () => command(bin('oxfmt'), ['--check']) },
   { name: 'lint', in: ['check'], run: () => command(bin('oxlint'), ['--type-aware', 'src', 'test', 'bench']) },
   { name: 'types', in: ['check'], run: () => command(bin('tsc'), ['--noEmit', '-p', '.']) },
+  { name: 'types of pages', in: ['check'], run: typesOfPages },
   { name: 'dead code', in: ['check'], run: () => command(bin('knip'), []) },
   { name: 'environment', in: ['check', 'test'], run: environment },
   { name: 'pure', in: ['fast', 'check', 'test'], run: () => nodeTests(PURE, ['--test-isolation=none']) },
   { name: 'real', in: ['check', 'test'], run: () => nodeTests(REAL, ['--test-concurrency=2']) },
   { name: 'example', in: ['check', 'test'], run: exampleTests },
   { name: 'reporter', in: ['check', 'test'], run: reporterTests },
+  { name: 'browser', in: ['check', 'test'], run: () => nodeTests(['test/browser'], ['--test-concurrency=1']) },
   { name: 'end to end', in: ['check', 'test'], run: () => nodeTests(['test/end-to-end'], ['--test-concurrency=1']) },
 ]
 
@@ -81,6 +92,15 @@ async function nodeTests(folders: readonly string[], flags: readonly string[]): 
   )
   rmSync(dirname(report), { recursive: true })
   return outcome
+}
+
+/** They have another library than the rest: a document, and no process. */
+async function typesOfPages(): Promise<Outcome> {
+  for (const project of ['src/web', 'test/browser']) {
+    const outcome = await command(bin('tsc'), ['--noEmit', '-p', project])
+    if (outcome.kind !== 'passed') return outcome
+  }
+  return { kind: 'passed' }
 }
 
 /** A Python with PyTorch, made where there is none: several parts use it. */
