@@ -38,6 +38,10 @@ test(
       assert.equal(statement.tokens, 614_400)
       assert.ok(statement.paidGpuMs > 0 && statement.paidGpuMs <= statement.heldGpuMs)
       assert.equal(statement.money?.currency, 'EUR')
+      // What the reporter inside the job sent: every step of every layer, though the control plane's store was away for a while.
+      const { experts } = statement
+      assert.deepEqual([experts?.layers, experts?.experts, experts?.dead], [4, 16, 0])
+      assert.ok((experts?.maxVio ?? -1) > 0 && (experts?.maxVio ?? 99) < 15)
       assert.deepEqual(processesOf(home), [])
     } finally {
       rmSync(home, { recursive: true, force: true })
@@ -53,6 +57,7 @@ type Statement = {
   byAccount: Record<string, number>
   tokens: number
   money: { micros: number; currency: string } | null
+  experts: { layers: number; experts: number; maxVio: number | null; dead: number } | null
 }
 
 const sum = (accounts: Record<string, number>): number =>
