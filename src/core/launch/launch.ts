@@ -49,6 +49,18 @@ export function endItem(world: World, run: Run, attempt: Attempt, cause: EndCaus
       },
     },
   ]
+  // What a person asked for stands in the log already; here a rule acts.
+  if (cause === 'budget')
+    writes.push({
+      kind: 'audit',
+      entry: {
+        at: world.now,
+        actor: 'rule:budget',
+        verb: 'run.stop',
+        target: run.id,
+        detail: { attempt: attempt.number },
+      },
+    })
   return { about: `end ${attempt.id} ${cause}`, expects: [{ kind: 'run', id: run.id, version: run.version }], writes }
 }
 

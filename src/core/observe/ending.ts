@@ -64,6 +64,17 @@ export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>,
   })
   const text = `attempt ${attempt.number} ended: ${outcome}${failure === null ? '' : ` (${failure})`}${message === null ? '' : `, ${message}`}`
   writes.push({ kind: 'event', event: { run: run.id, at, kind: 'attempt-ended', message: text } })
+  if (after.state.kind === 'queued')
+    writes.push({
+      kind: 'audit',
+      entry: {
+        at,
+        actor: 'rule:restart',
+        verb: 'run.restart',
+        target: run.id,
+        detail: { attempt: attempt.number, outcome, failure },
+      },
+    })
   if (after.note !== null)
     writes.push({ kind: 'event', event: { run: run.id, at, kind: after.state.kind, message: after.note } })
   return writes
