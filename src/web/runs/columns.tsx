@@ -1,10 +1,10 @@
 // The columns of the list. A row is a sentence: state, who, what it says, how much, since when, what next. The unit stands once, in the
 // head.
-import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import type { TableRow } from '../api/documents.ts'
 import { dec, durationShort, gpuHours, int, money, percent, si } from '../format/numbers.ts'
 import { day, hm, ms, shortWhen, utc, when } from '../format/times.ts'
+import { visible } from '../format/visible.ts'
 import { Estimate, Progress, UnknownSince } from '../parts/bits.tsx'
 import { StateWord } from '../parts/glyphs.tsx'
 import type { Sort } from './filters.ts'
@@ -15,7 +15,8 @@ export type Column = {
   readonly head: string
   readonly unit?: string
   readonly sort?: Sort
-  readonly right?: boolean
+  /** `r`: numbers, to the right; `cut`: may be longer than its column. */
+  readonly kind?: 'r' | 'cut'
   /** A track of the grid. */
   readonly width: string
   readonly usual: boolean
@@ -26,18 +27,22 @@ const none = (why: string): ReactNode => <span className="faint">{why}</span>
 const waits = (row: TableRow): boolean => row.state === 'queued' || row.state === 'suspended'
 const dash = <span className="na">–</span>
 
-export function RunName({ row }: { readonly row: TableRow }) {
+/**
+ * A plain link: a list draws dozens of them in a frame, and what the router's own does for each costs more than the rest of a row. The
+ * list hears its clicks and stays in the page.
+ */
+export function RunName({ row, inGrid = false }: { readonly row: TableRow; readonly inGrid?: boolean }) {
   return (
-    <Link
+    <a
       className="run"
-      to="/runs/$run"
-      params={{ run: row.id }}
+      tabIndex={inGrid ? -1 : undefined}
+      href={`/runs/${encodeURIComponent(row.id)}`}
+      data-run={row.id}
       title={`${row.project}/${row.name} ${row.id}`}
-      preload={false}
     >
       <span className="p">{row.project}/</span>
       <b>{row.name}</b>
-    </Link>
+    </a>
   )
 }
 
@@ -49,8 +54,8 @@ export function Says({ row }: { readonly row: TableRow }) {
       </span>
     )
   }
-  const text = row.message ?? row.reason
-  if (text === null || text === '') return null
+  const text = visible(row.message ?? row.reason ?? '')
+  if (text === '') return null
   return (
     <span className={row.state === 'failed' ? 'bad' : 'dim'} title={text}>
       {text}
@@ -109,20 +114,27 @@ export const COLUMNS: readonly Column[] = [
   },
   {
     key: 'run',
+    kind: 'cut',
     head: 'Run',
     sort: 'name',
     width: 'minmax(184px, 2fr)',
     usual: true,
-    cell: (row) => <RunName row={row} />,
+    cell: (row) => <RunName row={row} inGrid />,
   },
-  { key: 'says', head: 'Says', width: 'minmax(120px, 1.3fr)', usual: true, cell: (row) => <Says row={row} /> },
-  { key: 'gpus', head: 'GPUs', sort: 'gpus', right: true, width: '60px', usual: true, cell: (row) => int(row.gpus) },
+  {
+    key: 'says',
+    head: 'Says',
+    width: 'minmax(120px, 1.3fr)',
+    usual: true,
+    cell: (row) => <Says row={row} />,
+  },
+  { key: 'gpus', head: 'GPUs', sort: 'gpus', kind: 'r', width: '60px', usual: true, cell: (row) => int(row.gpus) },
   {
     key: 'held',
     head: 'Held',
     unit: 'GPU-h',
     sort: 'held',
-    right: true,
+    kind: 'r',
     width: '82px',
     usual: true,
     cell: (row) => (row.heldGpuMs === 0 ? '0' : gpuHours(row.heldGpuMs)),
@@ -131,7 +143,7 @@ export const COLUMNS: readonly Column[] = [
     key: 'paid',
     head: 'Cost',
     sort: 'paid',
-    right: true,
+    kind: 'r',
     width: '74px',
     usual: true,
     cell: (row) => (row.money === null ? none('no price') : money(row.money)),
@@ -139,18 +151,18 @@ export const COLUMNS: readonly Column[] = [
   {
     key: 'for',
     head: 'For',
-    right: true,
+    kind: 'r',
     width: '72px',
     usual: true,
-    cell: (row, now) => <span className="dim">{lasted(row, now)}</span>,
+    cell: lasted,
   },
   { key: 'progress', head: 'Progress', width: '128px', usual: true, cell: progress },
-  { key: 'ends', head: 'Ends', sort: 'ended', width: '160px', usual: true, cell: ends },
+  { key: 'ends', kind: 'cut', head: 'Ends', sort: 'ended', width: '160px', usual: true, cell: ends },
   {
     key: 'rate',
     head: 'Rate',
     unit: 'tokens/s',
-    right: true,
+    kind: 'r',
     width: '88px',
     usual: false,
     cell: (row, now) => (row.tokensPerSecond === null || !fresh(row, now) ? dash : si(row.tokensPerSecond)),
@@ -158,13 +170,20 @@ export const COLUMNS: readonly Column[] = [
   {
     key: 'loss',
     head: 'Loss',
-    right: true,
+    kind: 'r',
     width: '68px',
     usual: false,
     cell: (row) => (row.loss === null ? dash : dec(row.loss, 3)),
   },
-  { key: 'restarts', head: 'Restarts', right: true, width: '76px', usual: false, cell: (row) => int(row.restarts) },
-  { key: 'user', head: 'User', width: '74px', usual: true, cell: (row) => <span className="dim">{row.user}</span> },
+  { key: 'restarts', head: 'Restarts', kind: 'r', width: '76px', usual: false, cell: (row) => int(row.restarts) },
+  {
+    key: 'user',
+    kind: 'cut',
+    head: 'User',
+    width: '74px',
+    usual: true,
+    cell: (row) => row.user,
+  },
   {
     key: 'created',
     head: 'Submitted',
@@ -178,8 +197,15 @@ export const COLUMNS: readonly Column[] = [
     ),
   },
   { key: 'priority', head: 'Priority', width: '80px', usual: false, cell: (row) => row.priority },
-  { key: 'nodes', head: 'Nodes', right: true, width: '68px', usual: false, cell: (row) => int(row.nodes) },
-  { key: 'id', head: 'Id', width: '150px', usual: false, cell: (row) => <span className="mono dim">{row.id}</span> },
+  { key: 'nodes', head: 'Nodes', kind: 'r', width: '68px', usual: false, cell: (row) => int(row.nodes) },
+  {
+    key: 'id',
+    kind: 'cut',
+    head: 'Id',
+    width: '150px',
+    usual: false,
+    cell: (row) => <span className="mono dim">{row.id}</span>,
+  },
 ]
 
 /** The name of a run is always there: a list of nothing tells nothing. */
