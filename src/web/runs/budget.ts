@@ -1,8 +1,9 @@
-// How many lines are drawn whole in one frame. Whoever scrolls by pages a second cannot read twelve columns: new lines show name and state
+// How many lines are drawn whole in one frame. Whoever scrolls by pages a second cannot read twelve columns: new lines show their name
 // at once, and the rest when fewer come, so that no frame takes longer than others because more came into view.
 import { useEffect, useReducer, useRef } from 'react'
 
 const WHOLE_A_FRAME = 3
+const SETTLED_MS = 100
 
 /** Tells of a line whether it is light in this drawing. What was drawn whole stays so while it is in view. */
 export function useBudget(items: readonly number[]): (index: number) => boolean {
@@ -17,6 +18,11 @@ export function useBudget(items: readonly number[]): (index: number) => boolean 
     whole.current = next
     shown.current = new Set(items)
     if (!waits) return undefined
+    // While more come, whoever scrolls draws anyway.
+    if (came > 0) {
+      const timer = setTimeout(again, SETTLED_MS)
+      return () => clearTimeout(timer)
+    }
     const frame = requestAnimationFrame(again)
     return () => cancelAnimationFrame(frame)
   })

@@ -17,8 +17,9 @@ export type Column = {
   readonly sort?: Sort
   /** `r`: numbers, to the right; `cut`: may be longer than its column. */
   readonly kind?: 'r' | 'cut'
-  /** A track of the grid. */
-  readonly width: string
+  /** The least width, and its share of what is left. */
+  readonly px: number
+  readonly grow?: number
   readonly usual: boolean
   readonly cell: (row: TableRow, now: number) => ReactNode
 }
@@ -108,7 +109,7 @@ export const COLUMNS: readonly Column[] = [
     key: 'state',
     head: 'State',
     sort: 'state',
-    width: '98px',
+    px: 98,
     usual: true,
     cell: (row) => <StateWord state={row.state} />,
   },
@@ -117,25 +118,27 @@ export const COLUMNS: readonly Column[] = [
     kind: 'cut',
     head: 'Run',
     sort: 'name',
-    width: 'minmax(184px, 2fr)',
+    px: 184,
+    grow: 2,
     usual: true,
     cell: (row) => <RunName row={row} inGrid />,
   },
   {
     key: 'says',
     head: 'Says',
-    width: 'minmax(120px, 1.3fr)',
+    px: 120,
+    grow: 1.3,
     usual: true,
     cell: (row) => <Says row={row} />,
   },
-  { key: 'gpus', head: 'GPUs', sort: 'gpus', kind: 'r', width: '60px', usual: true, cell: (row) => int(row.gpus) },
+  { key: 'gpus', head: 'GPUs', sort: 'gpus', kind: 'r', px: 60, usual: true, cell: (row) => int(row.gpus) },
   {
     key: 'held',
     head: 'Held',
     unit: 'GPU-h',
     sort: 'held',
     kind: 'r',
-    width: '82px',
+    px: 82,
     usual: true,
     cell: (row) => (row.heldGpuMs === 0 ? '0' : gpuHours(row.heldGpuMs)),
   },
@@ -144,7 +147,7 @@ export const COLUMNS: readonly Column[] = [
     head: 'Cost',
     sort: 'paid',
     kind: 'r',
-    width: '74px',
+    px: 74,
     usual: true,
     cell: (row) => (row.money === null ? none('no price') : money(row.money)),
   },
@@ -152,18 +155,18 @@ export const COLUMNS: readonly Column[] = [
     key: 'for',
     head: 'For',
     kind: 'r',
-    width: '72px',
+    px: 72,
     usual: true,
     cell: lasted,
   },
-  { key: 'progress', head: 'Progress', width: '128px', usual: true, cell: progress },
-  { key: 'ends', kind: 'cut', head: 'Ends', sort: 'ended', width: '160px', usual: true, cell: ends },
+  { key: 'progress', head: 'Progress', px: 128, usual: true, cell: progress },
+  { key: 'ends', kind: 'cut', head: 'Ends', sort: 'ended', px: 160, usual: true, cell: ends },
   {
     key: 'rate',
     head: 'Rate',
     unit: 'tokens/s',
     kind: 'r',
-    width: '88px',
+    px: 88,
     usual: false,
     cell: (row, now) => (row.tokensPerSecond === null || !fresh(row, now) ? dash : si(row.tokensPerSecond)),
   },
@@ -171,16 +174,16 @@ export const COLUMNS: readonly Column[] = [
     key: 'loss',
     head: 'Loss',
     kind: 'r',
-    width: '68px',
+    px: 68,
     usual: false,
     cell: (row) => (row.loss === null ? dash : dec(row.loss, 3)),
   },
-  { key: 'restarts', head: 'Restarts', kind: 'r', width: '76px', usual: false, cell: (row) => int(row.restarts) },
+  { key: 'restarts', head: 'Restarts', kind: 'r', px: 76, usual: false, cell: (row) => int(row.restarts) },
   {
     key: 'user',
     kind: 'cut',
     head: 'User',
-    width: '74px',
+    px: 74,
     usual: true,
     cell: (row) => row.user,
   },
@@ -188,7 +191,7 @@ export const COLUMNS: readonly Column[] = [
     key: 'created',
     head: 'Submitted',
     sort: 'created',
-    width: '112px',
+    px: 112,
     usual: true,
     cell: (row, now) => (
       <time className="dim" dateTime={row.createdAt} title={utc(ms(row.createdAt))}>
@@ -196,13 +199,13 @@ export const COLUMNS: readonly Column[] = [
       </time>
     ),
   },
-  { key: 'priority', head: 'Priority', width: '80px', usual: false, cell: (row) => row.priority },
-  { key: 'nodes', head: 'Nodes', kind: 'r', width: '68px', usual: false, cell: (row) => int(row.nodes) },
+  { key: 'priority', head: 'Priority', px: 80, usual: false, cell: (row) => row.priority },
+  { key: 'nodes', head: 'Nodes', kind: 'r', px: 68, usual: false, cell: (row) => int(row.nodes) },
   {
     key: 'id',
     kind: 'cut',
     head: 'Id',
-    width: '150px',
+    px: 150,
     usual: false,
     cell: (row) => <span className="mono dim">{row.id}</span>,
   },
@@ -211,3 +214,17 @@ export const COLUMNS: readonly Column[] = [
 /** The name of a run is always there: a list of nothing tells nothing. */
 export const shownColumns = (keys: readonly string[] | null): readonly Column[] =>
   COLUMNS.filter((column) => column.key === 'run' || (keys === null ? column.usual : keys.includes(column.key)))
+
+export type Place = { readonly width: number }
+
+const CHOOSE_PX = 34
+
+/** How wide each column is in a list of a width; the first is that of the box to choose a run with. */
+export function placesOf(columns: readonly Column[], width: number): readonly Place[] {
+  const least = leastWidth(columns)
+  const shares = columns.reduce((sum, { grow = 0 }) => sum + grow, 0)
+  const share = shares === 0 ? 0 : Math.max(0, width - least) / shares
+  return [{ width: CHOOSE_PX }, ...columns.map(({ px, grow = 0 }) => ({ width: Math.floor(px + grow * share) }))]
+}
+
+export const leastWidth = (columns: readonly Column[]): number => columns.reduce((sum, { px }) => sum + px, CHOOSE_PX)

@@ -3,6 +3,7 @@
 import { useNavigate } from '@tanstack/react-router'
 import { useVirtualizer, useWindowVirtualizer } from '@tanstack/react-virtual'
 import {
+  type CSSProperties,
   type KeyboardEvent,
   type ReactNode,
   type RefObject,
@@ -17,7 +18,7 @@ import { useNow } from '../api/clock.ts'
 import type { TableRow } from '../api/documents.ts'
 import { useBudget } from './budget.ts'
 import { Card } from './card.tsx'
-import { type Column, shownColumns } from './columns.tsx'
+import { type Column, leastWidth, type Place, placesOf, shownColumns } from './columns.tsx'
 import { type Filters, type Sort, sectionsOf } from './filters.ts'
 import { layOut, lineAt, type Part, pagesIn, type Wanted } from './lines.ts'
 import { Head, headingOf, RowLine } from './row-line.tsx'
@@ -66,7 +67,8 @@ export function WideList({ filters, chosen, onChoose, onSort, onRows }: ListProp
   const { rows, parts, lines, setView } = useLines(filters, onRows)
   const box = useRef<HTMLDivElement>(null)
   const columns = useMemo(() => shownColumns(filters.columns), [filters.columns])
-  const template = useMemo(() => `34px ${columns.map((column) => column.width).join(' ')}`, [columns])
+  const width = useBoxWidth(box)
+  const places = useMemo(() => placesOf(columns, width), [columns, width])
   return (
     <Grid
       box={box}
@@ -74,11 +76,11 @@ export function WideList({ filters, chosen, onChoose, onSort, onRows }: ListProp
       parts={parts}
       lines={lines}
       columns={columns}
-      template={template}
+      places={places}
       chosen={chosen}
       onChoose={onChoose}
       onView={setView}
-      head={<Head columns={columns} template={template} filters={filters} onSort={onSort} />}
+      head={<Head columns={columns} filters={filters} onSort={onSort} />}
     />
   )
 }
@@ -89,7 +91,7 @@ type GridProps = {
   readonly parts: readonly Part[]
   readonly lines: number
   readonly columns: readonly Column[]
-  readonly template: string
+  readonly places: readonly Place[]
   readonly chosen: Chosen
   readonly onChoose: (row: TableRow) => void
   readonly onView: (view: readonly [number, number]) => void
@@ -97,7 +99,7 @@ type GridProps = {
 }
 
 /** What is drawn again while the list scrolls: nothing above it is. */
-function Grid({ box, rows, parts, lines, columns, template, chosen, onChoose, onView, head }: GridProps) {
+function Grid({ box, rows, parts, lines, columns, places, chosen, onChoose, onView, head }: GridProps) {
   const navigate = useNavigate()
   const now = useNow(CLOCK_MS)
   const height = useRowHeight()
@@ -118,7 +120,13 @@ function Grid({ box, rows, parts, lines, columns, template, chosen, onChoose, on
   slots.current = Math.max(slots.current, range.length)
   const first = Math.max(0, Math.min(range[0]?.index ?? 0, lines - slots.current))
   const items = inSlots(first, Math.min(lines, first + slots.current), slots.current)
-  const isLight = useBudget(items)
+  // A line that is still being read costs nothing yet.
+  const isLight = useBudget(
+    items.filter((index) => {
+      const line = lineAt(parts, index)
+      return line?.kind === 'head' || (line !== null && rowOf(rows, line.part.section, line.index) !== undefined)
+    }),
+  )
   const [from, to] = stepped(first, range.at(-1)?.index ?? 60)
   useEffect(() => onView([from, to]), [from, to, onView])
 
@@ -137,6 +145,7 @@ function Grid({ box, rows, parts, lines, columns, template, chosen, onChoose, on
     if (next !== null || event.key === ' ') event.preventDefault()
   }
 
+  const tracks = places.map(({ width }) => `${width}px`).join(' ')
   return (
     <div
       ref={box}
@@ -148,7 +157,7 @@ function Grid({ box, rows, parts, lines, columns, template, chosen, onChoose, on
       tabIndex={0}
       onKeyDown={onKeyDown}
     >
-      <div className="grid-in" style={{ minWidth: minimum(columns) }}>
+      <div className="grid-in" style={{ minWidth: leastWidth(columns), '--columns': tracks } as CSSProperties}>
         {head}
         <div className="grid-lines" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
           {items.map((index) => {
@@ -164,7 +173,6 @@ function Grid({ box, rows, parts, lines, columns, template, chosen, onChoose, on
                 heading={headingOf(line)}
                 row={row}
                 columns={columns}
-                template={template}
                 now={now}
                 light={isLight(index)}
                 chosen={row !== undefined && chosen.has(row.id)}
@@ -245,8 +253,20 @@ export function NarrowList({ filters, onRows }: ListProps) {
   )
 }
 
-const minimum = (columns: readonly Column[]): number =>
-  34 + columns.reduce((sum, { width }) => sum + Number(/\d+/.exec(width)?.[0] ?? 100), 0)
+/** The room inside, without the bar at its side. */
+function useBoxWidth(box: RefObject<HTMLElement | null>): number {
+  const [width, setWidth] = useState(0)
+  useLayoutEffect(() => {
+    const element = box.current
+    if (element === null) return undefined
+    const measure = (): void => setWidth(element.clientWidth)
+    measure()
+    const observer = new ResizeObserver(measure)
+    observer.observe(element)
+    return () => observer.disconnect()
+  }, [box])
+  return width
+}
 
 /** The height of a row is a token: larger for a finger, and on a very wide screen. */
 function useRowHeight(): number {

@@ -1,5 +1,5 @@
 // One line of the list, and its head.
-import { memo, useMemo, useRef } from 'react'
+import { memo } from 'react'
 import type { TableRow } from '../api/documents.ts'
 import { int } from '../format/numbers.ts'
 import type { Column } from './columns.tsx'
@@ -13,14 +13,13 @@ export const headingOf = (line: Line): string | null =>
 
 export const Head = memo(function Head(props: {
   readonly columns: readonly Column[]
-  readonly template: string
   readonly filters: Filters
   readonly onSort: (sort: Sort) => void
 }) {
   const { sort, order } = props.filters
   return (
     <div role="rowgroup" className="grid-head">
-      <div role="row" aria-rowindex={1} className="gr" style={{ gridTemplateColumns: props.template }}>
+      <div role="row" aria-rowindex={1} className="gr">
         <div role="columnheader">
           <span className="vh">Choose</span>
         </div>
@@ -37,6 +36,7 @@ export const Head = memo(function Head(props: {
             <div
               key={column.key}
               role="columnheader"
+
               className={column.kind}
               {...(by === undefined
                 ? {}
@@ -65,34 +65,16 @@ type RowLineProps = {
   readonly heading: string | null
   readonly row: TableRow | undefined
   readonly columns: readonly Column[]
-  readonly template: string
   readonly now: number
-  /** Only its name and state are drawn as yet: what else there is comes in one of the next frames. */
+  /** Only its name is drawn as yet, as text: what else there is comes in one of the next frames. */
   readonly light: boolean
   readonly chosen: boolean
   readonly active: boolean
   readonly onChoose: (row: TableRow) => void
 }
 
-const FIRST: readonly string[] = ['state', 'run']
-
 export const RowLine = memo(function RowLine(props: RowLineProps) {
   const { row, heading, columns, now } = props
-  // A light line keeps, unseen, what its element showed before: to take it away and make it anew would cost more than the line itself.
-  const full = useRef(row)
-  if (!props.light) full.current = row
-  const rest = full.current
-  const cells = useMemo(
-    () =>
-      columns
-        .filter((column) => !FIRST.includes(column.key))
-        .map((column) => (
-          <div key={column.key} role="gridcell" className={column.kind}>
-            {rest === undefined ? null : column.cell(rest, now)}
-          </div>
-        )),
-    [columns, rest, now],
-  )
   const place = { top: props.at, height: props.height }
   const common = { role: 'row', id: `line-${props.index}`, 'aria-rowindex': props.index + 2 }
   if (heading !== null) {
@@ -107,21 +89,25 @@ export const RowLine = memo(function RowLine(props: RowLineProps) {
   }
   if (row === undefined) {
     return (
-      <div {...common} className="gr" style={{ ...place, gridTemplateColumns: props.template }}>
+      <div {...common} className="gr" style={place}>
         <div role="gridcell" className="faint small span">
           reading…
         </div>
       </div>
     )
   }
-  const state = `${props.chosen ? ' sel' : ''}${props.active ? ' active' : ''}${props.light ? ' light' : ''}`
+  if (props.light) {
+    return (
+      <div key="light" {...common} aria-busy="true" className="gr line" style={place}>
+        <div role="gridcell" className="span faint">
+          {row.project}/{row.name}
+        </div>
+      </div>
+    )
+  }
+  const state = `${props.chosen ? ' sel' : ''}${props.active ? ' active' : ''}`
   return (
-    <div
-      {...common}
-      aria-busy={props.light}
-      className={`gr line${state}`}
-      style={{ ...place, gridTemplateColumns: props.template }}
-    >
+    <div {...common} className={`gr line${state}`} style={place}>
       <div role="gridcell">
         <span
           className="box"
@@ -131,14 +117,11 @@ export const RowLine = memo(function RowLine(props: RowLineProps) {
           onClick={() => props.onChoose(row)}
         />
       </div>
-      {columns
-        .filter((column) => FIRST.includes(column.key))
-        .map((column) => (
-          <div key={column.key} role="gridcell" className={column.kind}>
-            {column.cell(row, now)}
-          </div>
-        ))}
-      {cells}
+      {columns.map((column) => (
+        <div key={column.key} role="gridcell" className={column.kind}>
+          {column.cell(row, now)}
+        </div>
+      ))}
     </div>
   )
 })
