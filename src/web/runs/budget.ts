@@ -9,13 +9,15 @@ const SETTLED_MS = 100
 export function useBudget(items: readonly number[]): (index: number) => boolean {
   const [, again] = useReducer((count: number) => count + 1, 0)
   const whole = useRef<ReadonlySet<number>>(new Set())
+  const started = useRef(false)
   const shown = useRef<ReadonlySet<number>>(new Set())
   const came = items.filter((index) => !shown.current.has(index)).length
   // What is seen first is drawn at once.
-  const budget = shown.current.size === 0 ? Number.POSITIVE_INFINITY : came > WHOLE_A_FRAME ? 0 : WHOLE_A_FRAME
+  const budget = !started.current ? Number.POSITIVE_INFINITY : came > WHOLE_A_FRAME ? 0 : WHOLE_A_FRAME
   const { next, waits } = chosen(items, whole.current, budget)
   useEffect(() => {
     whole.current = next
+    if (items.length > 1) started.current = true
     shown.current = new Set(items)
     if (!waits) return undefined
     // While more come, whoever scrolls draws anyway.
