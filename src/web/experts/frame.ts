@@ -26,10 +26,12 @@ export function decodeFrame(document: ExpertFrame): Frame {
   return { ...document, counts, ratios: ratiosOf(counts, layers.length, experts) }
 }
 
+/** Every machine that runs a browser is little-endian, so the bytes are the numbers. */
 export function decodeCounts(base64: string): Uint32Array {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))
-  const view = new DataView(bytes.buffer)
-  return Uint32Array.from({ length: Math.floor(bytes.length / 4) }, (_, index) => view.getUint32(4 * index, true))
+  const text = atob(base64)
+  const bytes = new Uint8Array(text.length - (text.length % 4))
+  for (let index = 0; index < bytes.length; index += 1) bytes[index] = text.charCodeAt(index)
+  return new Uint32Array(bytes.buffer)
 }
 
 /** Load x experts / total of the layer. A layer without a token has no ratios: its experts are NaN, not dead. */

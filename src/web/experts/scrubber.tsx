@@ -26,11 +26,6 @@ export function Scrubber({ experts, view, onStep }: Props) {
     slider.current?.setAttribute('aria-valuetext', `step ${step}`)
   }, [view])
   useEffect(() => view.subscribe(place), [view, place])
-  useEffect(() => {
-    const observer = new ResizeObserver(() => requestAnimationFrame(place))
-    if (slider.current !== null) observer.observe(slider.current)
-    return () => observer.disconnect()
-  }, [place])
 
   const drag = (event: PointerEvent): void => {
     if (plot.current === null || (event.buttons & 1) === 0) return
@@ -91,8 +86,8 @@ export function Scrubber({ experts, view, onStep }: Props) {
           gaps={experts.gaps.map(({ from, to }) => [from, to] as const)}
           onPlot={(made) => {
             plot.current = made
-            if (made !== null) requestAnimationFrame(place)
           }}
+          onDraw={place}
         />
         <div ref={handle} className="handle" />
       </div>

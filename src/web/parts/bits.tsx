@@ -31,9 +31,11 @@ export function UnknownSince({ at, now }: { readonly at: number; readonly now: n
 
 export function Progress({ share, wide = 56 }: { readonly share: number; readonly wide?: number }) {
   return (
-    <span className="prog" style={{ width: wide }} aria-hidden="true">
-      <i style={{ width: `${Math.min(100, Math.max(0, 100 * share))}%` }} />
-    </span>
+    <span
+      className="prog"
+      style={{ width: wide, backgroundSize: `${Math.min(100, Math.max(0, 100 * share))}% 100%` }}
+      aria-hidden="true"
+    />
   )
 }
 

@@ -35,6 +35,8 @@ export type PlotProps = {
   readonly onClick?: (x: number) => void
   /** Told of the plot when it is made, for who draws above it. */
   readonly onPlot?: (plot: uPlot | null) => void
+  /** Told after each drawing: what stands above it may have to move. */
+  readonly onDraw?: () => void
 }
 
 export function Plot(props: PlotProps) {
@@ -139,7 +141,12 @@ function optionsOf(latest: Latest, width: number): uPlot.Options {
     })),
     hooks: {
       drawClear: [(plot) => drawGaps(plot, latest.current)],
-      draw: [(plot) => drawOver(plot, latest.current)],
+      draw: [
+        (plot) => {
+          drawOver(plot, latest.current)
+          latest.current.onDraw?.()
+        },
+      ],
       setCursor: [(plot) => latest.current.onPoint?.(plot.cursor.idx ?? null)],
     },
   }

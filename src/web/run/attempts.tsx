@@ -121,7 +121,9 @@ function thinned(saves: readonly number[], x: (at: number) => number): readonly 
   })
 }
 
-const STEPS_MS = [1, 5, 15, 60, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 30 * 1440].map((minutes) => minutes * 60_000)
+const STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 30 * 1440].map(
+  (minutes) => minutes * 60_000,
+)
 
 function timeMarks(from: number, to: number, width: number): { at: number; text: string }[] {
   const most = Math.max(2, Math.floor(width / 90))

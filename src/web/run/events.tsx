@@ -7,7 +7,7 @@ import { durationShort } from '../format/numbers.ts'
 import { day, hms, ms, utc } from '../format/times.ts'
 import { Empty, Panel, Reading, Refusal } from '../parts/bits.tsx'
 import { isAlive, useShow } from './use-run.ts'
-import { visible } from './visible.ts'
+import { visible } from '../format/visible.ts'
 
 export function EventsTab() {
   const show = useShow()

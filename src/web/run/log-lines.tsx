@@ -4,7 +4,7 @@ import { useVirtualizer } from '@tanstack/react-virtual'
 import { memo, type ReactNode, useEffect, useRef } from 'react'
 import { hmsMs, ms, utc } from '../format/times.ts'
 import { useRunId } from './use-run.ts'
-import { visible } from './visible.ts'
+import { visible } from '../format/visible.ts'
 
 export type LogRow = {
   readonly key: string

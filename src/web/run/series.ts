@@ -81,6 +81,7 @@ export type StepTimes = {
   readonly median: Nullable
   readonly p5: number | null
   readonly p95: number | null
+  /** The newest median, or value where there are too few. */
   readonly last: number | null
   /** Times between attempts, in seconds of the epoch. */
   readonly gaps: readonly (readonly [number, number])[]
@@ -121,7 +122,7 @@ export function stepTimes({ attempts }: Series): StepTimes {
     median,
     p5: known.length < CALM ? null : quantile(known, 0.05),
     p95: known.length < CALM ? null : quantile(known, 0.95),
-    last: known.at(-1) ?? null,
+    last: median.findLast((value) => value !== null) ?? known.at(-1) ?? null,
     gaps,
   }
 }

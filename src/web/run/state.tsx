@@ -10,7 +10,7 @@ import { hmsMs, ms } from '../format/times.ts'
 import { Estimate, Moment, Panel, Reading, UnknownSince } from '../parts/bits.tsx'
 import { StateWord } from '../parts/glyphs.tsx'
 import { blindSince } from '../runs/freshness.ts'
-import { visible } from './visible.ts'
+import { visible } from '../format/visible.ts'
 
 type Props = { readonly show: Show; readonly statement: Statement | null; readonly now: number }
 

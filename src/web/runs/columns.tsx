@@ -1,10 +1,10 @@
 // The columns of the list. A row is a sentence: state, who, what it says, how much, since when, what next. The unit stands once, in the
 // head.
-import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import type { TableRow } from '../api/documents.ts'
 import { dec, durationShort, gpuHours, int, money, percent, si } from '../format/numbers.ts'
 import { day, hm, ms, shortWhen, utc, when } from '../format/times.ts'
+import { visible } from '../format/visible.ts'
 import { Estimate, Progress, UnknownSince } from '../parts/bits.tsx'
 import { StateWord } from '../parts/glyphs.tsx'
 import type { Sort } from './filters.ts'
@@ -15,9 +15,11 @@ export type Column = {
   readonly head: string
   readonly unit?: string
   readonly sort?: Sort
-  readonly right?: boolean
-  /** A track of the grid. */
-  readonly width: string
+  /** `r`: numbers, to the right; `cut`: may be longer than its column. */
+  readonly kind?: 'r' | 'cut'
+  /** The least width, and its share of what is left. */
+  readonly px: number
+  readonly grow?: number
   readonly usual: boolean
   readonly cell: (row: TableRow, now: number) => ReactNode
 }
@@ -26,18 +28,22 @@ const none = (why: string): ReactNode => <span className="faint">{why}</span>
 const waits = (row: TableRow): boolean => row.state === 'queued' || row.state === 'suspended'
 const dash = <span className="na">–</span>
 
-export function RunName({ row }: { readonly row: TableRow }) {
+/**
+ * A plain link: a list draws dozens of them in a frame, and what the router's own does for each costs more than the rest of a row. The
+ * list hears its clicks and stays in the page.
+ */
+export function RunName({ row, inGrid = false }: { readonly row: TableRow; readonly inGrid?: boolean }) {
   return (
-    <Link
+    <a
       className="run"
-      to="/runs/$run"
-      params={{ run: row.id }}
+      tabIndex={inGrid ? -1 : undefined}
+      href={`/runs/${encodeURIComponent(row.id)}`}
+      data-run={row.id}
       title={`${row.project}/${row.name} ${row.id}`}
-      preload={false}
     >
       <span className="p">{row.project}/</span>
       <b>{row.name}</b>
-    </Link>
+    </a>
   )
 }
 
@@ -49,8 +55,8 @@ export function Says({ row }: { readonly row: TableRow }) {
       </span>
     )
   }
-  const text = row.message ?? row.reason
-  if (text === null || text === '') return null
+  const text = visible(row.message ?? row.reason ?? '')
+  if (text === '') return null
   return (
     <span className={row.state === 'failed' ? 'bad' : 'dim'} title={text}>
       {text}
@@ -103,27 +109,36 @@ export const COLUMNS: readonly Column[] = [
     key: 'state',
     head: 'State',
     sort: 'state',
-    width: '98px',
+    px: 98,
     usual: true,
     cell: (row) => <StateWord state={row.state} />,
   },
   {
     key: 'run',
+    kind: 'cut',
     head: 'Run',
     sort: 'name',
-    width: 'minmax(184px, 2fr)',
+    px: 184,
+    grow: 2,
     usual: true,
-    cell: (row) => <RunName row={row} />,
+    cell: (row) => <RunName row={row} inGrid />,
   },
-  { key: 'says', head: 'Says', width: 'minmax(120px, 1.3fr)', usual: true, cell: (row) => <Says row={row} /> },
-  { key: 'gpus', head: 'GPUs', sort: 'gpus', right: true, width: '60px', usual: true, cell: (row) => int(row.gpus) },
+  {
+    key: 'says',
+    head: 'Says',
+    px: 120,
+    grow: 1.3,
+    usual: true,
+    cell: (row) => <Says row={row} />,
+  },
+  { key: 'gpus', head: 'GPUs', sort: 'gpus', kind: 'r', px: 60, usual: true, cell: (row) => int(row.gpus) },
   {
     key: 'held',
     head: 'Held',
     unit: 'GPU-h',
     sort: 'held',
-    right: true,
-    width: '82px',
+    kind: 'r',
+    px: 82,
     usual: true,
     cell: (row) => (row.heldGpuMs === 0 ? '0' : gpuHours(row.heldGpuMs)),
   },
@@ -131,45 +146,52 @@ export const COLUMNS: readonly Column[] = [
     key: 'paid',
     head: 'Cost',
     sort: 'paid',
-    right: true,
-    width: '74px',
+    kind: 'r',
+    px: 74,
     usual: true,
     cell: (row) => (row.money === null ? none('no price') : money(row.money)),
   },
   {
     key: 'for',
     head: 'For',
-    right: true,
-    width: '72px',
+    kind: 'r',
+    px: 72,
     usual: true,
-    cell: (row, now) => <span className="dim">{lasted(row, now)}</span>,
+    cell: lasted,
   },
-  { key: 'progress', head: 'Progress', width: '128px', usual: true, cell: progress },
-  { key: 'ends', head: 'Ends', sort: 'ended', width: '160px', usual: true, cell: ends },
+  { key: 'progress', head: 'Progress', px: 128, usual: true, cell: progress },
+  { key: 'ends', kind: 'cut', head: 'Ends', sort: 'ended', px: 160, usual: true, cell: ends },
   {
     key: 'rate',
     head: 'Rate',
     unit: 'tokens/s',
-    right: true,
-    width: '88px',
+    kind: 'r',
+    px: 88,
     usual: false,
     cell: (row, now) => (row.tokensPerSecond === null || !fresh(row, now) ? dash : si(row.tokensPerSecond)),
   },
   {
     key: 'loss',
     head: 'Loss',
-    right: true,
-    width: '68px',
+    kind: 'r',
+    px: 68,
     usual: false,
     cell: (row) => (row.loss === null ? dash : dec(row.loss, 3)),
   },
-  { key: 'restarts', head: 'Restarts', right: true, width: '76px', usual: false, cell: (row) => int(row.restarts) },
-  { key: 'user', head: 'User', width: '74px', usual: true, cell: (row) => <span className="dim">{row.user}</span> },
+  { key: 'restarts', head: 'Restarts', kind: 'r', px: 76, usual: false, cell: (row) => int(row.restarts) },
+  {
+    key: 'user',
+    kind: 'cut',
+    head: 'User',
+    px: 74,
+    usual: true,
+    cell: (row) => row.user,
+  },
   {
     key: 'created',
     head: 'Submitted',
     sort: 'created',
-    width: '112px',
+    px: 112,
     usual: true,
     cell: (row, now) => (
       <time className="dim" dateTime={row.createdAt} title={utc(ms(row.createdAt))}>
@@ -177,11 +199,32 @@ export const COLUMNS: readonly Column[] = [
       </time>
     ),
   },
-  { key: 'priority', head: 'Priority', width: '80px', usual: false, cell: (row) => row.priority },
-  { key: 'nodes', head: 'Nodes', right: true, width: '68px', usual: false, cell: (row) => int(row.nodes) },
-  { key: 'id', head: 'Id', width: '150px', usual: false, cell: (row) => <span className="mono dim">{row.id}</span> },
+  { key: 'priority', head: 'Priority', px: 80, usual: false, cell: (row) => row.priority },
+  { key: 'nodes', head: 'Nodes', kind: 'r', px: 68, usual: false, cell: (row) => int(row.nodes) },
+  {
+    key: 'id',
+    kind: 'cut',
+    head: 'Id',
+    px: 150,
+    usual: false,
+    cell: (row) => <span className="mono dim">{row.id}</span>,
+  },
 ]
 
 /** The name of a run is always there: a list of nothing tells nothing. */
 export const shownColumns = (keys: readonly string[] | null): readonly Column[] =>
   COLUMNS.filter((column) => column.key === 'run' || (keys === null ? column.usual : keys.includes(column.key)))
+
+export type Place = { readonly width: number }
+
+const CHOOSE_PX = 34
+
+/** How wide each column is in a list of a width; the first is that of the box to choose a run with. */
+export function placesOf(columns: readonly Column[], width: number): readonly Place[] {
+  const least = leastWidth(columns)
+  const shares = columns.reduce((sum, { grow = 0 }) => sum + grow, 0)
+  const share = shares === 0 ? 0 : Math.max(0, width - least) / shares
+  return [{ width: CHOOSE_PX }, ...columns.map(({ px, grow = 0 }) => ({ width: Math.floor(px + grow * share) }))]
+}
+
+export const leastWidth = (columns: readonly Column[]): number => columns.reduce((sum, { px }) => sum + px, CHOOSE_PX)

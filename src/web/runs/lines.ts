@@ -1,7 +1,7 @@
 // The lines of the list as one sequence: a heading for each part, then its runs. A part is read in pages, and only those that are in view.
 import type { Section } from './filters.ts'
 
-export const PAGE_ROWS = 100
+export const PAGE_ROWS = 200
 
 export type Part = {
   readonly section: Section

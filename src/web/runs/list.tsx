@@ -2,20 +2,34 @@
 // those that changed and no other is drawn again.
 import { useNavigate } from '@tanstack/react-router'
 import { useVirtualizer, useWindowVirtualizer } from '@tanstack/react-virtual'
-import { type KeyboardEvent, memo, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import {
+  type CSSProperties,
+  type KeyboardEvent,
+  type ReactNode,
+  type RefObject,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react'
 import { useNow } from '../api/clock.ts'
 import type { TableRow } from '../api/documents.ts'
-import { int } from '../format/numbers.ts'
+import { useBudget } from './budget.ts'
 import { Card } from './card.tsx'
-import { type Column, shownColumns } from './columns.tsx'
+import { type Column, leastWidth, type Place, placesOf, shownColumns } from './columns.tsx'
 import { type Filters, type Sort, sectionsOf } from './filters.ts'
-import { layOut, type Line, lineAt, type Part, pagesIn, type Wanted } from './lines.ts'
+import { layOut, lineAt, type Part, pagesIn, type Wanted } from './lines.ts'
+import { Head, headingOf, RowLine } from './row-line.tsx'
 import { type Rows, rowOf, useRows } from './rows.ts'
 
 /** What is drawn with the clock in the list is this old at most. */
 const CLOCK_MS = 30_000
 
 export type Chosen = ReadonlyMap<string, TableRow>
+
+const OVERSCAN = 3
 
 type ListProps = {
   readonly filters: Filters
@@ -27,75 +41,111 @@ type ListProps = {
 
 function useLines(filters: Filters, onRows: ListProps['onRows']) {
   const sections = useMemo(() => sectionsOf(filters), [filters])
-  const [view, setView] = useState<readonly [from: number, to: number]>([0, 60])
-  const known = useRef<readonly Part[]>([])
-  const wanted: Wanted = pagesIn(sections, known.current, view[0], view[1])
+  const [view, show] = useState<readonly [from: number, to: number]>([0, 60])
+  const setView = useCallback(
+    (next: readonly [number, number]) => show((old) => (old[0] === next[0] && old[1] === next[1] ? old : next)),
+    [],
+  )
+  const [known, setKnown] = useState<readonly Part[]>([])
+  const wanted: Wanted = useMemo(() => pagesIn(sections, known, view[0], view[1]), [sections, known, view])
   const rows = useRows(filters, wanted)
-  const { parts, lines } = layOut(sections, rows.totals)
-  useLayoutEffect(() => {
-    known.current = parts
-  })
+  const totals = rows.totals.join()
+  const { parts, lines } = useMemo(() => layOut(sections, totals.split(',').map(Number)), [sections, totals])
+  useLayoutEffect(() => setKnown(parts), [parts])
   useEffect(() => onRows(rows), [rows, onRows])
-  return { rows, parts, lines, view, setView }
+  return { rows, parts, lines, setView }
 }
 
 /** Pages of rows change less often than rows: the view is told in steps, so that scrolling alone asks for nothing. */
-const STEP = 20
+const STEP = 40
 const stepped = (from: number, to: number): readonly [number, number] => [
   Math.max(0, Math.floor(from / STEP) * STEP - STEP),
   Math.ceil(to / STEP) * STEP + STEP,
 ]
 
 export function WideList({ filters, chosen, onChoose, onSort, onRows }: ListProps) {
-  const { rows, parts, lines, view, setView } = useLines(filters, onRows)
+  const { rows, parts, lines, setView } = useLines(filters, onRows)
   const box = useRef<HTMLDivElement>(null)
+  const columns = useMemo(() => shownColumns(filters.columns), [filters.columns])
+  const width = useBoxWidth(box)
+  const places = useMemo(() => placesOf(columns, width), [columns, width])
+  return (
+    <Grid
+      box={box}
+      rows={rows}
+      parts={parts}
+      lines={lines}
+      columns={columns}
+      places={places}
+      chosen={chosen}
+      onChoose={onChoose}
+      onView={setView}
+      head={<Head columns={columns} filters={filters} onSort={onSort} />}
+    />
+  )
+}
+
+type GridProps = {
+  readonly box: RefObject<HTMLDivElement | null>
+  readonly rows: Rows
+  readonly parts: readonly Part[]
+  readonly lines: number
+  readonly columns: readonly Column[]
+  readonly places: readonly Place[]
+  readonly chosen: Chosen
+  readonly onChoose: (row: TableRow) => void
+  readonly onView: (view: readonly [number, number]) => void
+  readonly head: ReactNode
+}
+
+/** What is drawn again while the list scrolls: nothing above it is. */
+function Grid({ box, rows, parts, lines, columns, places, chosen, onChoose, onView, head }: GridProps) {
   const navigate = useNavigate()
   const now = useNow(CLOCK_MS)
-  const columns = useMemo(() => shownColumns(filters.columns), [filters.columns])
-  const template = useMemo(() => `34px ${columns.map((column) => column.width).join(' ')}`, [columns])
   const height = useRowHeight()
   const [active, setActive] = useState(-1)
   const virtual = useVirtualizer({
     count: lines,
     getScrollElement: () => box.current,
     estimateSize: () => height,
-    overscan: 6,
+    overscan: OVERSCAN,
     useFlushSync: false,
   })
   useEffect(() => virtual.measure(), [virtual, height])
-  const items = virtual.getVirtualItems()
-  const [from, to] = stepped(items[0]?.index ?? 0, items.at(-1)?.index ?? 60)
-  useEffect(() => {
-    if (from !== view[0] || to !== view[1]) setView([from, to])
-  }, [from, to, view, setView])
+  // Elements of rows that left are used again for those that came, and stay where they are in the document: an element that is moved is laid
+  // out as if it were new. There are always as many. The order for readers is in aria-rowindex; the keys go from line to line, not from
+  // link to link.
+  const range = virtual.getVirtualItems()
+  const slots = useRef(0)
+  slots.current = Math.max(slots.current, range.length)
+  const first = Math.max(0, Math.min(range[0]?.index ?? 0, lines - slots.current))
+  const items = inSlots(first, Math.min(lines, first + slots.current), slots.current)
+  // A line that is still being read costs nothing yet.
+  const isLight = useBudget(
+    items.filter((index) => {
+      const line = lineAt(parts, index)
+      return line?.kind === 'head' || (line !== null && rowOf(rows, line.part.section, line.index) !== undefined)
+    }),
+  )
+  const [from, to] = stepped(first, range.at(-1)?.index ?? 60)
+  useEffect(() => onView([from, to]), [from, to, onView])
 
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.target !== box.current) return
-    const page = Math.max(1, Math.floor((box.current?.clientHeight ?? 300) / height) - 2)
-    const moves: Record<string, number> = {
-      ArrowDown: 1,
-      j: 1,
-      ArrowUp: -1,
-      k: -1,
-      PageDown: page,
-      PageUp: -page,
-      Home: -lines,
-      End: lines,
-    }
     const line = lineAt(parts, active)
     const row = line?.kind === 'row' ? rowOf(rows, line.part.section, line.index) : undefined
     if (event.key === 'Enter' && row !== undefined) void navigate({ to: '/runs/$run', params: { run: row.id } })
     if (event.key === ' ' && row !== undefined) onChoose(row)
-    const move = moves[event.key]
-    if (move !== undefined) {
-      let next = Math.min(lines - 1, Math.max(0, active + move))
-      if (lineAt(parts, next)?.kind === 'head') next = Math.min(lines - 1, Math.max(1, next + (move < 0 ? -1 : 1)))
+    const page = Math.max(1, Math.floor((box.current?.clientHeight ?? 300) / height) - 2)
+    const next = moved(parts, lines, active, event.key, page)
+    if (next !== null) {
       setActive(next)
       virtual.scrollToIndex(next)
     }
-    if (move !== undefined || event.key === ' ') event.preventDefault()
+    if (next !== null || event.key === ' ') event.preventDefault()
   }
 
+  const tracks = places.map(({ width }) => `${width}px`).join(' ')
   return (
     <div
       ref={box}
@@ -103,30 +153,30 @@ export function WideList({ filters, chosen, onChoose, onSort, onRows }: ListProp
       role="grid"
       aria-label="Runs"
       aria-rowcount={lines + 1}
-      aria-activedescendant={active >= 0 && items.some((item) => item.index === active) ? `line-${active}` : undefined}
+      aria-activedescendant={active >= 0 && items.includes(active) ? `line-${active}` : undefined}
       tabIndex={0}
       onKeyDown={onKeyDown}
     >
-      <div className="grid-in" style={{ minWidth: minimum(columns) }}>
-        <Head columns={columns} template={template} filters={filters} onSort={onSort} />
+      <div className="grid-in" style={{ minWidth: leastWidth(columns), '--columns': tracks } as CSSProperties}>
+        {head}
         <div className="grid-lines" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
-          {items.map((item) => {
-            const line = lineAt(parts, item.index)
+          {items.map((index) => {
+            const line = lineAt(parts, index)
             if (line === null) return null
             const row = line.kind === 'row' ? rowOf(rows, line.part.section, line.index) : undefined
             return (
               <RowLine
-                key={item.index}
-                at={item.start}
-                index={item.index}
+                key={index % slots.current}
+                at={index * height}
+                index={index}
                 height={height}
                 heading={headingOf(line)}
                 row={row}
                 columns={columns}
-                template={template}
                 now={now}
+                light={isLight(index)}
                 chosen={row !== undefined && chosen.has(row.id)}
-                active={item.index === active}
+                active={index === active}
                 onChoose={onChoose}
               />
             )
@@ -137,118 +187,32 @@ export function WideList({ filters, chosen, onChoose, onSort, onRows }: ListProp
   )
 }
 
-const headingOf = (line: Line): string | null =>
-  line.kind === 'head'
-    ? `${line.part.section.title}\n${int(line.part.total)} ${line.part.total === 1 ? 'run' : 'runs'}`
-    : null
+/** The lines from `first` up to `end`, in the order of their slots. */
+const inSlots = (first: number, end: number, slots: number): readonly number[] =>
+  Array.from({ length: Math.max(0, end - first) }, (_, at) => first + at).toSorted((a, b) => (a % slots) - (b % slots))
 
-function Head(props: {
-  readonly columns: readonly Column[]
-  readonly template: string
-  readonly filters: Filters
-  readonly onSort: (sort: Sort) => void
-}) {
-  const { sort, order } = props.filters
-  return (
-    <div role="rowgroup" className="grid-head">
-      <div role="row" aria-rowindex={1} className="gr" style={{ gridTemplateColumns: props.template }}>
-        <div role="columnheader">
-          <span className="vh">Choose</span>
-        </div>
-        {props.columns.map((column) => {
-          const { sort: by } = column
-          const sorted = by !== undefined && by === sort
-          const text = (
-            <>
-              {column.head}
-              {column.unit === undefined ? null : <span className="u">{column.unit}</span>}
-            </>
-          )
-          return (
-            <div
-              key={column.key}
-              role="columnheader"
-              className={column.right === true ? 'r' : ''}
-              {...(by === undefined
-                ? {}
-                : { 'aria-sort': sorted ? (order === 'asc' ? 'ascending' : 'descending') : 'none' })}
-            >
-              {by === undefined ? (
-                text
-              ) : (
-                <button type="button" onClick={() => props.onSort(by)}>
-                  {text}
-                  {sorted ? <span aria-hidden="true">{order === 'asc' ? ' ↑' : ' ↓'}</span> : null}
-                </button>
-              )}
-            </div>
-          )
-        })}
-      </div>
-    </div>
-  )
-}
-
-type RowLineProps = {
-  readonly at: number
-  readonly index: number
-  readonly height: number
-  readonly heading: string | null
-  readonly row: TableRow | undefined
-  readonly columns: readonly Column[]
-  readonly template: string
-  readonly now: number
-  readonly chosen: boolean
-  readonly active: boolean
-  readonly onChoose: (row: TableRow) => void
-}
-
-const RowLine = memo(function RowLine(props: RowLineProps) {
-  const { row, heading, columns } = props
-  const place = { transform: `translateY(${props.at}px)`, height: props.height }
-  const common = { role: 'row', id: `line-${props.index}`, 'aria-rowindex': props.index + 2 }
-  if (heading !== null) {
-    const [title = '', count = ''] = heading.split('\n')
-    return (
-      <div {...common} className="gr group" style={place}>
-        <div role="gridcell" aria-colspan={columns.length + 1}>
-          <b className="med">{title}</b> {count}
-        </div>
-      </div>
-    )
+/** Where a key goes from a line; null: nowhere. Headings are passed over. */
+function moved(parts: readonly Part[], lines: number, from: number, key: string, page: number): number | null {
+  const moves: Readonly<Record<string, number>> = {
+    ArrowDown: 1,
+    j: 1,
+    ArrowUp: -1,
+    k: -1,
+    PageDown: page,
+    PageUp: -page,
+    Home: -lines,
+    End: lines,
   }
-  const state = `${props.chosen ? ' sel' : ''}${props.active ? ' active' : ''}`
-  return (
-    <div {...common} className={`gr line${state}`} style={{ ...place, gridTemplateColumns: props.template }}>
-      {row === undefined ? (
-        <div role="gridcell" className="faint small span">
-          reading…
-        </div>
-      ) : (
-        <>
-          <div role="gridcell">
-            <input
-              type="checkbox"
-              tabIndex={-1}
-              aria-label={`choose ${row.name}`}
-              checked={props.chosen}
-              onChange={() => props.onChoose(row)}
-            />
-          </div>
-          {columns.map((column) => (
-            <div key={column.key} role="gridcell" className={column.right === true ? 'r' : ''}>
-              {column.cell(row, props.now)}
-            </div>
-          ))}
-        </>
-      )}
-    </div>
-  )
-})
+  const move = moves[key]
+  if (move === undefined) return null
+  const next = Math.min(lines - 1, Math.max(0, from + move))
+  if (lineAt(parts, next)?.kind !== 'head') return next
+  return Math.min(lines - 1, Math.max(1, next + (move < 0 ? -1 : 1)))
+}
 
 /** A phone gets the same runs as cards, in the page's own scroll. */
 export function NarrowList({ filters, onRows }: ListProps) {
-  const { rows, parts, lines, view, setView } = useLines(filters, onRows)
+  const { rows, parts, lines, setView } = useLines(filters, onRows)
   const box = useRef<HTMLDivElement>(null)
   const now = useNow(CLOCK_MS)
   const virtual = useWindowVirtualizer({
@@ -261,9 +225,7 @@ export function NarrowList({ filters, onRows }: ListProps) {
   useEffect(() => virtual.measure(), [virtual, lines])
   const items = virtual.getVirtualItems()
   const [from, to] = stepped(items[0]?.index ?? 0, items.at(-1)?.index ?? 20)
-  useEffect(() => {
-    if (from !== view[0] || to !== view[1]) setView([from, to])
-  }, [from, to, view, setView])
+  useEffect(() => setView([from, to]), [from, to, setView])
   return (
     <div ref={box} className="cards" role="list" aria-label="Runs" style={{ height: virtual.getTotalSize() }}>
       {items.map((item) => {
@@ -291,8 +253,20 @@ export function NarrowList({ filters, onRows }: ListProps) {
   )
 }
 
-const minimum = (columns: readonly Column[]): number =>
-  34 + columns.reduce((sum, { width }) => sum + Number(/\d+/.exec(width)?.[0] ?? 100), 0)
+/** The room inside, without the bar at its side. */
+function useBoxWidth(box: RefObject<HTMLElement | null>): number {
+  const [width, setWidth] = useState(0)
+  useLayoutEffect(() => {
+    const element = box.current
+    if (element === null) return undefined
+    const measure = (): void => setWidth(element.clientWidth)
+    measure()
+    const observer = new ResizeObserver(measure)
+    observer.observe(element)
+    return () => observer.disconnect()
+  }, [box])
+  return width
+}
 
 /** The height of a row is a token: larger for a finger, and on a very wide screen. */
 function useRowHeight(): number {

@@ -1,7 +1,7 @@
 // Which runs are there, what do they hold, cost and say, and when do they end?
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
-import { useCallback, useEffect, useMemo, useState } from 'react'
+import { type MouseEvent, useCallback, useEffect, useMemo, useState } from 'react'
 import type { TableRow } from '../api/documents.ts'
 import { live, sessionQuery } from '../api/queries.ts'
 import { gpuHours, int, money } from '../format/numbers.ts'
@@ -11,7 +11,7 @@ import { useWords } from '../parts/search.ts'
 import { type Filters, readFilters, type Sort, sortedBy, writeFilters } from './filters.ts'
 import { NarrowList, WideList } from './list.tsx'
 import { PAGE_ROWS } from './lines.ts'
-import type { Rows } from './rows.ts'
+import { allRows, type Rows } from './rows.ts'
 import { Toolbar } from './toolbar.tsx'
 import { Views } from './views-bar.tsx'
 
@@ -51,7 +51,16 @@ export function RunsPage() {
       <Views search={writeFilters(filters)} user={session.data?.user ?? ''} counts={rows?.counts ?? null} />
       <Toolbar filters={filters} counts={rows?.counts ?? null} onShow={show} />
       {rows?.error ? <Refusal error={rows.error} /> : null}
-      <section className={`panel list-panel ${nothing ? 'nothing' : ''}`} aria-label="List of runs">
+      <section
+        className={`panel list-panel ${nothing ? 'nothing' : ''}`}
+        aria-label="List of runs"
+        onClick={(event) => {
+          const run = clickedRun(event)
+          if (run === null) return
+          event.preventDefault()
+          void navigate({ to: '/runs/$run', params: { run } })
+        }}
+      >
         {narrow ? <NarrowList {...list} /> : <WideList {...list} />}
         {nothing ? <NoRuns filters={filters} counts={rows.counts ?? {}} /> : null}
         <footer className="eq">
@@ -61,6 +70,13 @@ export function RunsPage() {
       {chosen.size > 0 ? <Compare chosen={[...chosen.values()]} onClear={() => setChosen(new Map())} /> : null}
     </div>
   )
+}
+
+/** The run whose link was clicked, unless the click asks for another tab or window. */
+function clickedRun(event: MouseEvent): string | null {
+  if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return null
+  const link = event.target instanceof Element ? event.target.closest<HTMLElement>('a[data-run]') : null
+  return link?.dataset.run ?? null
 }
 
 function choose(before: ReadonlyMap<string, TableRow>, row: TableRow): ReadonlyMap<string, TableRow> {
@@ -88,7 +104,7 @@ function sentence(counts: Readonly<Record<string, number>>): string {
 /** Sums are printed when every row that they are of has been read; else the footer says how many there are. */
 function Sums({ rows, total }: { readonly rows: Rows | null; readonly total: number }) {
   if (rows === null) return <>Reading…</>
-  const all = [...rows.rows.values()]
+  const all = allRows(rows)
   if (all.length < total || total > 3 * PAGE_ROWS) return <>{int(total)} runs. The list reads on as you scroll.</>
   const gpus = all
     .filter(

@@ -1,33 +1,48 @@
 // The runs that are in view, as the queries hold them.
-import { useQueries, type UseQueryResult } from '@tanstack/react-query'
+import { useQueries } from '@tanstack/react-query'
+import { useRef } from 'react'
 import type { Table, TableRow } from '../api/documents.ts'
 import { tableQuery } from '../api/queries.ts'
 import { type Filters, queryOf, type Section, sectionsOf } from './filters.ts'
 import { PAGE_ROWS, type Wanted } from './lines.ts'
 
 export type Rows = {
-  readonly rows: ReadonlyMap<string, TableRow>
+  /** Pages that were read, by `section page`. */
+  readonly pages: ReadonlyMap<string, Table>
   readonly totals: readonly number[]
   readonly counts: Readonly<Record<string, number>> | null
   readonly pending: boolean
   readonly error: Error | null
 }
 
-const rowKey = (section: Section, index: number): string => `${section.key} ${index}`
+const pageKey = (section: Section, page: number): string => `${section.key} ${page}`
 
-export const rowOf = ({ rows }: Rows, section: Section, index: number): TableRow | undefined =>
-  rows.get(rowKey(section, index))
+export const rowOf = ({ pages }: Rows, section: Section, index: number): TableRow | undefined =>
+  pages.get(pageKey(section, Math.floor(index / PAGE_ROWS)))?.rows[index % PAGE_ROWS]
 
+export const allRows = ({ pages }: Rows): TableRow[] => [...pages.values()].flatMap((table) => table.rows)
+
+/** The same object as before where nothing has changed: a list that only scrolls tells nobody. */
 export function useRows(filters: Filters, wanted: Wanted): Rows {
-  const sections = sectionsOf(filters)
-  return useQueries({
+  const results = useQueries({
     queries: wanted.map(({ section, page }) => tableQuery(queryOf(filters, section), page)),
-    combine: (results: UseQueryResult<Table>[]) => combined(sections, wanted, results),
   })
+  const held = useRef<{ readonly parts: readonly unknown[]; readonly rows: Rows } | null>(null)
+  const places = wanted.map(({ section, page }) => pageKey(section, page))
+  const parts = [filters, ...places, ...results.flatMap(({ data, error, isPending }) => [data, error, isPending])]
+  const before = held.current
+  if (before !== null && before.parts.length === parts.length && before.parts.every((part, at) => part === parts[at])) {
+    return before.rows
+  }
+  const rows = combined(sectionsOf(filters), wanted, results)
+  held.current = { parts, rows }
+  return rows
 }
 
-function combined(sections: readonly Section[], wanted: Wanted, results: readonly UseQueryResult<Table>[]): Rows {
-  const rows = new Map<string, TableRow>()
+type Result = { readonly data: Table | undefined; readonly error: Error | null; readonly isPending: boolean }
+
+function combined(sections: readonly Section[], wanted: Wanted, results: readonly Result[]): Rows {
+  const pages = new Map<string, Table>()
   const totals = sections.map(() => 0)
   let counts: Rows['counts'] = null
   for (const [at, { section, page }] of wanted.entries()) {
@@ -35,11 +50,11 @@ function combined(sections: readonly Section[], wanted: Wanted, results: readonl
     if (table === undefined) continue
     counts ??= table.counts
     totals[sections.findIndex((each) => each.key === section.key)] = table.total
-    for (const [index, row] of table.rows.entries()) rows.set(rowKey(section, page * PAGE_ROWS + index), row)
+    pages.set(pageKey(section, page), table)
   }
   const firsts = wanted.flatMap(({ page }, at) => (page === 0 ? [results[at]] : []))
   return {
-    rows,
+    pages,
     totals,
     counts,
     pending: firsts.some((result) => result?.isPending === true),
