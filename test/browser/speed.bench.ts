@@ -1,4 +1,4 @@
-// How quick the pages are: the size of the script, the first view, the work of a frame while 10,000 runs scroll and experts are scrubbed.
+// A benchmark, not a test: `npm run bench:pages`. How quick the pages are: the size of the script, the first view, the work of a frame while 10,000 runs scroll and experts are scrubbed.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
