@@ -79,7 +79,7 @@ describe('access', { skip: cannotRun() }, () => {
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source)
   return page.evaluate(async () => {
-    const { violations: found } = await (window as unknown as { axe: typeof import('axe-core') }).axe.run()
+    const { violations: found } = await (window as unknown as { axe: typeof axe }).axe.run()
     return found.flatMap((each) => each.nodes.map((node) => `${each.id}: ${node.html.slice(0, 160)}`))
   })
 }
