@@ -183,19 +183,35 @@ export class HeatMap {
 
   /** Colours first; gives the columns that have a dead expert, as layer and column. */
   #drawCells(ctx: CanvasRenderingContext2D, { left, top, cell, row, columns, each }: Geometry, frame: Frame): number[] {
-    const { experts, layers, ratios } = frame
-    const { table, gap } = this.#palette
+    const { layers } = frame
     const image = new ImageData(columns, layers.length)
     const pixels = new Uint32Array(image.data.buffer)
-    const dead: number[] = []
     // The usual case, as fast as it can be: a cell is an expert.
-    const plain = each === 1 && this.#places === null
-    for (let index = 0; plain && index < ratios.length; index += 1) {
+    const dead =
+      each === 1 && this.#places === null ? this.#paintPlain(frame, pixels) : this.#paint(frame, pixels, columns, each)
+    this.#small.width = columns
+    this.#small.height = layers.length
+    this.#small.getContext('2d')?.putImageData(image, 0, 0)
+    ctx.imageSmoothingEnabled = false
+    ctx.drawImage(this.#small, left, top, cell * columns, row * layers.length)
+    return dead
+  }
+
+  #paintPlain({ ratios, experts }: Frame, pixels: Uint32Array): number[] {
+    const { table, gap } = this.#palette
+    const dead: number[] = []
+    for (let index = 0; index < ratios.length; index += 1) {
       const ratio = ratios[index] ?? Number.NaN
       pixels[index] = Number.isNaN(ratio) ? gap : (table[placeOf(ratio)] ?? 0)
       if (ratio < DEAD_BELOW) dead.push(Math.floor(index / experts), index % experts)
     }
-    for (let layer = 0; !plain && layer < layers.length; layer += 1) {
+    return dead
+  }
+
+  #paint({ ratios, experts, layers }: Frame, pixels: Uint32Array, columns: number, each: number): number[] {
+    const { table, gap } = this.#palette
+    const dead: number[] = []
+    for (let layer = 0; layer < layers.length; layer += 1) {
       for (let column = 0; column < columns; column += 1) {
         let sum = 0
         let count = 0
@@ -211,11 +227,6 @@ export class HeatMap {
         if (lowest < DEAD_BELOW) dead.push(layer, column)
       }
     }
-    this.#small.width = columns
-    this.#small.height = layers.length
-    this.#small.getContext('2d')?.putImageData(image, 0, 0)
-    ctx.imageSmoothingEnabled = false
-    ctx.drawImage(this.#small, left, top, cell * columns, row * layers.length)
     return dead
   }
 
