@@ -75,17 +75,11 @@ describe('access', { skip: cannotRun() }, () => {
   }
 })
 
-type Axe = { run(): Promise<{ violations: readonly { id: string; nodes: readonly { html: string }[] }[] }> }
-
 /** What axe finds, as `rule: element`. A script tag would be stopped by the policy. */
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source)
   return page.evaluate(async () => {
-<<<<<<< HEAD
-    const { violations: found } = await (window as unknown as { axe: Axe }).axe.run()
-=======
     const { violations: found } = await (window as unknown as { axe: typeof axe }).axe.run()
->>>>>>> 6aa648f2ffc2ab06cb0587740148c05cbdee6bac
     return found.flatMap((each) => each.nodes.map((node) => `${each.id}: ${node.html.slice(0, 160)}`))
   })
 }
