@@ -52,6 +52,15 @@ describe('pages', { skip: cannotRun() }, () => {
     })
   })
 
+  test('a session that ends while a page is open brings the sign-in page', async () => {
+    await at('/runs', async (page) => {
+      await seen(page, 'text=moe-671b-0')
+      fake.signedIn = false
+      await page.fill('input[type=search]', 'dense')
+      await seen(page, 'text=Open the link')
+    })
+  })
+
   test('a code that is not known says so, and another one can be typed in', async () => {
     fake.signedIn = false
     await at('/#code=wrong', async (page) => {

@@ -1,5 +1,5 @@
 // What the pages read, by name. The stream keeps the lists and an open run fresh; the rest is read again while the run lives.
-import { keepPreviousData, QueryClient, queryOptions } from '@tanstack/react-query'
+import { keepPreviousData, QueryCache, QueryClient, queryOptions } from '@tanstack/react-query'
 import { ask, Refused } from './ask.ts'
 import { noteServerTime } from './clock.ts'
 import type {
@@ -21,7 +21,15 @@ import { Live } from './live.ts'
 /** How often what the stream does not carry is read again while a run lives. */
 const REREAD_MS = 15_000
 
-export const queries = new QueryClient({
+export const queries: QueryClient = new QueryClient({
+  // A session may end while a page is open: then the next answer says so, and the sign-in page comes.
+  queryCache: new QueryCache({
+    onError: (error, query) => {
+      if (error instanceof Refused && error.status === 401 && query.queryKey[0] !== 'session') {
+        void queries.invalidateQueries({ queryKey: ['session'] })
+      }
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 60_000,

@@ -3,7 +3,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
-import { change } from '../api/ask.ts'
+import { change, Refused } from '../api/ask.ts'
 import { useNow } from '../api/clock.ts'
 import { live, queries, sessionQuery } from '../api/queries.ts'
 import { durationShort } from '../format/numbers.ts'
@@ -12,7 +12,6 @@ import { TexturePatterns } from '../parts/accounts.tsx'
 import { Reading, Refusal } from '../parts/bits.tsx'
 import { Logo } from '../parts/glyphs.tsx'
 import { SignIn } from '../signin/sign-in.tsx'
-import { Refused } from '../api/ask.ts'
 import { switchTheme, useTheme } from './theme.ts'
 
 const PAGES = [{ to: '/runs', name: 'Runs' }] as const

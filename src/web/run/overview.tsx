@@ -94,9 +94,11 @@ function Figures({ show, statement, now }: FiguresProps) {
       <Figure
         name="Tokens per GPU-hour"
         under={
-          statement === null || statement.tokens === null
-            ? 'no sequenceLength in the spec'
-            : `${si(statement.tokens, 3)} tokens kept`
+          statement === null || statement.heldGpuMs === 0
+            ? 'nothing was held yet'
+            : statement.tokens === null
+              ? 'no sequenceLength in the spec'
+              : `${si(statement.tokens, 3)} tokens kept`
         }
       >
         {statement === null || statement.tokensPerGpuHour === null ? (

@@ -1,10 +1,9 @@
 // One run: its name and state, what can be done with it, and the tabs.
 import { useQuery } from '@tanstack/react-query'
-import { Link, Outlet } from '@tanstack/react-router'
+import { Link, Outlet, useNavigate } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import type { Show } from '../api/documents.ts'
 import { live, showQuery } from '../api/queries.ts'
-import { counted } from '../../domain/words.ts'
 import { int } from '../format/numbers.ts'
 import { Empty, Reading, Refusal } from '../parts/bits.tsx'
 import { StateWord } from '../parts/glyphs.tsx'
@@ -28,6 +27,11 @@ export function RunPage() {
   useEffect(() => {
     if (found !== undefined) live.follow(found)
   }, [found])
+  const navigate = useNavigate()
+  // An address may name a run as project/name; the stream, and everyone whom the address is sent to, wants the run itself.
+  useEffect(() => {
+    if (found !== undefined && found !== id) void navigate({ to: '.', params: { run: found }, replace: true })
+  }, [found, id, navigate])
   const name = show.data?.name
   useEffect(() => {
     document.title = name === undefined ? 'Plimsoll' : `${name} · Plimsoll`
@@ -60,7 +64,7 @@ function Head({ show }: { readonly show: Show }) {
   const attempt = show.attempts.at(-1)
   const line = [
     attempt === undefined ? 'no attempt yet' : `attempt ${attempt.number}`,
-    `${counted(show.gpus, 'GPU')} on ${counted(show.nodes, 'worker')}`,
+    `${int(show.gpus)} ${show.gpus === 1 ? 'GPU' : 'GPUs'} on ${int(show.nodes)} ${show.nodes === 1 ? 'worker' : 'workers'}`,
     ...(progress.step === null
       ? []
       : [`step ${int(progress.step)}${progress.totalSteps === null ? '' : ` of ${int(progress.totalSteps)}`}`]),

@@ -29,11 +29,15 @@ export function LossPlot({ series, alive }: Props) {
       to={
         point !== null && at !== null && at !== undefined ? `step ${int(lines.steps[point] ?? 0)}: ${dec(at, 4)}` : null
       }
-      footer={footerOf([
-        cut ? 'the first values lie above what is drawn' : '',
-        lines.restarts.length > 0 ? 'lighter: steps that a restart threw away' : '',
-        series.thinned ? 'drawn from a part of the steps' : '',
-      ])}
+      footer={
+        nothing
+          ? undefined
+          : footerOf([
+              cut ? 'the first values lie above what is drawn' : '',
+              lines.restarts.length > 0 ? 'lighter: steps that a restart threw away' : '',
+              series.thinned ? 'drawn from a part of the steps' : '',
+            ])
+      }
     >
       {nothing ? (
         <NoSteps alive={alive} what="loss" />
@@ -82,7 +86,11 @@ export function StepTimePlot({ series, alive }: Props) {
           ? `${hms((at[point] ?? 0) * 1000)}: ${dec(value, 2)} s`
           : null
       }
-      footer={footerOf(['thin: each step; strong: median of 15', times.gaps.length > 0 ? 'hatched: no steps' : ''])}
+      footer={
+        times.last === null
+          ? undefined
+          : footerOf(['thin: each step; strong: median of 15', times.gaps.length > 0 ? 'hatched: no steps' : ''])
+      }
     >
       {times.last === null || range === null ? (
         <NoSteps alive={alive} what="step time" />

@@ -110,7 +110,7 @@ function Waiting({ show, now }: { readonly show: Show; readonly now: number }) {
       )}
       {counterfactual === null ? null : (
         <>
-          <dt>Would start</dt>
+          <dt>What helps</dt>
           <dd>{counterfactual}</dd>
         </>
       )}
