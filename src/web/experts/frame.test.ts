@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { conserved, decodeFrame, median, ratioAt, ratiosOf } from './frame.ts'
+import { conserved, decodeFrame, median, ratioAt, ratiosOf, shortLayer } from './frame.ts'
 
 const counts = Uint32Array.of(1, 3, 0, 4, 70_000, 2)
 const document = {
@@ -38,4 +38,11 @@ test('a frame of another size is refused', () => {
 test('the median of an even number lies between two', () => {
   assert.equal(median([4, 1, 3, 2]), 2.5)
   assert.equal(median([3, 1, 2]), 2)
+})
+
+test('a layer has its number in the model for a short name, where it has one', () => {
+  assert.equal(shortLayer('layers.3.mlp', 0), '3')
+  assert.equal(shortLayer('decoder.1.block.2', 5), '5')
+  assert.equal(shortLayer('router', 2), '2')
+  assert.equal(shortLayer(undefined, 7), '7')
 })

@@ -72,3 +72,9 @@ export const median = (values: readonly number[]): number => {
   const middle = Math.floor(sorted.length / 2)
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
 }
+
+/** What a layer is called where there is little room: its number in the model, where its name has just one. */
+export function shortLayer(name: string | undefined, index: number): string {
+  const numbers = name?.match(/\d+/g) ?? []
+  return numbers.length === 1 ? (numbers[0] ?? String(index)) : String(index)
+}

@@ -9,7 +9,7 @@ import { Panel, Unit } from '../parts/bits.tsx'
 import { saveAs } from '../parts/save.ts'
 import { useWidth } from '../parts/width.ts'
 import { DEAD_BELOW } from './colours.ts'
-import { conserved, countAt, type Frame, ratioAt } from './frame.ts'
+import { conserved, countAt, type Frame, ratioAt, shortLayer } from './frame.ts'
 import { HeatMap, type OrderOf } from './heat.ts'
 import { Scrubber } from './scrubber.tsx'
 import { useShown, type View } from './view.ts'
@@ -153,7 +153,7 @@ function Readout({ view, layers }: { readonly view: View; readonly layers: reado
   const load = ratioAt(frame, cell)
   return (
     <div className="read" aria-live="polite">
-      <b>Layer {layers[cell.layer] ?? cell.layer}</b>
+      <b title={layers[cell.layer]}>Layer {shortLayer(layers[cell.layer], cell.layer)}</b>
       <b>expert {cell.expert}</b>
       <span>
         <b>{Number.isNaN(load) ? 'not reported' : ratio(load)}</b>{' '}

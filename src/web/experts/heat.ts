@@ -1,5 +1,6 @@
 // The heat map, layers by experts, drawn by hand: one small picture of the colours, scaled up without smoothing, then what stands out.
 // A frame must be drawn well within 8 ms, since one follows the pointer over all steps.
+import { shortLayer } from './frame.ts'
 import { token } from '../frame/theme.ts'
 import { colourTable, css, DEAD_BELOW, pack, parseHex, placeOf, STOPS } from './colours.ts'
 import type { Cell, Frame } from './frame.ts'
@@ -256,7 +257,7 @@ export class HeatMap {
     ctx.textAlign = 'right'
     const every = Math.ceil(14 / row)
     for (const [index, name] of frame.layers.entries()) {
-      if (index % every === 0) ctx.fillText(name, left - 6, top + index * row + row / 2 + 4)
+      if (index % every === 0) ctx.fillText(shortLayer(name, index), left - 6, top + index * row + row / 2 + 4)
     }
     ctx.textAlign = 'left'
   }

@@ -1,4 +1,5 @@
 // One expert over all steps.
+import { shortLayer } from './frame.ts'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useMemo, useState } from 'react'
 import { expertHistoryQuery } from '../api/queries.ts'
@@ -29,7 +30,7 @@ export function OneExpert({ run, attempt, view, layers }: Props) {
   return (
     <Panel
       id="h-one"
-      title={`Layer ${layers[cell.layer] ?? cell.layer}, expert ${cell.expert}`}
+      title={`Layer ${shortLayer(layers[cell.layer], cell.layer)}, expert ${cell.expert}`}
       sub="load ratio by step"
       footer="Band: lowest to highest in each part of the steps; line: mean. Below 0.01× is drawn at 0.01×."
     >

@@ -3,7 +3,7 @@ import { memo } from 'react'
 import { dec, int, ratio } from '../format/numbers.ts'
 import { Panel } from '../parts/bits.tsx'
 import { Mark } from '../parts/glyphs.tsx'
-import { type Cell, type Frame, median, ratioAt } from './frame.ts'
+import { type Cell, type Frame, median, ratioAt, shortLayer } from './frame.ts'
 import { useShown, type View } from './view.ts'
 
 const SHOWN_MAX = 12
@@ -61,7 +61,7 @@ function List({ view, frame, cells, none, severity }: ListProps) {
           {cells.slice(0, SHOWN_MAX).map((cell) => (
             <Row
               key={`${cell.layer} ${cell.expert}`}
-              name={`${frame.layers[cell.layer] ?? cell.layer} · ${cell.expert}`}
+              name={`${shortLayer(frame.layers[cell.layer], cell.layer)} · ${cell.expert}`}
               ratio={ratio(ratioAt(frame, cell))}
               severity={severity}
               layer={cell.layer}
@@ -119,7 +119,9 @@ export function Measures({ view }: { readonly view: View }) {
           <tr>
             <th>Measure</th>
             <th className="r">Median layer</th>
-            <th className="r">Layer {frame.layers[layer] ?? layer}</th>
+            <th className="r" title={frame.layers[layer]}>
+              Layer {shortLayer(frame.layers[layer], layer)}
+            </th>
           </tr>
         </thead>
         <tbody>

@@ -5,7 +5,7 @@ import type { Experts } from '../api/documents.ts'
 import { int } from '../format/numbers.ts'
 import { hms, ms } from '../format/times.ts'
 import { Plot } from '../parts/plot.tsx'
-import { median } from './frame.ts'
+import { median, shortLayer } from './frame.ts'
 import { useShown, type View } from './view.ts'
 
 type Props = { readonly experts: Experts; readonly view: View; readonly onStep: (step: number) => void }
@@ -49,7 +49,7 @@ export function Scrubber({ experts, view, onStep }: Props) {
     onStep(to)
     event.preventDefault()
   }
-  const name = experts.layers[layer] ?? String(layer)
+  const name = shortLayer(experts.layers[layer], layer)
   return (
     <>
       <StepLine experts={experts} view={view} />
