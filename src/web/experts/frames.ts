@@ -47,6 +47,8 @@ export class Frames {
     this.#asked = this.#wanted
     const path = `/runs/${encodeURIComponent(this.#run)}/experts/frame`
     this.#worker ??= this.#start()
+    // A worker has no origin to name: that is for windows.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin
     this.#worker.postMessage({ path, attempt: this.#attempt, step: this.#wanted } satisfies Wish)
   }
 
