@@ -27,7 +27,7 @@ const PURE = [
   'src/web',
   'test/architecture',
 ]
-const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts', 'test/simulation']
+const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts']
 
 const PARTS: readonly Part[] = [
   { name: 'format', in: ['check'], run: () => command(bin('oxfmt'), ['--check']) },
@@ -38,6 +38,8 @@ const PARTS: readonly Part[] = [
   { name: 'environment', in: ['check', 'test'], run: environment },
   { name: 'pure', in: ['fast', 'check', 'test'], run: () => nodeTests(PURE, ['--test-isolation=none']) },
   { name: 'real', in: ['check', 'test'], run: () => nodeTests(REAL, ['--test-concurrency=2']) },
+  // Apart from what waits for real processes: it takes all the time of a core.
+  { name: 'simulation', in: ['check', 'test'], run: () => nodeTests(['test/simulation'], ['--test-concurrency=1']) },
   { name: 'example', in: ['check', 'test'], run: exampleTests },
   { name: 'reporter', in: ['check', 'test'], run: reporterTests },
   { name: 'browser', in: ['check', 'test'], run: () => nodeTests(['test/browser'], ['--test-concurrency=1']) },

@@ -86,7 +86,7 @@ async function end(counted: Counted): Promise<void> {
   open.delete(counted.looks)
 }
 
-async function until(what: string, holds: () => boolean, boundMs = 15_000): Promise<void> {
+async function until(what: string, holds: () => boolean, boundMs = 60_000): Promise<void> {
   const limit = performance.now() + boundMs
   while (!holds()) {
     assert.ok(performance.now() < limit, `waited ${boundMs} ms in vain for: ${what}`)
@@ -252,7 +252,7 @@ void test('a process that was killed with a message in hand does not keep the ne
   for (const loop of LOOPS) {
     const before = counted.runs[loop]
     counted.looks.ring(loop)
-    await until('a look', () => counted.runs[loop] > before, 2_000)
+    await until('a look', () => counted.runs[loop] > before, 4_500)
   }
   await end(counted)
 })

@@ -71,6 +71,11 @@ export class Database {
       throw translate(error)
     })
     let broken = false
+    // The pool listens to idle connections only: one that breaks between two statements would end the process.
+    const onError = (): void => {
+      broken = true
+    }
+    client.on('error', onError)
     try {
       await client.query(kind === 'read' ? 'begin isolation level repeatable read read only' : 'begin')
       const result = await body({ query: (statement) => this.#run(client, statement) })
@@ -83,6 +88,7 @@ export class Database {
       })
       throw translate(error)
     } finally {
+      client.off('error', onError)
       client.release(broken)
     }
   }

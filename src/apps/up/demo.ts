@@ -4,8 +4,9 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { EnvironmentFault, prepareEnvironment } from '../../adapters/local/environment.ts'
 import { booksOf, statementOf } from '../../control/views/statement.ts'
-import type { RunDocument, StatementDocument } from '../../domain/documents.ts'
-import type { RunId } from '../../domain/ids.ts'
+import { killMarked } from '../../adapters/local/processes.ts'
+import type { RunDocument, ShowDocument, StatementDocument } from '../../domain/documents.ts'
+import type { RunId, WorkerId } from '../../domain/ids.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { NodeSeen } from '../../ports/cluster.ts'
 import { projectRoot, readSpec } from '../parts/files.ts'
@@ -18,6 +19,12 @@ import { toWire } from '../../contract/wire.ts'
 
 const LOOK_MS = 500
 const PLAIN_EVERY_MS = 10_000
+
+/** What goes wrong on purpose, so that a first look sees a restart and what it costs. */
+export type DemoFault = 'worker' | 'none'
+
+/** Between two checkpoints of the example, so that the steps since the last one have to be done again. */
+const FAULT_AT_STEP = 225
 
 export type DemoResult = { readonly ended: boolean; readonly code: number }
 
@@ -35,7 +42,7 @@ export class Demonstration {
   async run(
     service: Service,
     who: Principal,
-    options: { untilDone: boolean; json: boolean; asked: Ending },
+    options: { untilDone: boolean; json: boolean; asked: Ending; fault: DemoFault },
   ): Promise<DemoResult> {
     this.#preparing = this.#prepare(service)
     const run = await submitExample(service, who)
@@ -84,10 +91,16 @@ export class Demonstration {
   }
 
   /** False when a person asked to end before the run did. */
-  async #follow(service: Service, who: Principal, run: RunDocument, options: { asked: Ending }): Promise<boolean> {
+  async #follow(
+    service: Service,
+    who: Principal,
+    run: RunDocument,
+    options: { asked: Ending; fault: DemoFault },
+  ): Promise<boolean> {
     const terminal = process.stderr.isTTY
     let shown = ''
     let shownAt = 0
+    let faultToCome = options.fault === 'worker'
     try {
       while (!options.asked.isAsked) {
         if (this.#fault !== null) {
@@ -97,6 +110,7 @@ export class Demonstration {
         }
         const show = await patient(() => service.views.show(who, run.id))
         if (!show.ok) throw new Exit(1, show.message)
+        if (faultToCome) faultToCome = !killOne(show.value)
         const text = liveLine(show.value, this.condition)
         const now = performance.now()
         if (terminal) process.stderr.write(`\r\u001b[K${text.slice(0, (process.stderr.columns ?? 120) - 1)}`)
@@ -113,6 +127,19 @@ export class Demonstration {
       if (terminal) process.stderr.write('\n')
     }
   }
+}
+
+/** Kills worker 1 of the first attempt once; true when it was done, or when this run has had a failure already. */
+function killOne(show: ShowDocument): boolean {
+  const [first, second] = show.attempts
+  if (second !== undefined) return true
+  const worker = first?.workers.find(({ state }) => state === 'running')
+  if (first === undefined || worker === undefined || (show.progress.step ?? 0) < FAULT_AT_STEP) return false
+  say(
+    `worker ${first.workers.at(-1)?.id ?? worker.id} is killed on purpose: its run comes back from its newest checkpoint, and the books show what that cost (--demo-fault none: nothing is killed)`,
+  )
+  killMarked((first.workers.at(-1)?.id ?? worker.id) as WorkerId)
+  return true
 }
 
 const stateOf = (text: string): string => text.slice(0, text.indexOf(' '))

@@ -15,6 +15,7 @@ import { QueueFault } from '../../adapters/bullmq/looks.ts'
 import { readSettings } from '../parts/files.ts'
 import type { Service } from '../parts/service.ts'
 import { startApi } from './api.ts'
+import type { DemoFault } from './demo.ts'
 import { Demonstration } from './demo.ts'
 import type { Ingest } from './ingest.ts'
 import { ingestPortOf, startIngest } from './ingest.ts'
@@ -29,6 +30,7 @@ import { builtPages } from './web.ts'
 export type UpOptions = {
   readonly demo: boolean
   readonly untilDone: boolean
+  readonly demoFault: DemoFault
   readonly stopRuns: boolean
   readonly home: string | null
   readonly database: string | null
@@ -147,7 +149,12 @@ async function serve(
   say('commands of runs are executed as this user: this is for people who trust each other')
   const who = principal()
   if (demo !== null) {
-    const result = await demo.run(service, who, { untilDone: options.untilDone, json: options.json, asked: ending })
+    const result = await demo.run(service, who, {
+      untilDone: options.untilDone,
+      json: options.json,
+      asked: ending,
+      fault: options.demoFault,
+    })
     if (result.ended) return result.code
   } else {
     await ending.asked

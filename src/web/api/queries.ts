@@ -4,7 +4,6 @@ import { ask, Refused } from './ask.ts'
 import { noteServerTime } from './clock.ts'
 import type {
   Events,
-  ExpertFrame,
   ExpertHistory,
   Experts,
   LogSearch,
@@ -120,9 +119,6 @@ export const expertsQuery = (run: string, attempt: number | null, alive: boolean
     queryFn: ({ signal }) => ask<Experts>(`${path(run)}/experts`, { attempt, points: 1000 }, signal),
     refetchInterval: again(alive),
   })
-
-export const askFrame = (run: string, attempt: number, step: number, signal: AbortSignal): Promise<ExpertFrame> =>
-  ask<ExpertFrame>(`${path(run)}/experts/frame`, { attempt, step }, signal)
 
 export const expertHistoryQuery = (run: string, attempt: number, layer: number, expert: number) =>
   queryOptions({

@@ -1,7 +1,8 @@
 // Frames by step, as a person scrubs: one request at a time, always for the newest wish, and what was read is kept. Whoever drags over
 // 10,000 steps causes as many requests as the server answers, not 10,000.
-import { askFrame } from '../api/queries.ts'
-import { decodeFrame, type Frame } from './frame.ts'
+import { Refused } from '../api/ask.ts'
+import type { Frame } from './frame.ts'
+import type { Granted, Wish } from './frame-worker.ts'
 
 const KEPT_MAX = 200
 
@@ -12,7 +13,8 @@ export class Frames {
   readonly #onFrame: (frame: Frame, wanted: number) => void
   readonly #onError: (error: unknown) => void
   #wanted: number | null = null
-  #asking: AbortController | null = null
+  #asked: number | null = null
+  #worker: Worker | null = null
 
   constructor(
     run: string,
@@ -29,32 +31,49 @@ export class Frames {
   want(step: number): void {
     this.#wanted = step
     const kept = this.#kept.get(step)
-    if (kept === undefined) void this.#ask()
+    if (kept === undefined) this.#ask()
     else this.#onFrame(kept, step)
   }
 
   close(): void {
     this.#wanted = null
-    this.#asking?.abort()
+    this.#asked = null
+    this.#worker?.terminate()
+    this.#worker = null
   }
 
-  async #ask(): Promise<void> {
-    if (this.#asking !== null) return
-    while (this.#wanted !== null && !this.#kept.has(this.#wanted)) {
-      const step: number = this.#wanted
-      const asking = new AbortController()
-      this.#asking = asking
-      try {
-        const frame = decodeFrame(await askFrame(this.#run, this.#attempt, step, asking.signal))
-        this.#keep(step, frame)
-        this.#onFrame(frame, step)
-      } catch (error) {
-        this.#wanted = null
-        if (!asking.signal.aborted) this.#onError(error)
-      } finally {
-        this.#asking = null
-      }
+  #ask(): void {
+    if (this.#asked !== null || this.#wanted === null || this.#kept.has(this.#wanted)) return
+    this.#asked = this.#wanted
+    const path = `/runs/${encodeURIComponent(this.#run)}/experts/frame`
+    this.#worker ??= this.#start()
+    // A worker has no origin to name: that is for windows.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin
+    this.#worker.postMessage({ path, attempt: this.#attempt, step: this.#wanted } satisfies Wish)
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./frame-worker.ts', import.meta.url), { type: 'module' })
+    worker.addEventListener('message', (event: MessageEvent<Granted>) => this.#onGranted(event.data))
+    worker.addEventListener('error', () => {
+      this.close()
+      this.#onError(new Error('The part of the page that reads frames could not start.'))
+    })
+    return worker
+  }
+
+  #onGranted(granted: Granted): void {
+    const step = this.#asked
+    this.#asked = null
+    if (step === null) return
+    if (granted.kind === 'refused') {
+      this.#wanted = null
+      this.#onError(new Refused(granted.status, granted.code, granted.detail, granted.whatToDo))
+      return
     }
+    this.#keep(step, granted.frame)
+    this.#onFrame(granted.frame, step)
+    this.#ask()
   }
 
   #keep(step: number, frame: Frame): void {

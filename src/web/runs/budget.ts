@@ -10,10 +10,12 @@ export function useBudget(items: readonly number[]): (index: number) => boolean 
   const [, again] = useReducer((count: number) => count + 1, 0)
   const whole = useRef<ReadonlySet<number>>(new Set())
   const started = useRef(false)
+  const fast = useRef(false)
   const shown = useRef<ReadonlySet<number>>(new Set())
   const came = items.filter((index) => !shown.current.has(index)).length
   // What is seen first is drawn at once.
-  const budget = !started.current ? Number.POSITIVE_INFINITY : came > WHOLE_A_FRAME ? 0 : WHOLE_A_FRAME
+  if (started.current && came > WHOLE_A_FRAME) fast.current = true
+  const budget = !started.current ? Number.POSITIVE_INFINITY : fast.current ? 0 : WHOLE_A_FRAME
   const { next, waits } = chosen(items, whole.current, budget)
   useEffect(() => {
     whole.current = next
@@ -21,8 +23,11 @@ export function useBudget(items: readonly number[]): (index: number) => boolean 
     shown.current = new Set(items)
     if (!waits) return undefined
     // While more come, whoever scrolls draws anyway.
-    if (came > 0) {
-      const timer = setTimeout(again, SETTLED_MS)
+    if (fast.current) {
+      const timer = setTimeout(() => {
+        fast.current = false
+        again()
+      }, SETTLED_MS)
       return () => clearTimeout(timer)
     }
     const frame = requestAnimationFrame(again)

@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
+import { Option } from 'commander'
 import type { Output } from '../print.ts'
 import { isJson, json } from '../print.ts'
 
 type Options = Output & {
   demo?: boolean
   untilDone?: boolean
+  demoFault: 'worker' | 'none'
   stopRuns?: boolean
   home?: string
   database?: string
@@ -16,6 +18,11 @@ export function upCommand(program: Command): void {
       .command('up')
       .description('run everything in one process')
       .option('--demo', 'train the example')
+      .addOption(
+        new Option('--demo-fault <what>', 'what is killed on purpose: a worker, once, or none')
+          .choices(['worker', 'none'])
+          .default('worker'),
+      )
       .option('--until-done', 'end when the demonstration has ended')
       .option('--stop-runs', 'stop all runs at the end')
       .option('--home <dir>', 'PLIMSOLL_HOME or ~/.plimsoll by default')
@@ -26,6 +33,7 @@ export function upCommand(program: Command): void {
     process.exitCode = await runUp({
       demo: options.demo === true,
       untilDone: options.untilDone === true,
+      demoFault: options.demoFault,
       stopRuns: options.stopRuns === true,
       home: options.home ?? null,
       database: options.database ?? null,
