@@ -25,6 +25,8 @@ export async function builtPages(home: string): Promise<string | null> {
       await build(folder, signature)
       return folder
     } catch (error) {
+      // Another `up` that started at the same moment was faster.
+      if (read(join(folder, SIGNATURE)) === signature) return folder
       // Somebody else's checkout is not written to: then the home is.
       if (!(error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EROFS'))) {
         say(`the pages could not be built, all else works: ${error instanceof Error ? error.message : String(error)}`)
