@@ -28,14 +28,6 @@ const ROWS: readonly Row[] = [
     caught: /budget \w+ promised/,
   },
   {
-    what: 'the wall of the commit stands open',
-    file: 'domain/budget.ts',
-    find: 'if (budget.hard && short > 0) return',
-    replace: 'if (budget.hard && short > Infinity) return',
-    caught: /budget \w+ promised/,
-    seeds: 60,
-  },
-  {
     what: 'a reserve is never given back',
     file: 'domain/budget.ts',
     find: '  const rest = remaining(reserve)\n  return {\n    budget: { ...budget, reserved',
