@@ -169,8 +169,8 @@ test('after all of it every GPU-millisecond is in one account, and the audit log
 })
 
 test('a token may do what its role says and no more', () => {
-  const nowhere = home.say('token', 'create', 'x', '--role', 'viewer', '--project', 'nope')
-  assert.deepEqual([nowhere.code, /there is no project nope/.test(nowhere.stderr)], [2, true])
+  const nowhere = home.say('token', 'create', 'x', '--role', 'viewer', '--subject', 'ada', '--project', 'nope')
+  assert.deepEqual([nowhere.code, /there is no project nope/.test(nowhere.stderr)], [3, true])
   const { secret } = home.document<{ secret: string }>(
     'token',
     'create',
