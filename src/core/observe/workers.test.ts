@@ -138,7 +138,6 @@ void test('an attempt runs when its last worker has started, and not before', ()
   assert.deepEqual([two?.attempt?.state.kind, two?.attempt?.startedAt], ['running', t(9_000)])
   assert.ok(two?.events.includes('started'))
 })
-
 void test('an attempt that started and ended between two looks has both events', () => {
   const end = { at: t(6_000), exit: code(1) }
   const seen = observe({
@@ -150,7 +149,6 @@ void test('an attempt that started and ended between two looks has both events',
   })
   assert.ok(seen?.events.includes('started') && seen.events.includes('attempt-ended'))
 })
-
 void test('times of a worker are clamped to its holding', () => {
   const seen = observe({ seen: [{ startedAt: t(-50_000) }, { startedAt: t(900_000) }] })
   assert.deepEqual(
@@ -158,7 +156,6 @@ void test('times of a worker are clamped to its holding', () => {
     [t(0), t(100_000)],
   )
 })
-
 void test('when all workers exit with 0 by themselves the run has succeeded and pays until its end and grace', () => {
   const end = { at: t(30_000), exit: code(0) }
   const seen = observe({
@@ -176,7 +173,6 @@ void test('when all workers exit with 0 by themselves the run has succeeded and 
   assert.equal(seen?.run?.paidGpuMs, 2 * 90_000 + 2 * 100_000)
   assert.ok(seen?.gaveBack)
 })
-
 void test('one worker that exits with 0 while the other runs changes nothing of the attempt', () => {
   const seen = observe({
     attempt: { state: RUNNING, startedAt: t(1_000) },
@@ -186,7 +182,6 @@ void test('one worker that exits with 0 while the other runs changes nothing of 
   assert.equal(seen?.attempt, undefined)
   assert.deepEqual(seen?.events, ['worker-exited'])
 })
-
 void test('a failure that is known stops the rest of the gang', () => {
   const seen = observe({
     attempt: { state: RUNNING, startedAt: t(1_000) },
@@ -225,7 +220,6 @@ void test('the last worker gone after a failure ends the attempt, keeps the slot
   )
   assert.equal(seen.gaveBack, false)
 })
-
 void test('the wait before a restart doubles with each failure in a row, up to its limit', () => {
   for (const [failuresInRow, waitMs] of [
     [0, 1_000],
@@ -238,7 +232,6 @@ void test('the wait before a restart doubles with each failure in a row, up to i
     assert.equal(state?.kind === 'queued' && state.notBefore !== null && state.notBefore - t(100_000), waitMs)
   }
 })
-
 void test('a run that fails waits for the fence only when a node of its own is lost', () => {
   const elsewhere = nodeOf('c', { condition: { kind: 'lost', since: t(0) } })
   const state = observe({ ...failing, others: [elsewhere] })?.run?.state
@@ -250,7 +243,6 @@ void test('a run that fails waits for the fence only when a node of its own is l
     [nodeId('a')],
   )
 })
-
 void test('without a restart left the run has failed and holds nothing', () => {
   const seen = observe({ ...failing, run: { restartsLeft: { infrastructure: 1, unknown: 0, user: 1 } } })
   assert.equal(seen?.run?.state.kind, 'failed')
@@ -338,7 +330,6 @@ void test('a stop of a program that exits with 0 is a stop, not a success', () =
   })
   assert.equal(seen?.run?.state.kind, 'cancelled')
 })
-
 void test('a worker that was seen and is missing is gone only when this look saw its node', () => {
   const given: Given = {
     attempt: { state: RUNNING, startedAt: t(1_000) },
@@ -353,7 +344,6 @@ void test('a worker that was seen and is missing is gone only when this look saw
   )
   assert.equal(seen?.attempt?.state.kind, 'stopping')
 })
-
 void test('an end that nobody saw was when its node was last observed, whoever says that it is gone', () => {
   const gone = { kind: 'gone', code: 0, signal: null, cause: 'unknown', message: null } as const
   const seen = observe({
@@ -367,7 +357,6 @@ void test('an end that nobody saw was when its node was last observed, whoever s
     [t(40_000)],
   )
 })
-
 void test('an empty list of a cluster that saw no node ends nothing', () => {
   assert.equal(
     observe({
@@ -379,14 +368,12 @@ void test('an empty list of a cluster that saw no node ends nothing', () => {
     null,
   )
 })
-
 void test('a worker that was never seen is not gone, until its attempt was asked to end and no launch can be under way', () => {
   assert.equal(observe({ seen: [null, null] }), null)
   assert.equal(observe({ attempt: { state: ending('stop') }, seen: [null, null], at: 15_000 }), null)
   const seen = observe({ run: { wish: 'stop' }, attempt: { state: ending('stop') }, seen: [null, null], at: 15_001 })
   assert.equal(seen?.run?.state.kind, 'cancelled')
 })
-
 void test('a gang that has not wholly started in time is ended as never started', () => {
   const given: Given = {
     attempt: { state: { kind: 'launching' } },
