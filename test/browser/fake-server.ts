@@ -143,7 +143,7 @@ function session(fake: FakeServer, request: IncomingMessage, response: ServerRes
         401,
         'unauthenticated',
         'The code is not known, or was used.',
-        'Ask for another one: plimsoll login.',
+        'start plimsoll up again: it prints another link',
       )
     }
     fake.signedIn = request.method === 'POST'

@@ -25,6 +25,8 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 export const isOurPage = (request: FastifyRequest): boolean =>
   SAFE.has(request.method) || request.headers['x-plimsoll'] === '1'
 
+const ANOTHER_LINK = 'start plimsoll up again: it prints another link'
+
 const body = z.strictObject({ code: z.string().min(1).max(200) })
 
 export function sessionRoutes(app: FastifyInstance, { signIn, version, cluster }: SessionOptions): void {
@@ -32,7 +34,11 @@ export function sessionRoutes(app: FastifyInstance, { signIn, version, cluster }
     const read = body.safeParse(request.body)
     if (!read.success) return sendProblem(reply, problem('invalid', 'a sign-in has a code'))
     const session = (await signIn?.exchange(read.data.code)) ?? null
-    if (session === null) return sendProblem(reply, problem('unauthenticated', 'this code is used up, too old or none'))
+    if (session === null)
+      return sendProblem(
+        reply,
+        problem('unauthenticated', 'this code is used up, too old or none', { whatToDo: ANOTHER_LINK }),
+      )
     const seconds = Math.max(1, Math.floor((session.expiresAt - Date.now()) / 1_000))
     return setCookie(reply, session.secret, seconds).code(204).send()
   })

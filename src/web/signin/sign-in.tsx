@@ -46,10 +46,9 @@ export function SignIn() {
         </div>
         <h1 id="h-signin">Sign in</h1>
         <p>
-          Open the link that <code className="mono">plimsoll up</code> printed. It works once; for another one run
+          Open the link that <code className="mono">plimsoll up</code> printed. It works once, for ten minutes.
         </p>
-        <pre className="mono">plimsoll login</pre>
-        <p className="dim">on the machine where the server runs, or where you have a token for it.</p>
+        <p className="dim">For another one end plimsoll up with Ctrl-C and start it again: runs go on meanwhile.</p>
         {problem === null ? null : (
           <p role="alert" className="callout bad-edge">
             <Mark severity="crit" /> {problem.message} <span className="dim">{problem.whatToDo}</span>
