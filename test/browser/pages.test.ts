@@ -220,10 +220,20 @@ describe('pages', { skip: cannotRun() }, () => {
       await seen(page, 'text=each layer sums to')
       await page.focus('[role=slider]')
       await page.keyboard.press('Shift+ArrowLeft')
-      await seen(page, 'text=Step 19,990')
+      await seen(page, '.step-line >> text="Step 19,990"')
+      // The first frame comes when another is looked at already: it must not take its place.
+      const late = Promise.withResolvers<void>()
+      await page.route('**/experts/frame?*step=1', async (route) => {
+        await late.promise
+        await route.continue()
+      })
       await page.keyboard.press('Home')
-      await seen(page, '.step-line >> text=Step 1')
+      await seen(page, '.step-line >> text="Step 1"')
       await page.keyboard.press('l')
+      await seen(page, '.step-line >> text="Step 20,000"')
+      const answer = page.waitForResponse('**/experts/frame?*step=1')
+      late.resolve()
+      await (await answer).finished()
       await page.click('.lst >> text=37 · 114')
       await seen(page, 'h2 >> text=Layer 37, expert 114')
       await page.focus('.heat')

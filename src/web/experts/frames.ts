@@ -72,6 +72,8 @@ export class Frames {
       return
     }
     this.#keep(step, granted.frame)
+    // Wished for a kept frame meanwhile? Then that one is shown already, and this late one must not take its place.
+    if (this.#wanted !== step && this.#wanted !== null && this.#kept.has(this.#wanted)) return
     this.#onFrame(granted.frame, step)
     this.#ask()
   }
