@@ -231,6 +231,8 @@ export interface ViewStore {
     readonly total: number
     readonly counts: Readonly<Record<string, number>>
   }>
+  /** Runs by their ids, living or ended, in no order. */
+  runsOf(ids: readonly RunId[]): Promise<readonly Run[]>
   /** The newest step facts of each attempt, the newest first. */
   newestSteps(attempts: readonly AttemptId[]): Promise<ReadonlyMap<AttemptId, readonly Fact[]>>
   /** All claims of some runs, living or not. */

@@ -18,9 +18,11 @@ import type {
   ShowDocument,
   StatementDocument,
   TableDocument,
+  TableRow,
   TokenDocument,
   WhyDocument,
 } from '../domain/documents.ts'
+import type { RunId } from '../domain/ids.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { Answer } from '../domain/refusal.ts'
 import type { EpochMs } from '../domain/units.ts'
@@ -77,6 +79,8 @@ export interface Views {
     },
   ): Promise<Answer<ExpertHistoryDocument>>
   table(who: Principal, query: TableQuery): Promise<Answer<TableDocument>>
+  /** Rows of the table for some runs, as far as they may be seen; at most TABLE_ROWS_MAX. */
+  rows(who: Principal, runs: readonly RunId[]): Promise<readonly TableRow[]>
   series(who: Principal, run: string, points: number): Promise<Answer<SeriesDocument>>
   searchLogs(who: Principal, run: string, asked: LogSearch): Promise<Answer<LogSearchDocument>>
   queue(who: Principal): Promise<Answer<QueueDocument>>

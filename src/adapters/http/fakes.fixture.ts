@@ -16,6 +16,7 @@ import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import { epochMs, micros } from '../../domain/units.ts'
+import type { Feed } from '../../ports/feed.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Views } from '../../ports/views.ts'
 import type { ServerOptions } from './server.ts'
@@ -203,6 +204,7 @@ export function fakes(): Fakes {
     answer: () => null,
     requests: {} as Requests,
     views: {} as Views,
+    feed: {} as Feed,
     authenticate: async (secret) => (secret === SECRET ? BOSS : null),
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', text: async () => 'plimsoll_runs 0\n' },
     readiness: async () => ({ ready: true, checks: { store: 'ok', lead: 'leading' } }),
@@ -266,6 +268,7 @@ export function fakes(): Fakes {
         nextOffset: 60,
         complete: true,
       }),
+    rows: async (_who, ids) => ids.map((id) => ({ ...tableRow, id })),
     table: (_who, query) =>
       say('table', [query], {
         rows: [tableRow],

@@ -9,6 +9,7 @@ import type { Gauges } from '../../domain/documents.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { RunSpec } from '../../domain/spec.ts'
+import type { Feed } from '../../ports/feed.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Authenticate, Readiness, Views } from '../../ports/views.ts'
 import { answerError } from './errors.ts'
@@ -27,6 +28,7 @@ import { streamRoutes } from './stream.ts'
 export type ServerOptions = {
   readonly requests: Requests
   readonly views: Views
+  readonly feed: Feed
   readonly authenticate: Authenticate
   readonly readiness: Readiness
   /** The text of `/metrics`. */
@@ -117,7 +119,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       tokenRoutes(scope, options)
       pageRoutes(scope, options)
       sessionRoutes(scope, options)
-      streamRoutes(scope, options.views)
+      streamRoutes(scope, options.views, options.feed)
     },
     { prefix: '/api/v1' },
   )

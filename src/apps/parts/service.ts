@@ -4,7 +4,10 @@ import { migrate } from '../../adapters/postgres/migrate.ts'
 import { measureFrame } from '../../core/experts/measures.ts'
 import type { Connection } from '../../adapters/postgres/pool.ts'
 import { Database } from '../../adapters/postgres/pool.ts'
+import { feedOf } from '../../adapters/postgres/feed.ts'
 import { postgresStore } from '../../adapters/postgres/store.ts'
+import type { Retention } from '../../adapters/postgres/upkeep.ts'
+import { upkeep } from '../../adapters/postgres/upkeep.ts'
 import { bootMs, BootClock } from '../../adapters/system/clock.ts'
 import { chance, secrets } from '../../adapters/system/secrets.ts'
 import type { Metrics } from '../../adapters/telemetry/metrics.ts'
@@ -24,6 +27,7 @@ import { epochMs } from '../../domain/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { Doorbell, LoopName } from '../../ports/doorbell.ts'
+import type { Feed } from '../../ports/feed.ts'
 import { Fault } from '../../ports/fault.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Requests } from '../../ports/requests.ts'
@@ -37,6 +41,7 @@ export type ServiceOptions = {
   readonly settings: ControlSettings
   /** How often each loop looks when nobody rings. */
   readonly timersMs: Readonly<Record<LoopName, number>>
+  readonly retention: Retention
   readonly defaultCluster: ClusterName
   readonly peaks: ReadonlyMap<string, number | null>
   /** The identity of the home, whose lock the caller has: whoever led from it before is dead. */
@@ -54,6 +59,7 @@ export type Service = {
   readonly views: Views
   readonly context: RequestContext
   readonly store: Store
+  readonly feed: Feed
   readonly metrics: Metrics
   /** Ends the loops, gives the lead back and closes every connection. Runs go on. */
   stop(): Promise<void>
@@ -110,6 +116,7 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     ingest: options.ingest,
   }
   ends.push(await startLeading(control, clock, options))
+  ends.push(await startUpkeep(control, database, options.retention))
   const every = options.timersMs
   const metrics = createMetrics()
   const looks = await startLooks({
@@ -138,6 +145,7 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     control,
     context,
     store,
+    feed: feedOf(database),
     metrics,
     requests: requestsOf(context),
     views: viewsOf(context),
@@ -180,5 +188,34 @@ async function startLeading(control: Control, clock: BootClock, options: Service
     await giveUpLead(control).catch((error: unknown) =>
       control.log.warn({ error: String(error) }, 'the lead could not be given back; it runs out'),
     )
+  }
+}
+
+const UPKEEP_EVERY_MS = 3_600_000
+
+/** At the start, and every hour: partitions are made for days ahead, so that one look missed costs nothing. */
+async function startUpkeep(control: Control, database: Database, retention: Retention): Promise<() => Promise<void>> {
+  const look = async (): Promise<void> => {
+    if (control.lead.epoch === null) return
+    try {
+      const { unpartitioned, ...done } = await upkeep(database, control.clock.now(), retention)
+      if (done.made + done.dropped + done.forgotten > 0) control.log.info(done, 'partitions were looked after')
+      if (unpartitioned.length > 0)
+        control.log.warn(
+          { tables: unpartitioned },
+          'rows of now go to the default partition; this passes when the days that were begun without partitions are over',
+        )
+    } catch (error) {
+      control.log.warn({ error: String(error) }, 'partitions could not be looked after; it is tried again in an hour')
+    }
+  }
+  let running = look()
+  await running
+  const timer = setInterval(() => {
+    running = running.then(look)
+  }, UPKEEP_EVERY_MS)
+  return async () => {
+    clearInterval(timer)
+    await running
   }
 }

@@ -24,7 +24,7 @@ import { documentOf } from './run-document.ts'
 import { searchLogs, seriesOf } from './series.ts'
 import { showOf } from './show.ts'
 import { statementOf } from './statement.ts'
-import { tableOf } from './table.ts'
+import { rowsOf, tableOf } from './table.ts'
 import { whyOf } from './why.ts'
 
 export function viewsOf(context: RequestContext): Views {
@@ -105,6 +105,14 @@ export function viewsOf(context: RequestContext): Views {
     async table(who, { project, ...query }) {
       const projects = projectsFor(visibleProjects(who, 'run.read'), project)
       return accepted(await tableOf(control, { ...query, projects, limit: Math.min(query.limit, TABLE_ROWS_MAX) }))
+    },
+    async rows(who, runs) {
+      const visible = visibleProjects(who, 'run.read')
+      const found = await store.runsOf(runs.slice(0, TABLE_ROWS_MAX))
+      return rowsOf(
+        control,
+        found.filter((run) => visible === 'all' || visible.has(run.project)),
+      )
     },
     series: (who, run, points) => ofRun(who, run, 'run.read', (found) => seriesOf(store, found, points)),
     searchLogs: (who, run, asked) => ofRun(who, run, 'run.logs', (found) => searchLogs(store, found, asked)),
