@@ -159,7 +159,11 @@ export type MeasureFrame = (frame: Pick<FrameSave, 'counts' | 'experts' | 'token
 
 export interface ReportStore {
   /** Null for an attempt that nobody knows. `endedAt` null: it lives. */
-  reportable(attempt: AttemptId): Promise<{ readonly endedAt: EpochMs | null } | null>
+  reportable(attempt: AttemptId): Promise<{
+    readonly endedAt: EpochMs | null
+    /** An ending that waits for a checkpoint. */
+    readonly checkpoint: { readonly since: EpochMs; readonly until: EpochMs } | null
+  } | null>
   saveReport(report: ReportSave): Promise<void>
   /** The sets of layers that an attempt reported, with how far they go. */
   expertLayers(attempt: AttemptId): Promise<

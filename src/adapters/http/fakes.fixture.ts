@@ -231,7 +231,7 @@ export function fakes(): Fakes {
     stop: (_who, id, now) => of('stop', id, [now], { ...run, state: 'stopping' }),
     suspend: (_who, id) => of('suspend', id, [], { ...run, state: 'suspending' }),
     resume: (_who, id) => of('resume', id, [], queued),
-    report: (_who, batch) => say('report', [batch], { accepted: batch.sent, refused: batch.refused }),
+    report: (_who, batch) => say('report', [batch], { accepted: batch.sent, refused: batch.refused, directives: [] }),
     pauseQueue: (_who, paused, reason) => say('pauseQueue', [paused, reason], { paused }),
     cordon: (_who, id, cordoned, reason) => say('cordon', [id, cordoned, reason], { node: id }),
     forgetNode: (_who, id, reason) => say('forgetNode', [id, reason], { node: id }),

@@ -28,11 +28,23 @@ type FrameRow = {
 export function reportStore(database: Database, measure: MeasureFrame): ReportStore {
   return {
     async reportable(attempt) {
-      const [row] = await database.query<{ living: boolean; ended_at: EpochMs | null }>({
-        text: `select living, (image->>'endedAt')::bigint as ended_at from attempt where id = $1`,
+      const [row] = await database.query<{
+        living: boolean
+        ended_at: EpochMs | null
+        since: EpochMs | null
+        until: EpochMs | null
+      }>({
+        text: `select living, (image->>'endedAt')::bigint as ended_at, (image->'state'->>'since')::bigint as since,
+                 (image->'state'->>'checkpointUntil')::bigint as until
+               from attempt where id = $1`,
         values: [attempt],
       })
-      return row === undefined ? null : { endedAt: row.living ? null : row.ended_at }
+      if (row === undefined) return null
+      const { since, until } = row
+      return {
+        endedAt: row.living ? null : row.ended_at,
+        checkpoint: since === null || until === null ? null : { since, until },
+      }
     },
     saveReport: (report) =>
       database.transaction('write', async (tx) => {

@@ -25,11 +25,17 @@ const REQUEST_KEYS_MS = 30 * 24 * 3_600_000
 
 const KEYS = { fact: 'sent_at', log_chunk: 'written_at', feed: 'at', audit: 'at', held: '"from"', posting: 'cell' }
 
-export async function upkeep(database: Database, now: EpochMs, retention: Retention): Promise<Upkeep> {
+/** Before anything is written: a day that was begun in the DEFAULT partition ends there. */
+export async function makePartitions(database: Database, now: EpochMs): Promise<number> {
   const [made] = await database.query<{ count: number }>({
     text: 'select make_partitions($1) as count',
     values: [now],
   })
+  return made?.count ?? 0
+}
+
+export async function upkeep(database: Database, now: EpochMs, retention: Retention): Promise<Upkeep> {
+  const made = await makePartitions(database, now)
   let dropped = 0
   for (const [table, before] of [
     ['fact', Math.min(now - retention.facts, await oldestOpen(database))],
@@ -44,7 +50,7 @@ export async function upkeep(database: Database, now: EpochMs, retention: Retent
   }
   await database.query({ text: 'delete from request_key where created_at < $1', values: [now - REQUEST_KEYS_MS] })
   return {
-    made: made?.count ?? 0,
+    made,
     dropped,
     forgotten: await forgetExperts(database, now - retention.experts),
     unpartitioned: await unpartitioned(database, now),

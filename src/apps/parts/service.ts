@@ -7,7 +7,7 @@ import { Database } from '../../adapters/postgres/pool.ts'
 import { feedOf } from '../../adapters/postgres/feed.ts'
 import { postgresStore } from '../../adapters/postgres/store.ts'
 import type { Retention } from '../../adapters/postgres/upkeep.ts'
-import { upkeep } from '../../adapters/postgres/upkeep.ts'
+import { makePartitions, upkeep } from '../../adapters/postgres/upkeep.ts'
 import { bootMs, BootClock } from '../../adapters/system/clock.ts'
 import { chance, secrets } from '../../adapters/system/secrets.ts'
 import type { Metrics } from '../../adapters/telemetry/metrics.ts'
@@ -97,6 +97,7 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     measure: measureFrame,
   })
   await refuseStranger(store, options.home)
+  await makePartitions(database, await store.now())
   clock.setBase(await store.now(), bootMs())
   await options.prepare(store, clock)
   const clusters = await options.clusters(clock)

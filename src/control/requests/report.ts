@@ -5,7 +5,8 @@ import { reporterSource } from '../../domain/fact.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
-import type { ReportAnswer, ReportBatch } from '../../domain/report.ts'
+import type { Directive, ReportAnswer, ReportBatch } from '../../domain/report.ts'
+import { checkpointDirective } from '../../domain/report.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { earlier, epochMs } from '../../domain/units.ts'
 import type { RequestContext } from './context.ts'
@@ -54,5 +55,15 @@ export async function report(
     frames: batch.frames.map((frame) => ({ ...frame, at: corrected(frame.at) })),
   })
   if (facts.length > 0) doorbell.ring('account')
-  return accepted({ accepted: batch.sent - batch.refused.length, refused: batch.refused })
+  const { checkpoint } = known
+  if (checkpoint !== null && facts.some(({ body }) => body.kind === 'directive')) doorbell.ring('launch')
+  return accepted({
+    accepted: batch.sent - batch.refused.length,
+    refused: batch.refused,
+    directives: checkpoint === null ? [] : [directiveOf(checkpoint, receivedAt)],
+  })
+}
+
+function directiveOf({ since, until }: { since: EpochMs; until: EpochMs }, now: EpochMs): Directive {
+  return { id: checkpointDirective(since), version: 1, kind: 'checkpoint', withinMs: Math.max(0, until - now) }
 }

@@ -111,7 +111,17 @@ export type Tables = {
   readonly openCursors: Set<WorkerId>
   readonly chunks: Map<WorkerId, Chunk[]>
   /** Reporters by stream, and frames by attempt, layers, step and rank. */
-  readonly sources: Map<string, { attempt: AttemptId; process: string; lastAt: EpochMs | null; observedTo: EpochMs }>
+  readonly sources: Map<
+    string,
+    {
+      attempt: AttemptId
+      process: string
+      lastAt: EpochMs | null
+      observedTo: EpochMs
+      /** When a process of it that obeys directives was heard last. */
+      obeysAt: EpochMs | null
+    }
+  >
   readonly frames: Map<string, { attempt: AttemptId; rank: number; startedAt: EpochMs; frame: FrameSave }>
   readonly events: Ledger<RunEvent & { readonly id: number }>
   readonly audit: Ledger<AuditEntry & { readonly id: number }>
