@@ -124,7 +124,7 @@ test('who obeys is asked for a checkpoint before the gang is asked to end', () =
 })
 
 test('nobody is asked for a checkpoint who was silent for long, has not started, or is to end at once', () => {
-  const silent = { ...REPORTS, obeysAt: t(-DEFAULT_DURATIONS.blindAfterMs - 1) }
+  const silent = { ...REPORTS, obeysAt: t(-1 - DEFAULT_DURATIONS.blindAfterMs) }
   for (const some of [
     { ...asking({ state: { kind: 'running' } }), reports: new Map([[attemptOf(RUN, 1, SEATS).attempt.id, silent]]) },
     asking({ state: { kind: 'launching' } }),
