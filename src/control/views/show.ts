@@ -7,6 +7,7 @@ import type { Run } from '../../domain/run.ts'
 import type { Control } from '../control.ts'
 import { progressOf } from './progress.ts'
 import { documentOf } from './run-document.ts'
+import { liveCondition } from './why.ts'
 
 export async function showOf(control: Control, run: Run): Promise<ShowDocument> {
   const { attempts, claims, newest } = await control.store.attemptsOf(run.id)
@@ -17,8 +18,11 @@ export async function showOf(control: Control, run: Run): Promise<ShowDocument> 
   const living = documents.at(-1)
   const last =
     living === undefined || living.state === 'ended' ? [] : [{ ...living, lastStep: progress.step ?? living.lastStep }]
+  const document = documentOf(run)
+  const preparing = document.reason === 'preparing-environment' ? await liveCondition(control, run) : null
   return {
-    ...documentOf(run),
+    ...document,
+    message: preparing ?? document.message,
     attempts: [...documents.slice(0, documents.length - last.length), ...last],
     progress,
     findings: [],
