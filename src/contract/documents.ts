@@ -16,6 +16,7 @@ export const DOCUMENTS = {
   logs: runs.logs,
   experts: runs.experts,
   'expert-frame': runs.expertFrame,
+  'expert-tile': runs.expertTile,
   'expert-history': runs.expertHistory,
   table: runs.table,
   series: runs.series,

@@ -508,9 +508,6 @@ for (const [name, open] of [
         const [measured] = await store.expertMeasures(attempt.id, set.layers, 0, 99)
         assert.deepEqual([measured?.step, measured?.values.length, measured?.unconserved], [7, 10, 1])
         assert.ok(Math.abs((measured?.values[0] ?? 0) - 1 / 3) < 1e-6)
-        assert.deepEqual(await store.expertSeries(attempt.id, set.layers, { layer: 0, expert: 1, stride: 1 }), [
-          { step: 7, count: 4, total: 12 },
-        ])
         const { facts, sources } = await booksOf(store, attempt.id)
         assert.equal(facts.length, 3, 'one for each process')
         assert.deepEqual(

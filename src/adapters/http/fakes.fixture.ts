@@ -132,7 +132,7 @@ export const statement: StatementDocument = {
   alerts: { sent: 0, failed: 0 },
 }
 
-const { tableRow, hit, experts, expertFrame } = pageFakes(run, at, eur)
+const { tableRow, hit, experts, expertTile, expertFrame } = pageFakes(run, at, eur)
 
 export const budget: BudgetDocument = {
   id: 'demo-hours',
@@ -287,6 +287,7 @@ export function fakes(): Fakes {
     searchLogs: (_who, id, asked_) =>
       of('searchLogs', id, [asked_], { hits: [hit], firstError: hit, searchedBytes: 4_096, more: false }),
     experts: (_who, id, asked_) => of('experts', id, [asked_], experts),
+    expertTile: (_who, id, asked_) => of('expertTile', id, [asked_], expertTile),
     expertFrame: (_who, id, asked_) => of('expertFrame', id, [asked_], expertFrame),
     expertHistory: (_who, id, asked_) =>
       of('expertHistory', id, [asked_], {

@@ -79,7 +79,7 @@ async function forgetExperts(database: Database, before: number): Promise<number
   if (attempts.length === 0) return 0
   const ids = attempts.map(({ attempt }) => attempt)
   await database.transaction('write', async (tx) => {
-    for (const table of ['expert_frame', 'expert_measure', 'expert_layers'])
+    for (const table of ['expert_frame', 'expert_measure', 'expert_rollup', 'expert_pending', 'expert_layers'])
       await tx.query({ text: `delete from ${table} where attempt = any($1)`, values: [ids] })
   })
   return ids.length

@@ -14,6 +14,7 @@ import type { Metrics } from '../../adapters/telemetry/metrics.ts'
 import { createMetrics } from '../../adapters/telemetry/metrics.ts'
 import { accountTurn } from '../../control/account.ts'
 import type { Control, ControlSettings } from '../../control/control.ts'
+import { rollExperts } from '../../control/experts.ts'
 import { launchTurn } from '../../control/launch.ts'
 import { giveUpLead, keepLead } from '../../control/lead.ts'
 import { followLogs } from '../../control/logs.ts'
@@ -138,6 +139,7 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     },
   })
   ends.push(() => looks.close())
+  ends.push(startRolling(control, metrics))
   bell = looks
   for (const cluster of clusters) ends.push(cluster.watch(() => bell.ring('observe')))
   for (const loop of ['observe', 'place', 'launch', 'account'] as const) bell.ring(loop)
@@ -151,6 +153,29 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     requests: requestsOf(context),
     views: viewsOf(context),
     stop: () => endAll(ends),
+  }
+}
+
+/** A look costs one small query, and nobody waits for it: no wake-up is needed. */
+const ROLL_EVERY_MS = 2_000
+
+function startRolling(control: Control, metrics: Metrics): End {
+  let running: Promise<unknown> | null = null
+  const turn = async (): Promise<void> => {
+    try {
+      await metrics.turn('experts', () => rollExperts(control))
+    } catch (error) {
+      control.log.warn({ error: String(error) }, 'expert load could not be summed up yet; it will be tried again')
+    }
+  }
+  const timer = setInterval(() => {
+    running ??= turn().finally(() => {
+      running = null
+    })
+  }, ROLL_EVERY_MS)
+  return async () => {
+    clearInterval(timer)
+    await running
   }
 }
 

@@ -16,7 +16,7 @@ import type { Views } from '../../ports/views.ts'
 import type { RequestContext } from '../requests/context.ts'
 import { findVisible, isRefusal, mayNot } from '../requests/context.ts'
 import type { Principal, Verb } from '../../domain/principal.ts'
-import { expertFrameOf, expertHistoryOf, expertsOf } from './experts.ts'
+import { expertFrameOf, expertHistoryOf, expertsOf, expertTileOf } from './experts.ts'
 import { gaugesOf } from './gauges.ts'
 import { ledgerOf } from './ledger.ts'
 import { budgetDocument } from './plan.ts'
@@ -93,6 +93,10 @@ export function viewsOf(context: RequestContext): Views {
     async experts(who, reference, asked) {
       const run = await findVisible(context, who, reference, 'run.read')
       return isRefusal(run) ? run : expertsOf(store, run, asked)
+    },
+    async expertTile(who, reference, asked) {
+      const run = await findVisible(context, who, reference, 'run.read')
+      return isRefusal(run) ? run : expertTileOf(store, run, asked)
     },
     async expertFrame(who, reference, asked) {
       const run = await findVisible(context, who, reference, 'run.read')

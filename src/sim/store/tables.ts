@@ -18,7 +18,8 @@ import type { Run } from '../../domain/run.ts'
 import { isEnded } from '../../domain/run.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { Cell, EpochMs, Price } from '../../domain/units.ts'
-import type { FrameSave, StoredToken } from '../../ports/store.ts'
+import type { StoredToken } from '../../ports/store.ts'
+import type { ExpertSet } from './experts.ts'
 
 export type Posting = {
   readonly attempt: AttemptId
@@ -110,7 +111,7 @@ export type Tables = {
   /** Those that are not complete. */
   readonly openCursors: Set<WorkerId>
   readonly chunks: Map<WorkerId, Chunk[]>
-  /** Reporters by stream, and frames by attempt, layers, step and rank. */
+  /** Reporters by stream, and expert load by attempt and set of layers. */
   readonly sources: Map<
     string,
     {
@@ -122,7 +123,7 @@ export type Tables = {
       obeysAt: EpochMs | null
     }
   >
-  readonly frames: Map<string, { attempt: AttemptId; rank: number; startedAt: EpochMs; frame: FrameSave }>
+  readonly expertSets: Map<string, ExpertSet>
   readonly events: Ledger<RunEvent & { readonly id: number }>
   readonly audit: Ledger<AuditEntry & { readonly id: number }>
   readonly keys: Map<string, { readonly hash: string; readonly run: RunId }>
@@ -169,7 +170,7 @@ export const emptyTables = (): Tables => ({
   openCursors: new Set(),
   chunks: new Map(),
   sources: new Map(),
-  frames: new Map(),
+  expertSets: new Map(),
   events: new Ledger(),
   audit: new Ledger(),
   keys: new Map(),
