@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { reporterStream } from '../../domain/fact.ts'
 import type { AttemptId } from '../../domain/ids.ts'
+import { sumOfRanks } from '../../domain/report.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type {
   FrameSave,
@@ -113,7 +114,9 @@ async function saveSource(tx: Queryable, report: ReportSave): Promise<void> {
 
 async function saveFrame(tx: Queryable, report: ReportSave, frame: FrameSave, measure: MeasureFrame): Promise<void> {
   const { attempt, rank, process, startedAt } = report
-  const layers = createHash('sha256').update(JSON.stringify(frame.layers)).digest('hex').slice(0, 16)
+  // The same layers with another number of experts are another set: their counts cannot be added.
+  const set = JSON.stringify([frame.experts, ...frame.layers])
+  const layers = createHash('sha256').update(set).digest('hex').slice(0, 16)
   await tx.query({
     text: 'insert into expert_layers (attempt, layers, names) values ($1, $2, $3) on conflict do nothing',
     values: [attempt, layers, frame.layers],
@@ -172,24 +175,17 @@ async function frameAt(tx: Queryable, attempt: AttemptId, layers: string, step: 
            where attempt = $1 and layers = $2 and step = $3 order by rank`,
     values: [attempt, layers, step],
   })
-  const [first, ...others] = rows
+  const [first] = rows
   if (set === undefined || first === undefined) return null
-  const counts = unpacked(first.counts, set.names.length * first.experts)
-  let { tokens } = first
-  for (const row of others) {
-    const more = unpacked(row.counts, counts.length)
-    for (let index = 0; index < counts.length; index += 1) counts[index] = (counts[index] ?? 0) + (more[index] ?? 0)
-    tokens = tokens === null || row.tokens === null ? null : tokens + row.tokens
-  }
+  const size = set.names.length * first.experts
+  const frames = rows.map((row) => ({ ...row, counts: unpacked(row.counts, size) }))
   return {
     step,
     at: first.at,
     layers: set.names,
     experts: first.experts,
-    counts,
-    tokens,
     topK: first.top_k,
-    flags: [...new Set(rows.flatMap((row) => row.flags))],
+    ...sumOfRanks(frames),
     ranks: rows.length,
   }
 }

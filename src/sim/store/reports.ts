@@ -3,13 +3,17 @@ import { reporterStream } from '../../domain/fact.ts'
 import type { AttemptId } from '../../domain/ids.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { later } from '../../domain/units.ts'
+import { sumOfRanks } from '../../domain/report.ts'
 import type { FrameSave, MeasureFrame, ReportSave, ReportStore, StoredFrame } from '../../ports/store.ts'
 import { reopenLooked, saveFacts } from './logs.ts'
 import type { Tables } from './tables.ts'
 
 export function reportStore(tables: Tables, measure: MeasureFrame): ReportStore {
-  const framesOf = (attempt: AttemptId, layers: string) =>
-    [...tables.frames.values()].filter((each) => each.attempt === attempt && keyOf(each.frame.layers) === layers)
+  /** Rows of all ranks, by step. */
+  const stepsOf = (attempt: AttemptId, layers: string) => {
+    const own = [...tables.frames.values()].filter((each) => each.attempt === attempt && keyOf(each.frame) === layers)
+    return new Map([...Map.groupBy(own, ({ frame }) => frame.step)].toSorted(([a], [b]) => a - b))
+  }
   return {
     async reportable(attempt) {
       const known = tables.attempts.get(attempt)
@@ -18,13 +22,14 @@ export function reportStore(tables: Tables, measure: MeasureFrame): ReportStore 
     },
     async saveReport(report) {
       tables.writes += 1
+      tables.reported?.(report)
       saveSource(tables, report)
       saveFacts(tables, report.facts)
       for (const frame of report.frames) saveFrame(tables, report, frame)
     },
     async expertLayers(attempt) {
       const all = [...tables.frames.values()].filter((each) => each.attempt === attempt)
-      const sets = Map.groupBy(all, ({ frame }) => keyOf(frame.layers))
+      const sets = Map.groupBy(all, ({ frame }) => keyOf(frame))
       return [...sets].map(([layers, some]) => {
         const steps = some.map(({ frame }) => frame.step)
         return {
@@ -39,37 +44,37 @@ export function reportStore(tables: Tables, measure: MeasureFrame): ReportStore 
       })
     },
     async expertMeasures(attempt, layers, from, to) {
-      const steps = new Set(framesOf(attempt, layers).map(({ frame }) => frame.step))
-      return [...steps]
-        .filter((step) => step >= from && step <= to)
-        .toSorted((a, b) => a - b)
-        .flatMap((step) => {
-          const whole = frameAt(framesOf(attempt, layers), step)
-          return whole === null ? [] : [{ step, at: whole.at, ...measure(whole) }]
-        })
+      return [...stepsOf(attempt, layers)].flatMap(([step, rows]) => {
+        const whole = step >= from && step <= to ? wholeOf(rows) : null
+        return whole === null ? [] : [{ step, at: whole.at, ...measure(whole) }]
+      })
     },
     async expertSeries(attempt, layers, { layer, expert, stride }) {
-      const steps = new Set(framesOf(attempt, layers).map(({ frame }) => frame.step))
-      return [...steps]
-        .filter((step) => step % stride === 0)
-        .toSorted((a, b) => a - b)
-        .flatMap((step) => {
-          const whole = frameAt(framesOf(attempt, layers), step)
-          if (whole === null) return []
-          const counts = whole.counts.subarray(layer * whole.experts, (layer + 1) * whole.experts)
-          return [{ step, count: counts[expert] ?? 0, total: counts.reduce((sum, each) => sum + each, 0) }]
-        })
+      return [...stepsOf(attempt, layers)].flatMap(([step, rows]) => {
+        const whole = step % stride === 0 ? wholeOf(rows) : null
+        if (whole === null) return []
+        const counts = whole.counts.subarray(layer * whole.experts, (layer + 1) * whole.experts)
+        return [{ step, count: counts[expert] ?? 0, total: counts.reduce((sum, each) => sum + each, 0) }]
+      })
     },
     async expertFrame(attempt, layers, step) {
-      const steps = framesOf(attempt, layers)
-        .map(({ frame }) => frame.step)
-        .filter((each) => each <= step)
-      return steps.length === 0 ? null : frameAt(framesOf(attempt, layers), Math.max(...steps))
+      const rows = [...stepsOf(attempt, layers)].findLast(([each]) => each <= step)?.[1]
+      return rows === undefined ? null : wholeOf(rows)
     },
   }
 }
 
-const keyOf = (layers: readonly string[]): string => JSON.stringify(layers)
+type FrameRow = { readonly rank: number; readonly frame: FrameSave }
+
+/** The same layers with another number of experts are another set: their counts cannot be added. */
+const keyOf = ({ layers, experts }: Pick<FrameSave, 'layers' | 'experts'>): string =>
+  JSON.stringify([experts, ...layers])
+
+export const frameKey = (
+  attempt: AttemptId,
+  rank: number,
+  frame: Pick<FrameSave, 'step' | 'layers' | 'experts'>,
+): string => `${attempt}|${rank}|${frame.step}|${keyOf(frame)}`
 
 function saveSource(tables: Tables, { attempt, rank, process, receivedAt, facts }: ReportSave): void {
   const stream = reporterStream(attempt, rank)
@@ -84,26 +89,15 @@ function saveSource(tables: Tables, { attempt, rank, process, receivedAt, facts 
 }
 
 function saveFrame(tables: Tables, { attempt, rank, startedAt }: ReportSave, frame: FrameSave): void {
-  const key = JSON.stringify([attempt, frame.layers, frame.step, rank])
+  const key = frameKey(attempt, rank, frame)
   const old = tables.frames.get(key)
   if (old !== undefined && old.startedAt >= startedAt) return
   tables.frames.set(key, { attempt, rank, startedAt, frame })
 }
 
-function frameAt(
-  all: readonly { readonly rank: number; readonly frame: FrameSave }[],
-  step: number,
-): StoredFrame | null {
-  const rows = all.filter(({ frame }) => frame.step === step).toSorted((a, b) => a.rank - b.rank)
-  const first = rows[0]?.frame
-  if (first === undefined) return null
-  const counts = new Uint32Array(first.counts.length)
-  for (const { frame } of rows)
-    for (let index = 0; index < counts.length; index += 1)
-      counts[index] = (counts[index] ?? 0) + (frame.counts[index] ?? 0)
-  const tokens = rows.reduce<number | null>(
-    (sum, { frame }) => (sum === null || frame.tokens === null ? null : sum + frame.tokens),
-    0,
-  )
-  return { ...first, counts, tokens, flags: [...new Set(rows.flatMap(({ frame }) => frame.flags))], ranks: rows.length }
+/** The sum over the ranks that sent the step. */
+function wholeOf(rows: readonly FrameRow[]): StoredFrame | null {
+  const frames = rows.toSorted((a, b) => a.rank - b.rank).map(({ frame }) => frame)
+  const [first] = frames
+  return first === undefined ? null : { ...first, ...sumOfRanks(frames), ranks: frames.length }
 }
