@@ -319,6 +319,13 @@ const ROWS: readonly Row[] = [
     caught: /GPU-ms productive, and its steps/,
     seeds: 60,
   },
+  {
+    what: 'what is dated before the placement is not read',
+    file: 'sim/store/books.ts',
+    find: 'readFrom <= cellOf(placedAt) ? 0 : readFrom',
+    replace: 'readFrom',
+    caught: /its facts say/,
+  },
 ]
 
 for (const { what, caught, seeds = SEEDS, ...mutation } of ROWS) {

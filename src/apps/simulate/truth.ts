@@ -4,6 +4,7 @@ import { workOf } from '../../core/account/due.ts'
 import { planPostings } from '../../core/account/post.ts'
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { planPlacements } from '../../core/place/place.ts'
+import { byTime } from '../../domain/fact.ts'
 import { isEnded } from '../../domain/run.ts'
 import { cellOf, epochMs, later } from '../../domain/units.ts'
 import { checkExperts, checkGaps } from '../../sim/checkers/experts.ts'
@@ -115,7 +116,9 @@ async function falseBooks(world: SimulatedWorld): Promise<string | null> {
     if (read === undefined) continue
     const books = { ...read.books, postedTo: null, dirtyFrom: null, basis: null, closed: false }
     const late = epochMs(Number.MAX_SAFE_INTEGER - 10 ** 9)
-    const fresh = planPostings({ ...workOf.full(read), books, cells: [] }, late, world.durations.cellSettleMs)
+    // All of them, whatever they are dated: the store's own bounds are not trusted.
+    const facts = [...(world.tables.facts.get(id)?.values() ?? [])].toSorted(byTime)
+    const fresh = planPostings({ ...workOf.full(read), facts, books, cells: [] }, late, world.durations.cellSettleMs)
     for (const { cell, lines } of fresh.revisions) {
       const posted = read.cells.find((record) => record.cell === cell)?.balance ?? {}
       if (textOf(posted) !== textOf(lines))
