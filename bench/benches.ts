@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Home, pause, until } from '../test/parts/plimsoll.ts'
 import { fillDay, fillQueue } from './fill.ts'
 import type { Result } from './run.ts'
+import { simulate } from './simulate.ts'
 
 export const benches: Readonly<Record<string, () => Promise<Result>>> = {
   'submit-to-start': submitToStart,
@@ -11,6 +12,7 @@ export const benches: Readonly<Record<string, () => Promise<Result>>> = {
   recover,
   idle,
   ledger,
+  simulate,
 }
 
 /** Talks to the API as the command line does, without the start of a process for each request. */

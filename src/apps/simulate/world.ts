@@ -43,6 +43,8 @@ export type Outcome = {
 export type Mutation = (tables: Tables, cluster: SimulatedCluster) => void
 
 export type SeedOptions = {
+  /** False: no checker looks, for whoever measures what they cost. */
+  readonly watched?: boolean
   readonly mutate?: Mutation
   /** Takes the story of the seed, line by line. */
   readonly tell?: (line: string) => void
@@ -68,12 +70,14 @@ export class SimulatedWorld {
   readonly story: Story | null
   readonly #seed: number
   readonly #mutate: Mutation | null
+  readonly #watched: boolean
   #mutated = -1
   events = 0
 
-  constructor(seed: number, { mutate, tell }: SeedOptions) {
+  constructor(seed: number, { mutate, tell, watched = true }: SeedOptions) {
     this.#seed = seed
     this.#mutate = mutate ?? null
+    this.#watched = watched
     const chance = new SeededChance(seed)
     this.chance = chance
     this.durations = durationsOf(chance)
@@ -98,6 +102,7 @@ export class SimulatedWorld {
     })
     this.story = tell === undefined ? null : new Story(this.tables, () => this.timeline.now(), tell)
     if (this.story !== null) this.cluster.tell = (text) => this.story?.world(text)
+    if (!watched) return
     this.tables.watch = (commit) => {
       this.story?.commit(commit)
       this.watch.commit(commit)
@@ -164,7 +169,7 @@ export class SimulatedWorld {
     if (this.#mutated !== this.tables.writes) this.#mutate?.(this.tables, this.cluster)
     this.#mutated = this.tables.writes
     this.story?.look()
-    return this.watch.look()
+    return this.#watched ? this.watch.look() : null
   }
 
   outcome(problem: string | null): Outcome {
