@@ -7,6 +7,7 @@ import { firstView } from './first-view.ts'
 import { api, inParallel, nodePid, quantile, rss, specOf } from './parts.ts'
 import type { Result } from './run.ts'
 import { runs10k } from './runs-10k.ts'
+import { simulate } from './simulate.ts'
 import { stepToPage } from './step-to-page.ts'
 import { viewers } from './viewers.ts'
 
@@ -21,6 +22,7 @@ export const benches: Readonly<Record<string, () => Promise<Result>>> = {
   'expert-tile': expertTile,
   viewers,
   'step-to-page': stepToPage,
+  simulate,
 }
 
 function runTrue(): Promise<number> {

@@ -17,6 +17,8 @@ export type Carry = {
   readonly lastSequence: number | null
   /** The process that said it: each counts its own. */
   readonly lastSource: string | null
+  /** When it said so by its own clock, which tells two processes of a rank apart. */
+  readonly lastSentAt: EpochMs | null
   /** Distances between the newest marks (at most 20), in ms, without what rules 1 to 3 cover. */
   readonly distances: readonly number[]
   /** Ms since the last mark, or since the attempt was placed, that rules 1 to 3 do not cover. */

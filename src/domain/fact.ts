@@ -83,5 +83,7 @@ export const FACTS_PER_LINE_MAX = 8
 export function byTime(a: Fact, b: Fact): number {
   if (a.at !== b.at) return a.at - b.at
   if (a.source !== b.source) return a.source < b.source ? -1 : 1
-  return a.sequence - b.sequence
+  if (a.sequence !== b.sequence) return a.sequence - b.sequence
+  // A source that gives one name to two things is held to both, in an order that does not depend on how they came.
+  return a.sentAt - b.sentAt
 }

@@ -59,3 +59,30 @@ export type Directive = {
 
 /** An ending asks once: the moment at which it began names the directive. */
 export const checkpointDirective = (since: EpochMs): string => `checkpoint-${since}`
+
+const COUNT_MAX = 2 ** 32 - 1
+const SATURATED = 'saturated'
+
+/**
+ * What several ranks counted of the same layers in one step, added. A sum that does not fit stays at the largest number and says so; it
+ * never becomes a small one. Tokens are not known where a rank does not say them.
+ */
+export function sumOfRanks(frames: readonly Pick<ReportFrame, 'counts' | 'tokens' | 'flags'>[]): {
+  readonly counts: Uint32Array
+  readonly tokens: number | null
+  readonly flags: readonly string[]
+} {
+  const counts = new Uint32Array(frames[0]?.counts ?? [])
+  const flags = new Set(frames.flatMap((frame) => frame.flags))
+  const atMost = (sum: number, most: number): number => {
+    if (sum > most) flags.add(SATURATED)
+    return Math.min(sum, most)
+  }
+  for (const frame of frames.slice(1))
+    for (let index = 0; index < counts.length; index += 1)
+      counts[index] = atMost((counts[index] ?? 0) + (frame.counts[index] ?? 0), COUNT_MAX)
+  let tokens: number | null = 0
+  for (const frame of frames)
+    tokens = tokens === null || frame.tokens === null ? null : atMost(tokens + frame.tokens, Number.MAX_SAFE_INTEGER)
+  return { counts, tokens, flags: [...flags] }
+}

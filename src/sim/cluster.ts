@@ -2,14 +2,25 @@
 // (trainer.ts). It keeps what every start was, which processes live and when nodes were silent, so that checkers can compare what the
 // control plane believes with what is so.
 import type { AttemptId, ClusterName, RunId, WorkerId } from '../domain/ids.ts'
+import { attemptOfWorker } from '../domain/ids.ts'
 import type { AttemptPlan, EndRequest } from '../domain/plan.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Cluster, ClusterSeen, LogSlice, NodeSeen, WorkerExit, WorkerSeen } from '../ports/cluster.ts'
+import type {
+  Cluster,
+  ClusterSeen,
+  IngestAddress,
+  LogSlice,
+  NodeSeen,
+  WorkerExit,
+  WorkerSeen,
+} from '../ports/cluster.ts'
 import { Fault } from '../ports/fault.ts'
 import type { SeededChance } from './chance.ts'
 import type { Silence } from './checkers/blind.ts'
 import { LogBytes } from './log-bytes.ts'
+import type { Ear, Outside as Reporters } from './reporting.ts'
+import { DEAF } from './reporting.ts'
 import type { Timeline } from './timeline.ts'
 import type { Trainer } from './trainer.ts'
 import { train } from './trainer.ts'
@@ -51,6 +62,11 @@ export class SimulatedCluster implements Cluster {
   moves = 0
   /** Told what happens, for whoever tells the story. */
   tell: (text: string) => void = () => {}
+  /** By when each trainer will have made its next step. */
+  readonly promises = new Map<AttemptId, number>()
+  /** What reports of an attempt; null: nobody does. */
+  reporters: (plan: AttemptPlan, ingest: IngestAddress, life: Pick<Reporters, 'lives' | 'reachable'>) => Ear | null =
+    () => null
   readonly #timeline: Timeline
   readonly #wall: Clock
   readonly #chance: SeededChance
@@ -145,7 +161,7 @@ export class SimulatedCluster implements Cluster {
     return () => {}
   }
 
-  async launch(plan: AttemptPlan, deadlineAt: EpochMs | null): Promise<void> {
+  async launch(plan: AttemptPlan, deadlineAt: EpochMs | null, ingest: IngestAddress | null): Promise<void> {
     if (this.#forgotten.has(plan.attempt)) return
     if (!this.#deadlines.has(plan.attempt)) await this.deadline(plan.attempt, deadlineAt)
     for (const { id, nodeName } of plan.workers) {
@@ -168,11 +184,11 @@ export class SimulatedCluster implements Cluster {
       const gang = this.#gangs.get(plan.attempt)
       if (gang === undefined) this.#gangs.set(plan.attempt, [worker])
       else gang.push(worker)
-      if (!void_) this.#timeline.after(this.#chance.between(1, START_MS - 1), () => this.#begin(worker, plan))
+      if (!void_) this.#timeline.after(this.#chance.between(1, START_MS - 1), () => this.#begin(worker, plan, ingest))
     }
   }
 
-  #begin(worker: Worker, plan: AttemptPlan): void {
+  #begin(worker: Worker, plan: AttemptPlan, ingest: IngestAddress | null): void {
     if (worker.endedAt !== null) return
     this.tell(`the process of ${worker.id} starts on ${worker.node}`)
     this.starts.push(worker.id)
@@ -180,10 +196,14 @@ export class SimulatedCluster implements Cluster {
     this.moves += 1
     worker.startedAt = this.#timeline.now()
     // Training begins when the last one has come.
-    if (plan.workers.every((each) => this.running.has(each.id))) this.#train(plan)
+    if (plan.workers.every((each) => this.running.has(each.id))) this.#train(plan, ingest)
   }
 
-  #train(plan: AttemptPlan): void {
+  #train(plan: AttemptPlan, ingest: IngestAddress | null): void {
+    const life = {
+      lives: (id: WorkerId): boolean => this.running.has(id),
+      reachable: (id: WorkerId): boolean => !this.#silent.has(this.#workers.get(id)?.node ?? ''),
+    }
     train(plan, this.#trainer(plan.run), {
       timeline: this.#timeline,
       chance: this.#chance,
@@ -192,6 +212,8 @@ export class SimulatedCluster implements Cluster {
       allLive: () => plan.workers.every((worker) => this.running.has(worker.id)),
       print: (id, text) => this.#print(id, text),
       exit: (code) => this.#exitAll(plan.attempt, { kind: 'code', code }, 'itself'),
+      ear: (ingest === null ? null : this.reporters(plan, ingest, life)) ?? DEAF,
+      promise: (at) => void (at === null ? this.promises.delete(plan.attempt) : this.promises.set(plan.attempt, at)),
     })
   }
 
@@ -227,6 +249,7 @@ export class SimulatedCluster implements Cluster {
   }
 
   #ends(worker: Worker): void {
+    this.promises.delete(attemptOfWorker(worker.id))
     worker.endedAt = this.#timeline.now()
     this.running.delete(worker.id)
     this.moves += 1

@@ -131,7 +131,7 @@ export function clusterSeenBy(
       const stale = faults.on && chance.happens(faults.staleLook) ? cluster.staleLook() : null
       return clock.seen(stale ?? (await cluster.observe()))
     },
-    launch: (plan, deadlineAt) => cluster.launch(plan, clock.meant(deadlineAt)),
+    launch: (plan, deadlineAt, ingest) => cluster.launch(plan, clock.meant(deadlineAt), ingest),
     deadline: (attempt, deadlineAt) => cluster.deadline(attempt, clock.meant(deadlineAt)),
     readLog: (id, offset, bytesMax) => {
       const short = faults.on && offset > 0 && chance.happens(0.1)

@@ -3,6 +3,7 @@
 import type { WorkerId } from '../domain/ids.ts'
 import type { AttemptPlan } from '../domain/plan.ts'
 import type { SeededChance } from './chance.ts'
+import type { Ear } from './reporting.ts'
 import type { Timeline } from './timeline.ts'
 
 /** What a run does in this world. */
@@ -24,13 +25,17 @@ export type TrainerOutside = {
   readonly allLive: () => boolean
   readonly print: (worker: WorkerId, text: string) => void
   readonly exit: (code: number) => void
+  /** What reports of it; nothing of that may keep it waiting. */
+  readonly ear: Ear
+  /** The next step will have been made by then; null: there is none. */
+  readonly promise: (nextAt: number | null) => void
 }
 
 const SETUP_MS = 3_000
 
 /** One attempt from its resume step to its end, a step at a time. */
 export function train(plan: AttemptPlan, trainer: Trainer, outside: TrainerOutside): void {
-  const { timeline, chance, durable, save, allLive, print, exit } = outside
+  const { timeline, chance, durable, save, allLive, print, exit, ear, promise } = outside
   const first = plan.workers[0]?.id
   const last = plan.workers.at(-1)?.id
   if (first === undefined || last === undefined) return
@@ -40,27 +45,39 @@ export function train(plan: AttemptPlan, trainer: Trainer, outside: TrainerOutsi
   const failAt = stopAfter(trainer.failure)
   const hangAt = stopAfter(trainer.hang)
   const next = (step: number): void => {
-    timeline.after(trainer.stepMs + chance.between(0, Math.floor(trainer.stepMs / 10)), () => {
-      if (!allLive() || step >= hangAt) return
-      if (step >= failAt) return exit(1)
+    const tookMs = trainer.stepMs + chance.between(0, Math.floor(trainer.stepMs / 10))
+    promise(timeline.now() + tookMs)
+    timeline.after(tookMs, () => {
+      if (!allLive() || step >= hangAt) return promise(null)
+      if (step >= failAt) {
+        ear.ends()
+        return exit(1)
+      }
       print(
         last,
         ` [now] iteration ${step}/ ${trainer.steps} | consumed samples: ${step * 8} | elapsed time per iteration (ms): ${trainer.stepMs}.0 | global batch size: 8 | lm loss: 2.5E+00 | loss scale: 1.0 | number of skipped iterations: 0 | number of nan iterations: 0 |`,
       )
+      ear.stepped(step, trainer.stepMs)
       if (step % trainer.saveEvery === 0) {
         save(step)
+        ear.saved(step)
         print(first, `saving checkpoint at iteration ${step} to /ckpt in torch format`)
         print(first, `  successfully saved checkpoint from iteration ${step} to /ckpt`)
       }
       if (step >= trainer.steps) {
         print(first, '[after training is done] datetime: now')
+        ear.done()
+        ear.ends()
         return exit(0)
       }
       return next(step + 1)
     })
   }
   timeline.after(SETUP_MS, () => {
-    if (resumed > 0) print(first, `  successfully loaded checkpoint from /ckpt at iteration ${resumed}`)
+    if (resumed > 0) {
+      print(first, `  successfully loaded checkpoint from /ckpt at iteration ${resumed}`)
+      ear.resumed(resumed)
+    }
     next(resumed + 1)
   })
 }

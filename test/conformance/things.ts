@@ -120,6 +120,7 @@ export const EMPTY_SUMMARY: CellSummary = {
     lastSamples: null,
     lastSequence: null,
     lastSource: null,
+    lastSentAt: null,
     distances: [],
     uncovered: 0,
     phases: [],

@@ -4,7 +4,7 @@ import type { Attempt } from '../../domain/attempt.ts'
 import type { AttemptBooks, Balance, CellRecord, CellSummary } from '../../domain/books.ts'
 import type { AttemptId, RunId } from '../../domain/ids.ts'
 import type { Cell, EpochMs } from '../../domain/units.ts'
-import { CELL_MS, epochMs } from '../../domain/units.ts'
+import { CELL_MS, epochMs, cellOf } from '../../domain/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { BooksRead, BooksStore, BooksWrite } from '../../ports/store.ts'
 import { leads } from './commit.ts'
@@ -92,6 +92,8 @@ export async function readAll(
         attempt,
         claims.map((claim) => claim.holder),
         readFrom,
+        // What is dated before the placement counts at its moment: it is read with the first cell.
+        readFrom <= cellOf(placedAt) ? 0 : readFrom,
         allCells ? -CELL_MS : readFrom - CELL_MS,
       )),
       bookedTo: await bookedTo(tx, attempt),
@@ -143,15 +145,22 @@ async function newestCells(tx: Queryable, attempts: readonly Attempt[]): Promise
   return new Map(rows.map((row) => [row.attempt, { ...row, balance: {} }]))
 }
 
-async function details(tx: Queryable, attempt: Attempt, holders: readonly string[], readFrom: Cell, cellsFrom: number) {
+async function details(
+  tx: Queryable,
+  attempt: Attempt,
+  holders: readonly string[],
+  readFrom: Cell,
+  factsFrom: number,
+  cellsFrom: number,
+) {
   const held = await tx.query<HeldRow>({
     text: 'select node, "from", "to", holder, slots from held where holder = any($1) and "from" >= $2 order by "from"',
     // A statement prices everything that was held, posted or not.
     values: [holders, Math.max(0, Math.min(readFrom, cellsFrom + CELL_MS))],
   })
   const facts = await tx.query<FactRow>({
-    text: 'select source, sequence, attempt, at, sent_at, body from fact where attempt = $1 and at >= $2 order by at, source, sequence',
-    values: [attempt.id, readFrom],
+    text: 'select source, sequence, attempt, at, sent_at, body from fact where attempt = $1 and at >= $2 order by at, source, sequence, sent_at',
+    values: [attempt.id, factsFrom],
   })
   const cells = await tx.query<CellRow>({
     text: 'select attempt, cell, revision, summary from cell_summary where attempt = $1 and cell >= $2 order by cell',

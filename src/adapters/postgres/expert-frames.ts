@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { BUILT_LEVEL } from '../../domain/expert-blocks.ts'
 import type { AttemptId } from '../../domain/ids.ts'
+import { sumOfRanks } from '../../domain/report.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { FrameSave, MeasureFrame, ReportSave, StoredFrame } from '../../ports/store.ts'
 import { bytesOf, packedCounts, unpackedCounts } from './expert-codec.ts'
@@ -203,26 +204,20 @@ export async function framesBetween(
 }
 
 function summed(rows: readonly FrameRow[], names: readonly string[]): StoredFrame[] {
-  const [first, ...others] = rows
+  const [first] = rows
   if (first === undefined) return []
-  const countsOf = (row: FrameRow): Uint32Array => unpackedCounts(row.counts, row.ends, names.length, row.experts)
-  const counts = countsOf(first)
-  let { tokens } = first
-  for (const row of others) {
-    const more = countsOf(row)
-    for (let index = 0; index < counts.length; index += 1) counts[index] = (counts[index] ?? 0) + (more[index] ?? 0)
-    tokens = tokens === null || row.tokens === null ? null : tokens + row.tokens
-  }
+  const frames = rows.map((row) => ({
+    ...row,
+    counts: unpackedCounts(row.counts, row.ends, names.length, row.experts),
+  }))
   return [
     {
       step: first.step,
       at: first.at,
       layers: names,
       experts: first.experts,
-      counts,
-      tokens,
       topK: first.top_k,
-      flags: [...new Set(rows.flatMap((row) => row.flags))],
+      ...sumOfRanks(frames),
       ranks: rows.length,
     },
   ]

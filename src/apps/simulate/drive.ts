@@ -27,9 +27,11 @@ export async function simulateSeed(seed: number, options: SeedOptions = {}): Pro
   const world = new SimulatedWorld(seed, options)
   const { chance, timeline, faults, cluster } = world
   const processes = [processOf(world), processOf(world)]
-  const people = new People(world, world.requests(world.control(world.view())), (error) => {
-    throw error
-  })
+  const bugs: unknown[] = []
+  const bug = (error: unknown): void => void bugs.push(error)
+  const api = world.control(world.view())
+  const people = new People(world, world.requests(api), bug)
+  world.listen(api, bug)
   await people.begin()
   let wanted = chance.between(4, 16)
   const begin = timeline.now()
@@ -50,6 +52,7 @@ export async function simulateSeed(seed: number, options: SeedOptions = {}): Pro
       if (faults.on && chance.happens(0.1)) continue
       if (!(await tick(process, world))) processes[index] = processOf(world)
     }
+    if (bugs.length > 0) throw bugs[0]
     const problem = world.look()
     if (problem !== null) return world.outcome(problem)
     if (faults.on || wanted > 0 || !chance.happens(0.1)) continue

@@ -66,6 +66,7 @@ function peopleOf(
     for (const process of processes) process.ring(loop)
   })
   const people = new People(world, world.requests(control), bug)
+  world.listen(control, bug)
   void people.begin()
   for (let wanted = chance.between(4, 16); wanted > 0; wanted -= 1)
     timeline.after(chance.between(1_000, FAULTS_MS / 2), () => void people.submit())

@@ -181,8 +181,9 @@ export function nature(world: SimulatedWorld, faultsMs: number): void {
 }
 
 /** The world is well again. */
-export function calm({ faults, cluster, timeline, shape }: SimulatedWorld): void {
+export function calm({ faults, cluster, timeline, shape, mail }: SimulatedWorld): void {
   faults.on = false
+  mail.faults = false
   faults.storeDownUntil = timeline.now()
   faults.failOverUntil = timeline.now()
   for (const node of cluster.nodeNames()) {

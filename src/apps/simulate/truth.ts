@@ -4,11 +4,15 @@ import { workOf } from '../../core/account/due.ts'
 import { planPostings } from '../../core/account/post.ts'
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { planPlacements } from '../../core/place/place.ts'
+import { byTime } from '../../domain/fact.ts'
 import { isEnded } from '../../domain/run.ts'
 import { cellOf, epochMs, later } from '../../domain/units.ts'
+import { checkExperts, checkGaps } from '../../sim/checkers/experts.ts'
 import { checkLost } from '../../sim/checkers/lost.ts'
+import { BaseClock } from '../../sim/clocks.ts'
 import type { Tables } from '../../sim/store.ts'
 import { CLUSTER } from '../../sim/workload.ts'
+import { ingestOf } from './ingest.ts'
 import type { SimulatedWorld } from './world.ts'
 
 export type End =
@@ -19,11 +23,40 @@ export type End =
 
 export async function falseEnd(world: SimulatedWorld): Promise<End> {
   const { tables, cluster } = world
-  const why = unsettled(tables) ?? falseReason(tables) ?? (await doubtful(world))
+  const why = unsettled(tables) ?? underWay(world) ?? falseReason(tables) ?? (await doubtful(world))
   if (why !== null) return { kind: 'moves', why }
   const [left] = cluster.running
   if (left !== undefined) return { kind: 'rest', problem: `${left} runs, and its attempt has ended` }
-  return { kind: 'rest', problem: checkRest(tables) ?? checkSteps(world) ?? (await falseBooks(world)) }
+  const { store } = world.view()
+  const problem =
+    checkRest(tables) ??
+    checkSteps(world) ??
+    (await falseBooks(world)) ??
+    checkGaps(tables, world.mail.flushed, world.mail.said) ??
+    (await checkExperts(tables, store)) ??
+    (await deadTokens(world))
+  return { kind: 'rest', problem }
+}
+
+const underWay = ({ mail }: SimulatedWorld): string | null =>
+  mail.open === 0 ? null : `${mail.open} reports are under way`
+
+const LONG_MS = 7_200_000
+
+/** Two hours later nobody's token is good any more. */
+async function deadTokens(world: SimulatedWorld): Promise<string | null> {
+  const { database, mail, tables, timeline } = world
+  const { store, cluster } = world.view()
+  const clock = new BaseClock(timeline, { now: () => epochMs(database.now() + LONG_MS) })
+  const bugs: unknown[] = []
+  const deliver = ingestOf(world.requests(world.control({ clock, store, cluster })), (error) => bugs.push(error))
+  const last = new Map(mail.said.flatMap(({ owner, post }) => (owner === null ? [] : [[owner, post]])))
+  const writes = tables.writes
+  for (const [attempt, post] of last) {
+    const { status } = await deliver(post)
+    if (status === 200 || tables.writes !== writes) return `the token of ${attempt} outlives it by hours`
+  }
+  return bugs.length > 0 ? String(bugs[0]) : null
 }
 
 /** Every run has ended or waits for a person, every slot is free and every cell is posted. */
@@ -39,8 +72,8 @@ function unsettled(tables: Tables): string | null {
 }
 
 /** A clock that steps puts marks into another order than the one they came in; the sums hold, and which step was first does not. */
-const checkSteps = ({ tables, database }: SimulatedWorld): string | null =>
-  database.worstMs === 0 ? checkLost(tables) : null
+const checkSteps = ({ tables, database, lies }: SimulatedWorld): string | null =>
+  database.worstMs === 0 ? checkLost(tables, lies) : null
 
 /** Nobody holds anything: nothing may be reserved either. */
 function checkRest(tables: Tables): string | null {
@@ -83,7 +116,9 @@ async function falseBooks(world: SimulatedWorld): Promise<string | null> {
     if (read === undefined) continue
     const books = { ...read.books, postedTo: null, dirtyFrom: null, basis: null, closed: false }
     const late = epochMs(Number.MAX_SAFE_INTEGER - 10 ** 9)
-    const fresh = planPostings({ ...workOf.full(read), books, cells: [] }, late, world.durations.cellSettleMs)
+    // All of them, whatever they are dated: the store's own bounds are not trusted.
+    const facts = [...(world.tables.facts.get(id)?.values() ?? [])].toSorted(byTime)
+    const fresh = planPostings({ ...workOf.full(read), facts, books, cells: [] }, late, world.durations.cellSettleMs)
     for (const { cell, lines } of fresh.revisions) {
       const posted = read.cells.find((record) => record.cell === cell)?.balance ?? {}
       if (textOf(posted) !== textOf(lines))

@@ -1,5 +1,6 @@
 // One seed's world before anything happens in it: virtual time, the store, the cluster, the checkers, and the processes' view of them.
 import type { Control } from '../../control/control.ts'
+import { measureFrame } from '../../core/experts/measures.ts'
 import type { RequestContext } from '../../control/requests/context.ts'
 import { requestsOf } from '../../control/requests/requests.ts'
 import type { RunId } from '../../domain/ids.ts'
@@ -15,12 +16,16 @@ import type { ClusterShape } from '../../sim/cluster.ts'
 import { SimulatedCluster } from '../../sim/cluster.ts'
 import type { Faults } from '../../sim/faults.ts'
 import { clusterSeenBy, faultsOf } from '../../sim/faults.ts'
+import { Mail, networkOf } from '../../sim/mail.ts'
+import type { Reporting } from '../../sim/reporting.ts'
+import { earOf, reportingOf } from '../../sim/reporting.ts'
 import type { Tables } from '../../sim/store.ts'
 import { emptyTables, simulatedStore } from '../../sim/store.ts'
 import { Story } from '../../sim/story.ts'
 import { Timeline } from '../../sim/timeline.ts'
 import type { Trainer } from '../../sim/trainer.ts'
 import { CLUSTER, durationsOf, policyOf, shapeOf, trainerOf } from '../../sim/workload.ts'
+import { ingestAddress, ingestOf, onlyReports } from './ingest.ts'
 
 export const BEGIN = epochMs(1_800_000_000_000)
 
@@ -38,6 +43,8 @@ export type Outcome = {
 export type Mutation = (tables: Tables, cluster: SimulatedCluster) => void
 
 export type SeedOptions = {
+  /** False: no checker looks, for whoever measures what they cost. */
+  readonly watched?: boolean
   readonly mutate?: Mutation
   /** Takes the story of the seed, line by line. */
   readonly tell?: (line: string) => void
@@ -56,16 +63,21 @@ export class SimulatedWorld {
   readonly policy: Policy
   readonly cluster: SimulatedCluster
   readonly faults: Faults
+  readonly mail: Mail
+  /** Runs whose reporters cannot be trusted. */
+  readonly lies = new Set<RunId>()
   readonly watch: Watch
   readonly story: Story | null
   readonly #seed: number
   readonly #mutate: Mutation | null
+  readonly #watched: boolean
   #mutated = -1
   events = 0
 
-  constructor(seed: number, { mutate, tell }: SeedOptions) {
+  constructor(seed: number, { mutate, tell, watched = true }: SeedOptions) {
     this.#seed = seed
     this.#mutate = mutate ?? null
+    this.#watched = watched
     const chance = new SeededChance(seed)
     this.chance = chance
     this.durations = durationsOf(chance)
@@ -79,7 +91,9 @@ export class SimulatedWorld {
       trainers.set(run, trainer)
       return trainer
     })
-    this.watch = new Watch(this.tables, this.cluster, {
+    this.mail = new Mail(this.timeline, chance.fork(), networkOf(chance))
+    if (chance.happens(0.8)) this.#hear(chance.fork())
+    this.watch = new Watch(this.tables, this.cluster, this.mail, {
       blindAfterMs: this.durations.blindAfterMs,
       graceMs: this.durations.graceMs,
       now: () => this.timeline.now(),
@@ -88,15 +102,38 @@ export class SimulatedWorld {
     })
     this.story = tell === undefined ? null : new Story(this.tables, () => this.timeline.now(), tell)
     if (this.story !== null) this.cluster.tell = (text) => this.story?.world(text)
+    if (!watched) return
     this.tables.watch = (commit) => {
       this.story?.commit(commit)
       this.watch.commit(commit)
     }
+    this.tables.reported = (report) => this.watch.report(report)
+  }
+
+  /** Some runs report, each in its own way; in some seeds none does. */
+  #hear(chance: SeededChance): void {
+    const { mail, timeline, cluster } = this
+    const ways = new Map<RunId, Reporting | null>()
+    cluster.reporters = (plan, ingest, life) => {
+      const known = ways.get(plan.run)
+      const way = known === undefined ? reportingOf(chance) : known
+      ways.set(plan.run, way)
+      if (way !== null && way.liars > 0) this.lies.add(plan.run)
+      const outside = { timeline, mail, chance: chance.fork(), tell: (text: string) => cluster.tell(text), ...life }
+      return way === null ? null : earOf(plan, ingest, way, outside)
+    }
+  }
+
+  /** What reporters send arrives at this process. */
+  listen(control: Control, bug: (error: unknown) => void): void {
+    const store = onlyReports(control.store, bug)
+    this.mail.deliver = ingestOf(this.requests({ ...control, store }), bug)
   }
 
   view(): View {
     const clock = new BaseClock(this.timeline, this.database)
-    const { store } = simulatedStore(clock, this.durations, this.tables, this.database)
+    const settings = { blindAfterMs: this.durations.blindAfterMs, measure: measureFrame }
+    const { store } = simulatedStore(clock, settings, this.tables, this.database)
     return { clock, store, cluster: clusterSeenBy(this.cluster, clock, this.chance, this.faults) }
   }
 
@@ -112,7 +149,7 @@ export class SimulatedWorld {
       log: { info: silent, warn: silent, error: silent },
       settings: { durations: this.durations, checkpointRoot: '/ckpt' },
       health: new Map(),
-      ingest: null,
+      ingest: ingestAddress,
       lead: { epoch: null, until: epochMs(0) },
     }
   }
@@ -132,7 +169,7 @@ export class SimulatedWorld {
     if (this.#mutated !== this.tables.writes) this.#mutate?.(this.tables, this.cluster)
     this.#mutated = this.tables.writes
     this.story?.look()
-    return this.watch.look()
+    return this.#watched ? this.watch.look() : null
   }
 
   outcome(problem: string | null): Outcome {

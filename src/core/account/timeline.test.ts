@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { Fact } from '../../domain/fact.ts'
 import { CELL_MS, earlier, epochMs } from '../../domain/units.ts'
 import { t } from '../../domain/fixture.ts'
-import { begin, done, end, factsArbitrary, inputOf, OTHER, resumed, s, saved, step, told } from './fixture.ts'
+import { ATTEMPT, begin, done, end, factsArbitrary, inputOf, OTHER, resumed, s, saved, step, told } from './fixture.ts'
 import type { Timeline, TimelineInput } from './timeline.ts'
 import { EMPTY_CARRY, timelineOf } from './timeline.ts'
 
@@ -270,6 +270,37 @@ void test('tokens are samples times the length of a sequence, and null where not
     silent.marks.map((mark) => mark.tokens),
     [null],
   )
+})
+
+void test('a batch of an older process that comes late does not put its steps behind those of a newer one', () => {
+  const rank = `rep:${ATTEMPT}:0`
+  const said = (process: string, sentAt: number, at: number, number: number): Fact => ({
+    ...step(at, number, { steps: 1 }, `${rank}:${process}`),
+    sequence: number,
+    sentAt: s(sentAt),
+  })
+  const facts = [
+    said('00', 10, 10, 1),
+    said('00', 20, 61, 2),
+    said('01', 30, 40, 3),
+    said('00', 25, 66, 3),
+    said('01', 70, 80, 4),
+  ]
+  const { carry, marks } = timelineOf(inputOf(facts, { source: rank }))
+  assert.deepEqual(carry.segments, [{ resume: 0, last: 4 }])
+  assert.deepEqual(
+    marks.map((mark) => [mark.step, mark.steps]),
+    [
+      [1, 1],
+      [3, 1],
+      [2, 0],
+      [3, 0],
+      [4, 1],
+    ],
+  )
+  // A process that came later and says less has gone back to a checkpoint.
+  const back = timelineOf(inputOf([...facts, said('02', 90, 90, 3)], { source: rank }))
+  assert.equal(back.carry.segments.length, 2)
 })
 
 const SPAN = 4 * CELL_MS

@@ -8,6 +8,9 @@ import type { Fact, FactBody } from '../../domain/fact.ts'
 import { streamOf } from '../../domain/fact.ts'
 import type { AttemptAccount } from '../../domain/reasons.ts'
 import type { EpochMs } from '../../domain/units.ts'
+import { earlier, later } from '../../domain/units.ts'
+import type { Stretch } from './stretches.ts'
+import { freeStretches, lengthOf } from './stretches.ts'
 
 type Step = Extract<FactBody, { kind: 'step' }>
 
@@ -60,6 +63,7 @@ export const EMPTY_CARRY: Carry = {
   lastSamples: null,
   lastSequence: null,
   lastSource: null,
+  lastSentAt: null,
   distances: [],
   uncovered: 0,
   phases: [],
@@ -107,10 +111,6 @@ export function timelineOf(input: TimelineInput): Timeline {
   return { pieces, marks, carry: closeState(state, input, from, to) }
 }
 
-const earlier = (a: EpochMs, b: EpochMs): EpochMs => (a <= b ? a : b)
-const later = (a: EpochMs, b: EpochMs): EpochMs => (a >= b ? a : b)
-const plus = (at: EpochMs, ms: number): EpochMs => (at + ms) as EpochMs
-
 const isMark = (fact: Fact, source: string | null): boolean =>
   fact.body.kind === 'step' && source !== null && streamOf(fact.source) === source
 const isDone = (fact: Fact, source: string | null): boolean => fact.body.kind === 'done' && source !== null
@@ -120,7 +120,6 @@ function stepOf(fact: Fact): Step {
   return fact.body
 }
 
-type Stretch = { readonly from: EpochMs; readonly to: EpochMs }
 type Blocked = Stretch & { readonly account: AttemptAccount }
 
 /** What rules 1 to 3 cover between `input.from` and `to`, sorted and without overlaps. */
@@ -166,29 +165,13 @@ function phaseStretches(input: TimelineInput, to: EpochMs): Blocked[] {
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** What of `[from, to)` no blocked stretch covers. `blocked` is sorted. */
-function freeStretches(blocked: readonly Stretch[], from: EpochMs, to: EpochMs): Stretch[] {
-  const free: Stretch[] = []
-  let at = from
-  for (const stretch of blocked) {
-    if (stretch.to <= at) continue
-    if (stretch.from >= to) break
-    if (stretch.from > at) free.push({ from: at, to: stretch.from })
-    at = later(at, stretch.to)
-  }
-  if (at < to) free.push({ from: at, to })
-  return free
-}
-
-const lengthOf = (stretches: readonly Stretch[]): number =>
-  stretches.reduce((sum, stretch) => sum + stretch.to - stretch.from, 0)
-
 type State = {
   marks: number
   lastMarkAt: EpochMs | null
   lastSamples: number | null
   lastSequence: number | null
   lastSource: string | null
+  lastSentAt: EpochMs | null
   distances: number[]
   uncovered: number
   resumed: number | null
@@ -204,6 +187,8 @@ function openState(carry: Carry): State {
     lastSamples: carry.lastSamples,
     lastSequence: carry.lastSequence,
     lastSource: carry.lastSource,
+    // What was stored before there was one has none.
+    lastSentAt: carry.lastSentAt ?? null,
     distances: [...carry.distances],
     uncovered: carry.uncovered,
     resumed: carry.resumed,
@@ -240,8 +225,7 @@ type Before = { readonly resumed: number | null; readonly total: number; readonl
  */
 function markOf(fact: Fact, step: Step, state: State, { resumed, total, input }: Before): Mark {
   const current = state.segments.at(-1)
-  // Each process of a rank counts its own sequence; between two of them time alone tells.
-  const isLater = state.lastSequence === null || fact.source !== state.lastSource || fact.sequence > state.lastSequence
+  const isLater = isSaidLater(fact, state)
   const begins = current === undefined || (step.step < current.last && isLater)
   const before = begins
     ? (resumed ?? step.step - (step.steps ?? stepsOfFirst(step, state, total, input)))
@@ -261,6 +245,15 @@ function markOf(fact: Fact, step: Step, state: State, { resumed, total, input }:
     steps,
     tokens: tokensOf(step, steps, samples, input.sequenceLength),
   }
+}
+
+/**
+ * Each process of a rank counts its own sequence; between two of them their own clock tells, which is of one machine. When their batches
+ * came says nothing: the last one of an older process may come after the first ones of a newer.
+ */
+function isSaidLater(fact: Fact, { lastSequence, lastSource, lastSentAt }: State): boolean {
+  if (lastSequence === null) return true
+  return fact.source === lastSource ? fact.sequence > lastSequence : lastSentAt === null || fact.sentAt >= lastSentAt
 }
 
 /** What the source counted itself, else samples times the length of a sequence. A repeat trained nothing. */
@@ -294,9 +287,11 @@ function advance(state: State, fact: Fact, mark: Mark, resumed: number | null, d
   state.marks += 1
   state.lastMarkAt = mark.at
   state.lastSamples = stepOf(fact).samples ?? state.lastSamples
-  const goesOn = state.lastSequence !== null && state.lastSource === fact.source
-  state.lastSequence = goesOn ? Math.max(state.lastSequence ?? 0, fact.sequence) : fact.sequence
-  state.lastSource = fact.source
+  if (isSaidLater(fact, state)) {
+    state.lastSequence = fact.sequence
+    state.lastSource = fact.source
+    state.lastSentAt = fact.sentAt
+  }
   state.uncovered = 0
 }
 
@@ -381,9 +376,10 @@ function closeState(state: State, input: TimelineInput, from: EpochMs, to: Epoch
     lastSamples: state.lastSamples,
     lastSequence: state.lastSequence,
     lastSource: state.lastSource,
+    lastSentAt: state.lastSentAt,
     distances: state.distances,
     uncovered: state.uncovered,
-    phases: [...phases.values()].map((phase) => ({ ...phase, since: plus(phase.since, 0) })),
+    phases: [...phases.values()],
     done,
     resumed,
     durable,

@@ -2,15 +2,20 @@
 // when everything has come in, since each new fact may change it.
 import type { AttemptBooks } from '../../domain/books.ts'
 import type { Fact } from '../../domain/fact.ts'
+import { byTime, streamOf } from '../../domain/fact.ts'
 import type { AttemptId, RunId } from '../../domain/ids.ts'
 import type { Tables } from '../store/tables.ts'
 import { balanceKey } from '../store/tables.ts'
 
-type Progress = { readonly resume: number | null; readonly durable: number | null; readonly last: number | null }
+type Progress = { readonly resume: number | null; readonly durable: number | null }
 
-/** `productive` of each attempt is what its steps up to its bound took, and each step of a run that succeeded is kept once. */
-export function checkLost(tables: Tables): string | null {
+/**
+ * `productive` of each attempt is what its steps up to its bound took, and each step of a run that succeeded is kept once. Of a run whose
+ * reporters lie nothing can be said: what its progress is called is their word.
+ */
+export function checkLost(tables: Tables, lies: ReadonlySet<RunId>): string | null {
   for (const run of tables.runs.keys()) {
+    if (lies.has(run)) continue
     const problem = lostOfRun(tables, run)
     if (problem !== null) return problem
   }
@@ -33,7 +38,9 @@ function lostOfRun(tables: Tables, run: RunId): string | null {
   const state = tables.runs.get(run)?.state.kind
   const steps = Math.max(0, ...kept.keys())
   // On a node that was lost processes go on without holding anything: what they do is in nobody's books.
-  if (state === 'succeeded' && kept.size !== steps && !attempts.some((id) => lostItsNode(tables, id)))
+  // Of what a reporter says some is lost on its way, or comes late: the books have a gap there.
+  const doubtful = attempts.some((id) => lostItsNode(tables, id) || tables.books.get(id)?.source?.startsWith('rep:'))
+  if (state === 'succeeded' && kept.size !== steps && !doubtful)
     return `run ${run} succeeded after ${steps} steps, and kept ${kept.size}`
   return null
 }
@@ -51,16 +58,19 @@ function ownBound(tables: Tables, id: AttemptId, { durable, resume }: Progress):
 }
 
 function progressOf(tables: Tables, id: AttemptId, books: AttemptBooks): Progress {
-  let [resume, durable, last]: (number | null)[] = [null, null, null]
+  let [resume, durable]: (number | null)[] = [null, null]
+  let first: Fact | null = null
   for (const fact of (tables.facts.get(id)?.values() ?? []) as Iterable<Fact>) {
     const { body } = fact
     if (body.kind === 'saved') durable = Math.max(durable ?? 0, body.step)
     else if (body.kind === 'resumed') resume = body.step
-    else if (body.kind === 'step' && fact.source === books.source) last = Math.max(last ?? 0, body.step)
+    else if (body.kind === 'step' && streamOf(fact.source) === books.source)
+      first = first === null || byTime(fact, first) < 0 ? fact : first
   }
-  // One that began from nothing says so by its first step.
-  if (resume === null && last !== null) resume = 0
-  return { resume: resume ?? null, durable: durable ?? null, last: last ?? null }
+  // One that says nothing of a checkpoint began before its first step: a log has them all, and a reporter may have lost the first ones.
+  if (resume === null && first?.body.kind === 'step')
+    resume = first.source.startsWith('log:') ? 0 : first.body.step - (first.body.steps ?? 1)
+  return { resume: resume ?? null, durable: durable ?? null }
 }
 
 function productiveOf(tables: Tables, id: AttemptId, bound: number, kept: Map<number, AttemptId>): string | null {

@@ -1,7 +1,8 @@
 // All checkers, put together: `commit` looks at each commit as it is written, `look` at what stands after an event. Both look at what
 // is new, so that they can look after every event; they know only nouns of the domain and the tables, and trust no decision.
 import type { Attempt } from '../../domain/attempt.ts'
-import type { WorkerId } from '../../domain/ids.ts'
+import type { AttemptId, WorkerId } from '../../domain/ids.ts'
+import type { ReportSave } from '../../ports/store.ts'
 import type { Commit, Tables } from '../store/tables.ts'
 import type { Silence } from './blind.ts'
 import { Blindness } from './blind.ts'
@@ -9,6 +10,8 @@ import { LayerOne, LayerTwo } from './books.ts'
 import { Charges, checkDeadline, checkSums, checkWall } from './budgets.ts'
 import { AuditCounts, checkAudit, checkLead, checkStates, checkVersions, Placements } from './commits.ts'
 import { checkGangs, checkProcesses, Launches } from './gangs.ts'
+import type { Reported } from './reports.ts'
+import { checkTraining, Reports } from './reports.ts'
 
 /** What really happens on the cluster, whatever the control plane believes. */
 export type Reality = {
@@ -18,6 +21,8 @@ export type Reality = {
   /** Goes up whenever a process begins or ends. */
   readonly moves: number
   readonly silences: readonly Silence[]
+  /** By when each trainer will have made its next step. */
+  readonly promises: ReadonlyMap<AttemptId, number>
 }
 
 export type WatchOptions = {
@@ -42,11 +47,12 @@ export class Watch {
   readonly #audit: AuditCounts
   readonly #placements: Placements
   readonly #blindness: Blindness
+  readonly #reports: Reports
   #writes = -1
   #moves = -1
   #problem: string | null = null
 
-  constructor(tables: Tables, reality: Reality, options: WatchOptions) {
+  constructor(tables: Tables, reality: Reality, mail: Reported, options: WatchOptions) {
     this.#tables = tables
     this.#reality = reality
     this.#options = options
@@ -57,6 +63,7 @@ export class Watch {
     this.#audit = new AuditCounts(tables)
     this.#placements = new Placements(tables)
     this.#blindness = new Blindness(tables, reality.silences, options.blindAfterMs)
+    this.#reports = new Reports(tables, mail)
   }
 
   commit(commit: Commit): void {
@@ -76,8 +83,14 @@ export class Watch {
     }
   }
 
+  /** A batch of a reporter that is about to be written. */
+  report(report: ReportSave): void {
+    this.#problem ??= this.#reports.save(report)
+  }
+
   /** After an event. */
   look(): string | null {
+    this.#problem ??= this.#reports.look() ?? checkTraining(this.#reality.promises, this.#options.now())
     if (this.#problem !== null) return this.#problem
     const moved = this.#moves !== this.#reality.moves
     const wrote = this.#writes !== this.#tables.writes

@@ -48,6 +48,8 @@ function readOne(tables: Tables, id: AttemptId, firstCell: FirstCell, allCells: 
   const lastMarkAt = newestCell(tables, id)?.summary.carry.lastMarkAt ?? null
   const readFrom = firstCell({ attempt, books, placedAt, lastMarkAt, ends: claims.map((claim) => claim.endedAt) })
   const cellsFrom = allCells ? -CELL_MS : readFrom - CELL_MS
+  // What is dated before the placement counts at its moment: it is read with the first cell.
+  const factsFrom = readFrom <= cellOf(placedAt) ? 0 : readFrom
   const heldFrom = Math.max(0, Math.min(readFrom, cellsFrom + CELL_MS))
   return {
     attempt,
@@ -59,7 +61,7 @@ function readOne(tables: Tables, id: AttemptId, firstCell: FirstCell, allCells: 
       .flatMap((claim) => tables.heldBy.get(claim.holder) ?? [])
       .filter((row) => row.from >= heldFrom)
       .toSorted((a, b) => a.from - b.from),
-    facts: [...(tables.facts.get(id)?.values() ?? [])].filter((fact) => fact.at >= readFrom).toSorted(byTime),
+    facts: [...(tables.facts.get(id)?.values() ?? [])].filter((fact) => fact.at >= factsFrom).toSorted(byTime),
     cells: cellsOf(tables, id).filter((record) => record.cell >= cellsFrom),
     bookedTo: bookedTo(tables, attempt),
     sources: [

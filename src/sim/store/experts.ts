@@ -11,6 +11,7 @@ import {
   QUIET_MS,
 } from '../../domain/expert-blocks.ts'
 import type { AttemptId } from '../../domain/ids.ts'
+import { sumOfRanks } from '../../domain/report.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { ExpertBlockStore } from '../../ports/expert-store.ts'
 import type { FrameSave, LayerSet, MeasureFrame, ReportSave, StoredFrame } from '../../ports/store.ts'
@@ -31,11 +32,14 @@ export type ExpertSet = {
 type Pending = { readonly level: number; readonly block: number; touched: number; at: EpochMs }
 
 const setKey = (attempt: AttemptId, layers: string): string => `${attempt} ${layers}`
+/** The same layers with another number of experts are another set: their counts cannot be added. */
+const layersKey = ({ layers, experts }: Pick<FrameSave, 'layers' | 'experts'>): string =>
+  JSON.stringify([layers, experts])
 const blockKey = (level: number, block: number): string => `${level}/${block}`
 
 export function saveFrame(tables: Tables, report: ReportSave, frame: FrameSave): void {
   const { attempt, rank, startedAt, receivedAt } = report
-  const layers = JSON.stringify([frame.layers, frame.experts])
+  const layers = layersKey(frame)
   const key = setKey(attempt, layers)
   const set = tables.expertSets.get(key) ?? {
     attempt,
@@ -57,6 +61,25 @@ export function saveFrame(tables: Tables, report: ReportSave, frame: FrameSave):
   set.told = true
   writeEvent(tables, frame.finding)
 }
+
+export type FrameRow = { readonly rank: number; readonly startedAt: EpochMs; readonly frame: FrameSave }
+
+/** What a rank sent of a step. */
+export function frameOf(
+  tables: Tables,
+  attempt: AttemptId,
+  rank: number,
+  about: Pick<FrameSave, 'step' | 'layers' | 'experts'>,
+): FrameRow | undefined {
+  const found = tables.expertSets
+    .get(setKey(attempt, layersKey(about)))
+    ?.steps.get(about.step)
+    ?.get(rank)
+  return found === undefined ? undefined : { rank, ...found }
+}
+
+export const frameRows = (set: ExpertSet): FrameRow[] =>
+  [...set.steps.values()].flatMap((ranks) => [...ranks].map(([rank, each]) => ({ rank, ...each })))
 
 function mark(tables: Tables, set: ExpertSet, level: number, block: number, at: EpochMs): void {
   set.pending.set(blockKey(level, block), { level, block, touched: tables.writes, at })
@@ -153,17 +176,8 @@ export function summedAt(set: ExpertSet, step: number): StoredFrame[] {
   const rows = [...(set.steps.get(step) ?? [])].toSorted(([a], [b]) => a - b).map(([, { frame }]) => frame)
   const [first] = rows
   if (first === undefined) return []
-  const counts = new Uint32Array(first.counts.length)
-  for (const frame of rows)
-    for (let index = 0; index < counts.length; index += 1)
-      counts[index] = (counts[index] ?? 0) + (frame.counts[index] ?? 0)
-  const tokens = rows.reduce<number | null>(
-    (sum, frame) => (sum === null || frame.tokens === null ? null : sum + frame.tokens),
-    0,
-  )
   const { at, layers, experts, topK } = first
-  const flags = [...new Set(rows.flatMap((frame) => frame.flags))]
-  return [{ step, at, layers, experts, counts, tokens, topK, flags, ranks: rows.length }]
+  return [{ step, at, layers, experts, topK, ...sumOfRanks(rows), ranks: rows.length }]
 }
 
 function partOf({ level, block, seen, loads }: RolledBlock, layer: number, index: number): LoadPart[] {

@@ -29,6 +29,7 @@ export function reportStore(tables: Tables, measure: MeasureFrame): ReportStore 
     },
     async saveReport(report) {
       tables.writes += 1
+      tables.reported?.(report)
       saveSource(tables, report)
       saveFacts(tables, report.facts)
       for (const frame of report.frames) saveFrame(tables, report, frame)

@@ -18,7 +18,7 @@ import type { Run } from '../../domain/run.ts'
 import { isEnded } from '../../domain/run.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { Cell, EpochMs, Price } from '../../domain/units.ts'
-import type { StoredToken } from '../../ports/store.ts'
+import type { ReportSave, StoredToken } from '../../ports/store.ts'
 import type { ExpertSet } from './experts.ts'
 
 export type Posting = {
@@ -132,6 +132,8 @@ export type Tables = {
   writes: number
   /** Is told of each commit. */
   watch: ((commit: Commit) => void) | null
+  /** Is told of each batch of a reporter, before it is written. */
+  reported: ((report: ReportSave) => void) | null
 }
 
 export const emptyTables = (): Tables => ({
@@ -177,6 +179,7 @@ export const emptyTables = (): Tables => ({
   tokens: new Map(),
   writes: 0,
   watch: null,
+  reported: null,
 })
 
 export const livingClaims = (tables: Tables): Claim[] => [...tables.livingClaims.values()]

@@ -1,0 +1,113 @@
+// Reports that lie or disagree: both stores take them alike, and neither makes something else of them.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { measureFrame } from '../../src/core/experts/measures.ts'
+import { reporterSource } from '../../src/domain/fact.ts'
+import { nodeId, runOf } from '../../src/domain/fixture.ts'
+import type { AttemptId } from '../../src/domain/ids.ts'
+import { epochMs } from '../../src/domain/units.ts'
+import type { FrameSave, ReportSave, Store } from '../../src/ports/store.ts'
+import { openSimulated, PostgresBenches } from '../parts/stores.ts'
+import { booksOf, filled, placing, stepAt, T0 } from './things.ts'
+
+let benches: PostgresBenches
+before(async () => {
+  benches = await PostgresBenches.start()
+})
+after(() => benches.stop())
+
+async function placedRun(store: Store): Promise<AttemptId> {
+  await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+  const world = await store.world(new Map())
+  const [run, node] = [world.runs.get(runOf(1).id), world.nodes.get(nodeId('n1'))]
+  assert.ok(run !== undefined && node !== undefined)
+  const { attempt, item } = placing(run, [node], 0)
+  await store.commit(null, [item])
+  return attempt.id
+}
+
+const reportOf = (attempt: AttemptId, rank: number, over: Partial<ReportSave>): ReportSave => ({
+  attempt,
+  rank,
+  process: `0${rank}`,
+  startedAt: epochMs(T0),
+  reporter: 'test',
+  obeys: [],
+  receivedAt: epochMs(T0 + 2_000),
+  facts: [],
+  frames: [],
+  ...over,
+})
+
+const frameOf = (experts: number, counts: readonly number[], over: Partial<FrameSave> = {}): FrameSave => ({
+  step: 7,
+  at: epochMs(T0 + 1_000),
+  layers: ['a'],
+  experts,
+  counts: new Uint32Array(counts),
+  tokens: 2,
+  topK: 1,
+  flags: ['local'],
+  ...over,
+})
+
+for (const [name, open] of [
+  ['simulated', openSimulated],
+  ['PostgreSQL', (begin: number) => benches.open(begin)],
+] as const) {
+  describe(`reports in the ${name} store`, () => {
+    test('ranks that disagree about the number of experts are two sets, and neither is lost', async () => {
+      const bench = await open(T0)
+      const attempt = await placedRun(bench.store)
+      await bench.store.saveReport(reportOf(attempt, 0, { frames: [frameOf(2, [1, 1])] }))
+      await bench.store.saveReport(reportOf(attempt, 1, { frames: [frameOf(4, [2, 0, 0, 0])] }))
+      await bench.store.saveReport(reportOf(attempt, 2, { frames: [frameOf(2, [0, 2])] }))
+      const sets = await bench.store.expertLayers(attempt)
+      const told: unknown[] = []
+      for (const { layers, experts } of sets.toSorted((a, b) => a.experts - b.experts)) {
+        const frame = await bench.store.expertFrame(attempt, layers, 7)
+        told.push([experts, [...(frame?.counts ?? [])], frame?.ranks])
+      }
+      assert.deepEqual(told, [
+        [2, [1, 3], 2],
+        [4, [2, 0, 0, 0], 1],
+      ])
+      await bench.close()
+    })
+
+    test('sums that do not fit stay at the largest number, and say so', async () => {
+      const bench = await open(T0)
+      const attempt = await placedRun(bench.store)
+      const most = 2 ** 32 - 1
+      for (const rank of [0, 1]) {
+        const frame = frameOf(2, [most, 1], { tokens: Number.MAX_SAFE_INTEGER })
+        await bench.store.saveReport(reportOf(attempt, rank, { frames: [frame] }))
+      }
+      const [set] = await bench.store.expertLayers(attempt)
+      const frame = await bench.store.expertFrame(attempt, set?.layers ?? '', 7)
+      assert.deepEqual([...(frame?.counts ?? [])], [most, 2])
+      assert.equal(frame?.tokens, Number.MAX_SAFE_INTEGER)
+      assert.deepEqual(frame?.flags.toSorted(), ['local', 'saturated'])
+      assert.equal(frame === null ? 0 : measureFrame(frame).unconserved, 1)
+      await bench.close()
+    })
+
+    test('what is dated before the placement is read with the first cell, and a later cell is read without it', async () => {
+      const bench = await open(T0)
+      const attempt = await placedRun(bench.store)
+      const fact = {
+        source: reporterSource(attempt, 0, '00'),
+        sequence: 1,
+        attempt,
+        at: epochMs(0),
+        sentAt: epochMs(0),
+        body: stepAt(7),
+      }
+      await bench.store.saveReport(reportOf(attempt, 0, { facts: [fact] }))
+      assert.equal((await booksOf(bench.store, attempt)).facts.length, 1)
+      const [later] = await bench.store.readBooks([attempt], ({ placedAt }) => (placedAt + 600_000) as never)
+      assert.equal(later?.facts.length, 0)
+      await bench.close()
+    })
+  })
+}
