@@ -61,6 +61,7 @@ export class ReplayWorld {
   readonly #watch: Watch
   readonly #context: RequestContext
   readonly #verdicts = new Map<string, { readonly reason: WaitReason; readonly message: string } | null>()
+  #decides = false
   #decideFrom = 0
 
   constructor(shape: TraceCluster, seed: number, jobs: readonly TraceJob[]) {
@@ -138,15 +139,16 @@ export class ReplayWorld {
 
   /** How long the decision alone takes: from the world that it got to the commit that it asks for. */
   async timed<Value>(turn: () => Promise<Value>): Promise<Value> {
-    this.#decideFrom = Number.NaN
+    this.#decides = true
     const value = await turn()
     this.#decided()
+    this.#decides = false
     return value
   }
 
   #decided(): void {
-    if (!Number.isNaN(this.#decideFrom)) this.decideMs.push(performance.now() - this.#decideFrom)
-    this.#decideFrom = Number.NaN
+    if (this.#decides && this.#decideFrom > 0) this.decideMs.push(performance.now() - this.#decideFrom)
+    this.#decideFrom = 0
   }
 
   #timing(store: Store): Store {
@@ -183,8 +185,10 @@ export class ReplayWorld {
   /** When nothing happens any more, everything is given back and every book is closed. */
   atRest(): void {
     const { live, livingClaims, books } = this.tables
-    for (const run of live.values()) this.violations.push(`run ${run.name} neither finished nor was refused: ${run.state.kind}`)
-    for (const claim of livingClaims.values()) this.violations.push(`${claim.holder} still holds slots of ${claim.node}`)
+    for (const run of live.values())
+      this.violations.push(`run ${run.name} neither finished nor was refused: ${run.state.kind}`)
+    for (const claim of livingClaims.values())
+      this.violations.push(`${claim.holder} still holds slots of ${claim.node}`)
     for (const each of books.values())
       if (!each.closed || each.dirtyFrom !== null) this.violations.push(`the books of ${each.attempt} are open`)
   }

@@ -36,8 +36,7 @@ export async function replay(options: ReplayOptions): Promise<Replayed> {
   let accountDue = false
   const again = (): void => {
     accountDue = true
-    if (world.tables.live.size > 0 || world.submitted < options.jobs.length)
-      timeline.after(ACCOUNT_EVERY_MS, again)
+    if (world.tables.live.size > 0 || world.submitted < options.jobs.length) timeline.after(ACCOUNT_EVERY_MS, again)
   }
   timeline.after(ACCOUNT_EVERY_MS, again)
   let breath = begin
