@@ -38,6 +38,7 @@ export const DOCUMENTS = {
   'policy-diff': local.policyDiff,
   doctor: local.doctor,
   simulate: local.simulate,
+  'trace-replay': local.traceReplay,
 }
 
 export type DocumentName = keyof typeof DOCUMENTS
