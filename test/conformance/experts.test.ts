@@ -223,7 +223,11 @@ for (const [name, open] of [
             bench.clock.set(bench.clock.now() + 61_000)
             await buildAll(bench)
             const [set] = await bench.store.expertLayers(ATTEMPT)
-            assert.deepEqual((await bench.store.expertPending(ATTEMPT, set?.layers ?? '')).length, 1, 'a block that nobody needs')
+            assert.deepEqual(
+              (await bench.store.expertPending(ATTEMPT, set?.layers ?? '')).length,
+              1,
+              'a block that nobody needs',
+            )
             await checkZooms(bench.store, truthOf(sent))
           }),
         ),
@@ -243,7 +247,11 @@ for (const [name, open] of [
         const [set] = await store.expertLayers(ATTEMPT)
         assert.ok(set !== undefined)
         assert.deepEqual([set.frames, set.ranks, set.firstStep, set.lastStep], [600, 1, 0, 599])
-        assert.deepEqual(await store.expertPending(ATTEMPT, set.layers), [{ level: 12, block: 0 }], 'one that nobody needs')
+        assert.deepEqual(
+          await store.expertPending(ATTEMPT, set.layers),
+          [{ level: 12, block: 0 }],
+          'one that nobody needs',
+        )
         for (const points of [2, 5, 40, 600]) {
           const asked = { attempt: null, from: null, to: null, points }
           const history = valueOf(await expertHistoryOf(store, RUN, { ...asked, layer: 0, expert: 2 }))
