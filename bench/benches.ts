@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { Home, pause, until } from '../test/parts/plimsoll.ts'
 import { expertTile } from './expert-tile.ts'
+import { expertIngest, reporter } from './experts.ts'
 import { fillDay, fillQueue } from './fill.ts'
 import { firstView } from './first-view.ts'
 import { api, inParallel, nodePid, quantile, rss, specOf } from './parts.ts'
@@ -23,6 +24,8 @@ export const benches: Readonly<Record<string, () => Promise<Result>>> = {
   viewers,
   'step-to-page': stepToPage,
   simulate,
+  reporter,
+  'expert-ingest': expertIngest,
 }
 
 function runTrue(): Promise<number> {

@@ -3,7 +3,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Database } from '../src/adapters/postgres/pool.ts'
 
-export async function withDatabase(home: string, body: (database: Database) => Promise<void>): Promise<void> {
+/** The embedded server of a home, as its own role. */
+export async function withDatabase<Result>(
+  home: string,
+  body: (database: Database) => Promise<Result>,
+): Promise<Result> {
   // Line 5 of postmaster.pid is the socket directory.
   const lines = readFileSync(join(home, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n')
   const database = new Database(
@@ -12,7 +16,7 @@ export async function withDatabase(home: string, body: (database: Database) => P
     () => {},
   )
   try {
-    await body(database)
+    return await body(database)
   } finally {
     await database.end()
   }

@@ -19,7 +19,6 @@ export async function rollExperts({ store, clock }: Pick<Control, 'store' | 'clo
     await store.saveExpertBlock(
       block,
       block.level === BUILT_LEVEL ? await fromFrames(store, block) : await fromBlocks(store, block),
-      clock.now(),
     )
   return due.length
 }

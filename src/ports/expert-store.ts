@@ -11,7 +11,10 @@ export interface ExpertBlockStore {
     attempt: AttemptId,
     layers: string,
   ): Promise<readonly { readonly level: number; readonly block: number }[]>
-  /** Those of any attempt that can be built now, since their steps are behind or nothing came for a while. The lowest first. */
+  /**
+   * Those of any attempt that can be built now, since their steps are behind or nothing came for a while; the lowest first. A block above
+   * `BUILT_LEVEL` waits while all steps lie in one block below it: to a short attempt it would only add bytes.
+   */
   expertBlocksDue(now: EpochMs, limit: number): Promise<readonly PendingBlock[]>
   /** All frames of some steps, each summed over ranks, by step. */
   expertFrames(attempt: AttemptId, layers: string, from: number, to: number): Promise<readonly StoredFrame[]>
@@ -34,7 +37,7 @@ export interface ExpertBlockStore {
     },
   ): Promise<readonly LoadPart[]>
   /** Writes what was built and marks the block above, unless `built` was touched since it was read. */
-  saveExpertBlock(built: PendingBlock, rows: readonly RolledBlock[], now: EpochMs): Promise<void>
+  saveExpertBlock(built: PendingBlock, rows: readonly RolledBlock[]): Promise<void>
   /** Steps that were reported, ascending. */
   expertSteps(attempt: AttemptId, layers: string, from: number, to: number): Promise<readonly number[]>
 }

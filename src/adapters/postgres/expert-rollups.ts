@@ -2,6 +2,7 @@
 import type { LoadPart, PendingBlock, RolledBlock } from '../../domain/expert-blocks.ts'
 import {
   BEHIND_STEPS,
+  BUILT_LEVEL,
   EXPERT_MEASURES,
   firstStepOf,
   hasLoads,
@@ -38,9 +39,10 @@ export function expertBlockStore(database: Database): ExpertBlockStore {
       return database.query<PendingBlock>({
         text: `select p.attempt, p.layers, p.level, p.block, p.touched from expert_pending p
                join expert_layers l on l.attempt = p.attempt and l.layers = p.layers
-               where l.last_step >= (p.block + 1) * (2 ^ p.level)::bigint + $3 or p.at <= $1
+               where (l.last_step >= (p.block + 1) * (2 ^ p.level)::bigint + $3 or p.at <= $1)
+                 and (p.level = $4 or l.first_step / (2 ^ (p.level - 2))::bigint <> l.last_step / (2 ^ (p.level - 2))::bigint)
                order by p.level, p.at limit $2`,
-        values: [now - QUIET_MS, limit, BEHIND_STEPS],
+        values: [now - QUIET_MS, limit, BEHIND_STEPS, BUILT_LEVEL],
       })
     },
     async expertFrames(attempt, layers, from, to) {
@@ -65,23 +67,23 @@ export function expertBlockStore(database: Database): ExpertBlockStore {
         ? fromFrames(database, attempt, layers, { ...set, layer, expert, first, last })
         : fromBlocks(database, attempt, layers, { ...set, layer, expert, level, first, last })
     },
-    async saveExpertBlock(built, rows, now) {
+    async saveExpertBlock(built, rows) {
       await database.transaction('write', async (tx) => {
         const { attempt, layers, level, block, touched } = built
-        const taken = await tx.query({
+        const [taken] = await tx.query<{ at: number }>({
           text: `delete from expert_pending where attempt = $1 and layers = $2 and level = $3 and block = $4 and touched = $5
-                 returning level`,
+                 returning at`,
           values: [attempt, layers, level, block, touched],
         })
-        if (taken.length === 0) return
+        if (taken === undefined) return
         for (const row of rows) await saveRow(tx, attempt, layers, row)
         const above = levelAbove(level)
         if (above === null) return
         await tx.query({
-          text: `insert into expert_pending (attempt, layers, level, block, touched, at)
+          text: `insert into expert_pending as p (attempt, layers, level, block, touched, at)
                  values ($1, $2, $3, $4, pg_current_xact_id()::text::bigint, $5)
-                 on conflict (attempt, layers, level, block) do update set touched = excluded.touched, at = excluded.at`,
-          values: [attempt, layers, above, Math.floor(block / 4), now],
+                 on conflict (attempt, layers, level, block) do update set touched = excluded.touched, at = greatest(p.at, excluded.at)`,
+          values: [attempt, layers, above, Math.floor(block / 4), taken.at],
         })
       })
     },

@@ -42,6 +42,9 @@ const DURATIONS: Durations = {
 
 export type RefusedJob = { readonly job: TraceJob; readonly reason: WaitReason; readonly message: string }
 
+/** No reporter speaks in a replay. */
+const NO_MAIL = { said: [], answered: [] }
+
 export class ReplayWorld {
   readonly timeline = new Timeline(BEGIN)
   readonly tables
@@ -83,7 +86,7 @@ export class ReplayWorld {
       ingest: null,
       lead: { epoch: null, until: epochMs(0) },
     }
-    this.#watch = new Watch(this.tables, this.cluster, {
+    this.#watch = new Watch(this.tables, this.cluster, NO_MAIL, {
       blindAfterMs: DURATIONS.blindAfterMs,
       graceMs: DURATIONS.graceMs,
       now: () => this.timeline.now(),

@@ -25,6 +25,7 @@ export class ReplayCluster implements Cluster {
   readonly starts: WorkerId[] = []
   readonly running = new Set<WorkerId>()
   readonly silences: readonly Silence[] = []
+  readonly promises = new Map<AttemptId, number>()
   moves = 0
   /** Gangs that ended since somebody asked. */
   #ended = 0

@@ -13,6 +13,7 @@ import {
 import type { AttemptId } from '../../domain/ids.ts'
 import { sumOfRanks } from '../../domain/report.ts'
 import type { EpochMs } from '../../domain/units.ts'
+import { later } from '../../domain/units.ts'
 import type { ExpertBlockStore } from '../../ports/expert-store.ts'
 import type { FrameSave, LayerSet, MeasureFrame, ReportSave, StoredFrame } from '../../ports/store.ts'
 import type { Tables } from './tables.ts'
@@ -117,9 +118,12 @@ export function expertBlockStore(tables: Tables): ExpertBlockStore {
     },
     async expertBlocksDue(now, limit) {
       const due = [...tables.expertSets.values()].flatMap((set) => {
-        const last = Math.max(...set.steps.keys())
+        const [first, last] = [Math.min(...set.steps.keys()), Math.max(...set.steps.keys())]
+        const spans = (level: number): boolean =>
+          level === BUILT_LEVEL || blockOf(first, level - 2) !== blockOf(last, level - 2)
         return [...set.pending.values()]
           .filter(({ level, block, at }) => last > lastStepOf(block, level) + BEHIND_STEPS || at <= now - QUIET_MS)
+          .filter(({ level }) => spans(level))
           .map((each) => ({ ...each, attempt: set.attempt, layers: set.layers }))
       })
       return due.toSorted((a, b) => a.level - b.level || a.at - b.at).slice(0, limit)
@@ -152,14 +156,17 @@ export function expertBlockStore(tables: Tables): ExpertBlockStore {
           : [{ from: step, to: step, frames: 1, min: ratio, max: ratio, mean: ratio, p99: ratio }]
       })
     },
-    async saveExpertBlock({ attempt, layers, level, block, touched }, rows, now) {
+    async saveExpertBlock({ attempt, layers, level, block, touched }, rows) {
       const set = setOf(attempt, layers)
-      if (set?.pending.get(blockKey(level, block))?.touched !== touched) return
+      const waits = set?.pending.get(blockKey(level, block))
+      if (set === undefined || waits?.touched !== touched) return
       tables.writes += 1
       set.pending.delete(blockKey(level, block))
       for (const row of rows) set.rolled.set(blockKey(row.level, row.block), row)
       const above = levelAbove(level)
-      if (above !== null) mark(tables, set, above, Math.floor(block / 4), now)
+      if (above === null) return
+      const known = set.pending.get(blockKey(above, Math.floor(block / 4)))
+      mark(tables, set, above, Math.floor(block / 4), known === undefined ? waits.at : later(known.at, waits.at))
     },
     async expertSteps(attempt, layers, from, to) {
       const set = setOf(attempt, layers)
