@@ -26,6 +26,7 @@ const PURE = [
   'src/ports',
   'src/web',
   'test/architecture',
+  'test/frames',
 ]
 const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts']
 

@@ -234,8 +234,8 @@ const ROWS: readonly Row[] = [
   {
     what: 'a fact is dated after it came',
     file: 'control/requests/report.ts',
-    find: 'earlier(epochMs(Math.max(0, Math.round(at + shift))), receivedAt)',
-    replace: 'epochMs(Math.max(0, Math.round(at + shift)))',
+    find: 'Math.min(receivedAt, Math.round(at + shift))',
+    replace: 'Math.round(at + shift)',
     caught: /is dated after it came/,
   },
   {
