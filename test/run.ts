@@ -1,8 +1,8 @@
 // Runs the tests, part by part, and says at the end what passed, what failed and what could not run here and why. `npm test` runs all,
-// `npm run test:fast` the pure ones, `npm run check` what CI runs. In CI nothing may be skipped.
+// `npm run test:fast` the pure ones, `npm run check` what CI runs, `npm run nightly` what takes hours. In CI nothing may be skipped.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { torchBin } from './parts/python.ts'
@@ -10,9 +10,10 @@ import { torchBin } from './parts/python.ts'
 const root = fileURLToPath(new URL('../', import.meta.url))
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name)
 
+type Name = 'fast' | 'check' | 'test' | 'nightly'
 type Part = {
   readonly name: string
-  readonly in: readonly ('fast' | 'check' | 'test')[]
+  readonly in: readonly Name[]
   readonly run: () => Promise<Outcome>
 }
 type Outcome = { readonly kind: 'passed' | 'failed' } | { readonly kind: 'skipped'; readonly why: string }
@@ -45,12 +46,14 @@ const PARTS: readonly Part[] = [
   { name: 'reporter', in: ['check', 'test'], run: reporterTests },
   { name: 'browser', in: ['check', 'test'], run: () => nodeTests(['test/browser'], ['--test-concurrency=1']) },
   { name: 'end to end', in: ['check', 'test'], run: () => nodeTests(['test/end-to-end'], ['--test-concurrency=1']) },
+  { name: 'many seeds', in: ['nightly'], run: () => manySeeds(20_000) },
+  { name: 'many kills', in: ['nightly'], run: () => manyKills(100) },
 ]
 
 const asked = process.argv[2] ?? 'test'
 // A misspelt part would run nothing and look green.
-if (asked !== 'fast' && asked !== 'check' && asked !== 'test') {
-  process.stderr.write(`no tests are called ${asked}: there are fast, check and test\n`)
+if (asked !== 'fast' && asked !== 'check' && asked !== 'test' && asked !== 'nightly') {
+  process.stderr.write(`no tests are called ${asked}: there are fast, check, test and nightly\n`)
   process.exit(2)
 }
 const wanted = asked
@@ -96,6 +99,30 @@ async function nodeTests(folders: readonly string[], flags: readonly string[]): 
   rmSync(dirname(report), { recursive: true })
   return outcome
 }
+
+/** The other world, as many seeds at once as there are cores. A seed that fails is named with what repeats it. */
+async function manySeeds(seeds: number): Promise<Outcome> {
+  const width = availableParallelism()
+  const each = Math.ceil(seeds / width)
+  const outcomes = await Promise.all(
+    Array.from({ length: width }, (_, index) =>
+      command(process.execPath, [
+        'bin/plimsoll.mjs',
+        'simulate',
+        '--from',
+        `${index * each + 1}`,
+        '--seeds',
+        `${each}`,
+      ]),
+    ),
+  )
+  return { kind: outcomes.every(({ kind }) => kind === 'passed') ? 'passed' : 'failed' }
+}
+
+const manyKills = (kills: number): Promise<Outcome> =>
+  command(process.execPath, ['--test', '--test-force-exit', 'test/end-to-end/crash.test.ts'], {
+    PLIMSOLL_TEST_KILLS: `${kills}`,
+  })
 
 /** They have another library than the rest: a document, and no process. */
 async function typesOfPages(): Promise<Outcome> {
@@ -147,9 +174,13 @@ function testFiles(folder: string): string[] {
   }
 }
 
-function command(file: string, args: readonly string[]): Promise<Outcome> {
+function command(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+    const child = spawn(file, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
     child.on('error', (error) => {
       process.stdout.write(`${file} could not be started: ${error.message}\n`)
       resolve({ kind: 'failed' })
