@@ -1,8 +1,8 @@
 // Runs the tests, part by part, and says at the end what passed, what failed and what could not run here and why. `npm test` runs all,
-// `npm run test:fast` the pure ones, `npm run check` what CI runs. In CI nothing may be skipped.
+// `npm run test:fast` the pure ones, `npm run check` what CI runs, `npm run nightly` what takes hours. In CI nothing may be skipped.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { torchBin } from './parts/python.ts'
@@ -10,9 +10,10 @@ import { torchBin } from './parts/python.ts'
 const root = fileURLToPath(new URL('../', import.meta.url))
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name)
 
+type Name = 'fast' | 'check' | 'test' | 'nightly'
 type Part = {
   readonly name: string
-  readonly in: readonly ('fast' | 'check' | 'test')[]
+  readonly in: readonly Name[]
   /** Parts of the two lanes run beside each other, the rest alone after them: what is there waits for real time. */
   readonly lane?: 'computes' | 'waits'
   readonly run: (say: Say) => Promise<Outcome>
@@ -30,6 +31,7 @@ const PURE = [
   'src/ports',
   'src/web',
   'test/architecture',
+  'test/frames',
 ]
 const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts']
 
@@ -76,12 +78,14 @@ const PARTS: readonly Part[] = [
     in: ['check', 'test'],
     run: (say) => nodeTests(say, ['test/end-to-end'], ['--test-concurrency=2']),
   },
+  { name: 'many seeds', in: ['nightly'], run: (say) => manySeeds(say, 20_000) },
+  { name: 'many kills', in: ['nightly'], run: (say) => manyKills(say, 100) },
 ]
 
 const asked = process.argv[2] ?? 'test'
 // A misspelt part would run nothing and look green.
-if (asked !== 'fast' && asked !== 'check' && asked !== 'test') {
-  process.stderr.write(`no tests are called ${asked}: there are fast, check and test\n`)
+if (asked !== 'fast' && asked !== 'check' && asked !== 'test' && asked !== 'nightly') {
+  process.stderr.write(`no tests are called ${asked}: there are fast, check, test and nightly\n`)
   process.exit(2)
 }
 const wanted = asked
@@ -146,6 +150,30 @@ async function nodeTests(say: Say, folders: readonly string[], flags: readonly s
   return outcome
 }
 
+/** The other world, as many seeds at once as there are cores. A seed that fails is named with what repeats it. */
+async function manySeeds(say: Say, seeds: number): Promise<Outcome> {
+  const width = availableParallelism()
+  const each = Math.ceil(seeds / width)
+  const outcomes = await Promise.all(
+    Array.from({ length: width }, (_, index) =>
+      command(say, process.execPath, [
+        'bin/plimsoll.mjs',
+        'simulate',
+        '--from',
+        `${index * each + 1}`,
+        '--seeds',
+        `${each}`,
+      ]),
+    ),
+  )
+  return { kind: outcomes.every(({ kind }) => kind === 'passed') ? 'passed' : 'failed' }
+}
+
+const manyKills = (say: Say, kills: number): Promise<Outcome> =>
+  command(say, process.execPath, ['--test', '--test-force-exit', 'test/end-to-end/crash.test.ts'], {
+    PLIMSOLL_TEST_KILLS: `${kills}`,
+  })
+
 /** They have another library than the rest: a document, and no process. */
 async function typesOfPages(say: Say): Promise<Outcome> {
   for (const project of ['src/web', 'test/browser']) {
@@ -196,10 +224,15 @@ function testFiles(folder: string): string[] {
   }
 }
 
-function command(say: Say, file: string, args: readonly string[]): Promise<Outcome> {
+function command(
+  say: Say,
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   return new Promise((resolve) => {
     const to = say === 'inherit' ? 'inherit' : 'pipe'
-    const child = spawn(file, args, { cwd: root, stdio: ['ignore', to, to] })
+    const child = spawn(file, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', to, to] })
     if (say !== 'inherit') for (const stream of [child.stdout, child.stderr]) stream?.on('data', say)
     child.on('error', (error) => {
       process.stdout.write(`${file} could not be started: ${error.message}\n`)

@@ -32,7 +32,8 @@ async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null)
     // The answer may have taken long, and what was written meanwhile is no later than now.
     const answered = control.clock.now()
     const atEnd = slice.bytes.length === 0
-    const complete = atEnd && !cursor.living
+    // The process of an attempt that has ended may live on, on a node that was lost and came back.
+    const complete = atEnd && !cursor.living && !slice.open
     const lines = linesOf(slice.bytes, slice.offset)
     const facts = factsOf(cursor.worker, cursor.attempt, lines, dialectsFor(spec?.training.framework ?? 'auto'))
     const last = lines.at(-1)?.at ?? null

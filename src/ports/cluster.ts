@@ -55,7 +55,13 @@ export type ClusterSeen = {
 }
 
 /** Bytes of a worker's log from `offset` on, in whole CRI lines (`time stream P|F text`). */
-export type LogSlice = { readonly offset: number; readonly bytes: Uint8Array; readonly nextOffset: number }
+export type LogSlice = {
+  readonly offset: number
+  readonly bytes: Uint8Array
+  readonly nextOffset: number
+  /** More may follow: its process lives, or may still start. */
+  readonly open: boolean
+}
 
 export interface Cluster {
   readonly name: ClusterName

@@ -62,6 +62,8 @@ export class SimulatedCluster implements Cluster {
   moves = 0
   /** Told what happens, for whoever tells the story. */
   tell: (text: string) => void = () => {}
+  /** How long the log of each worker was when its remains were removed. */
+  readonly forgottenLogs: { readonly worker: WorkerId; readonly bytes: number }[] = []
   /** By when each trainer will have made its next step. */
   readonly promises = new Map<AttemptId, number>()
   /** What reports of an attempt; null: nobody does. */
@@ -285,7 +287,12 @@ export class SimulatedCluster implements Cluster {
     const from = offset < 0 ? Math.max(0, bytes.length + offset) : offset
     const cut = bytes.subarray(from, from + bytesMax)
     const whole = cut.subarray(0, cut.lastIndexOf(10) + 1)
-    return { offset: from, bytes: whole, nextOffset: from + whole.length }
+    return {
+      offset: from,
+      bytes: whole,
+      nextOffset: from + whole.length,
+      open: this.#workers.get(id)?.endedAt === null,
+    }
   }
 
   async forget(attempt: AttemptId): Promise<void> {
@@ -294,7 +301,10 @@ export class SimulatedCluster implements Cluster {
     if (workers.some((worker) => worker.endedAt === null || this.#silent.has(worker.node))) {
       throw new Fault('cluster-unreachable', `${attempt} still has workers`, { retryable: true })
     }
-    for (const worker of workers) this.#workers.delete(worker.id)
+    for (const worker of workers) {
+      this.#workers.delete(worker.id)
+      this.forgottenLogs.push({ worker: worker.id, bytes: worker.log.bytes().length })
+    }
     // Its name is never used again: a launch that was under way all that time starts nothing.
     this.#forgotten.add(attempt)
     this.#gangs.delete(attempt)

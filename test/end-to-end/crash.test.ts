@@ -25,7 +25,7 @@ const ENDED = new Set(['succeeded', 'failed', 'cancelled', 'suspended'])
 
 test(
   `${KILLS} kills of everything in one run (PLIMSOLL_TEST_SEED=${SEED} repeats the moments)`,
-  { timeout: 900_000 },
+  { timeout: Math.max(900_000, KILLS * 30_000) },
   async () => {
     const bin = await torchBin()
     const home = new Home('listen: { port: 0 }\n', { PATH: `${bin}:${process.env.PATH ?? ''}` })

@@ -234,8 +234,8 @@ const ROWS: readonly Row[] = [
   {
     what: 'a fact is dated after it came',
     file: 'control/requests/report.ts',
-    find: 'earlier(epochMs(Math.max(0, Math.round(at + shift))), receivedAt)',
-    replace: 'epochMs(Math.max(0, Math.round(at + shift)))',
+    find: 'Math.min(receivedAt, Math.round(at + shift))',
+    replace: 'Math.round(at + shift)',
     caught: /is dated after it came/,
   },
   {
@@ -325,6 +325,14 @@ const ROWS: readonly Row[] = [
     find: 'readFrom <= cellOf(placedAt) ? 0 : readFrom',
     replace: 'readFrom',
     caught: /its facts say/,
+  },
+  {
+    what: 'the log of a process that outlives its attempt is called complete',
+    file: 'control/logs.ts',
+    find: '&& !slice.open',
+    replace: '',
+    caught: /bytes of the log of \S+ were removed before they were read/,
+    seeds: 60,
   },
 ]
 

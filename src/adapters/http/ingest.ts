@@ -83,11 +83,11 @@ const gunzipped = (body: Uint8Array): Promise<Uint8Array> =>
   })
 
 function refuse(reply: FastifyReply, why: 'encoding' | 'too-large' | 'unreadable'): FastifyReply {
-  if (why === 'encoding') {
-    const body = problem('invalid', 'Content-Encoding may be gzip, or left out')
-    return sendProblem(reply, { ...body, status: 415 })
-  }
+  const about = (code: 'invalid' | 'too-large', message: string) =>
+    problem(code, message, { errors: [{ pointer: '', message }] })
+  if (why === 'encoding')
+    return sendProblem(reply, { ...about('invalid', 'Content-Encoding may be gzip, or left out'), status: 415 })
   if (why === 'too-large')
-    return sendProblem(reply, problem('too-large', `a batch has at most ${REPORT_BYTES_UNPACKED_MAX} bytes unpacked`))
-  return sendProblem(reply, problem('invalid', 'the body is not JSON in UTF-8'))
+    return sendProblem(reply, about('too-large', `a batch has at most ${REPORT_BYTES_UNPACKED_MAX} bytes unpacked`))
+  return sendProblem(reply, about('invalid', 'the body is not JSON in UTF-8'))
 }

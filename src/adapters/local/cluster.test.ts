@@ -163,7 +163,20 @@ void test('a living attempt is not forgotten, an ended one leaves nothing behind
   await world.cluster.forget(attempt)
   assert.deepEqual((await world.cluster.observe()).workers, [])
   const none = await world.cluster.readLog(worker, 0, 1000)
-  assert.deepEqual([none.offset, none.bytes.length, none.nextOffset], [0, 0, 0])
+  assert.deepEqual([none.offset, none.bytes.length, none.nextOffset, none.open], [0, 0, 0, false])
+})
+
+void test('a log is open while its process lives, and says so at its end', async (t) => {
+  const world = await localWorld(t)
+  const { attempt, worker } = await world.launch(sh('echo one; sleep 60'))
+  const { nextOffset } = await until('a line', async () => {
+    const slice = await world.cluster.readLog(worker, 0, 1000)
+    return slice.bytes.length > 0 ? slice : null
+  })
+  assert.equal((await world.cluster.readLog(worker, nextOffset, 1000)).open, true)
+  await world.end(attempt, 0)
+  await world.exited(worker)
+  assert.equal((await world.cluster.readLog(worker, nextOffset, 1000)).open, false)
 })
 
 void test('a claim of another boot is gone, and its processes are nobody’s that live now', async (t) => {

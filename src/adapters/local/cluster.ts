@@ -252,8 +252,14 @@ class LocalCluster implements Cluster {
     return '127.0.0.1'
   }
 
-  readLog(worker: WorkerId, offset: number, bytesMax: number): Promise<LogSlice> {
-    return readLogSlice(workerFolder(this.#options.home, worker), offset, bytesMax)
+  async readLog(worker: WorkerId, offset: number, bytesMax: number): Promise<LogSlice> {
+    const folder = workerFolder(this.#options.home, worker)
+    const slice = await readLogSlice(folder, offset, bytesMax)
+    if (slice.bytes.length > 0) return { ...slice, open: true }
+    const seen = this.#workers.of(attemptOfWorker(worker)).find((each) => each.worker === worker)
+    const open = seen?.phase === 'claimed' || seen?.phase === 'running'
+    // Read once more after the look: what a process wrote on its way out is in it.
+    return { ...(open ? slice : await readLogSlice(folder, offset, bytesMax)), open }
   }
 
   async forget(attempt: AttemptId): Promise<void> {

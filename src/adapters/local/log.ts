@@ -2,8 +2,11 @@
 // whatever was rotated away meanwhile.
 import { open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { LogSlice } from '../../ports/cluster.ts'
+import type { LogSlice as Slice } from '../../ports/cluster.ts'
 import { isMissing } from './directory.ts'
+
+/** Whether more may follow, a folder does not say. */
+type LogSlice = Omit<Slice, 'open'>
 
 /** How much of a worker's log is kept: 256 MiB, of which the oldest sixteenth goes at a time. */
 export type LogLimits = { readonly fileBytes: number; readonly files: number }

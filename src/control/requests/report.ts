@@ -12,7 +12,7 @@ import { accepted, refused } from '../../domain/refusal.ts'
 import type { Directive, ReportAnswer, ReportBatch, ReportFrame } from '../../domain/report.ts'
 import { checkpointDirective } from '../../domain/report.ts'
 import type { EpochMs } from '../../domain/units.ts'
-import { earlier, epochMs } from '../../domain/units.ts'
+import { epochMs } from '../../domain/units.ts'
 import type { RequestContext } from './context.ts'
 
 /** A reporter has what it still has to say said within this after the end of its attempt; then its token is dead. */
@@ -36,7 +36,7 @@ export async function report(
     return refused('attempt-over', `attempt ${who.attempt} is over: its reports are closed`)
   // The source's clock may be off, but not the difference of two of its moments. Nothing is later than now.
   const shift = receivedAt - batch.sentAt
-  const corrected = (at: EpochMs): EpochMs => earlier(epochMs(Math.max(0, Math.round(at + shift))), receivedAt)
+  const corrected = (at: EpochMs): EpochMs => epochMs(Math.max(0, Math.min(receivedAt, Math.round(at + shift))))
   const source = reporterSource(who.attempt, batch.rank, batch.source)
   const facts = batch.facts.map(({ seq, at, body }): Fact => ({
     source,

@@ -56,6 +56,14 @@ void test('the word of the elected source after the end of a cell settles it at 
   assert.equal(planPostings({ ...work, sources: spoken(300_000) }, t(310_000), 300_000).revisions.length, 1)
 })
 
+void test('a cell that is not over is not posted, whoever spoke beyond its end by a clock that is ahead', () => {
+  const books = new Books([{ ...FIRST, failureAt: null, releasedAt: END }])
+  books.receive(0, step(60, 1))
+  const work = { ...books.work(0, t(310_000)), bookedTo: t(250_000) }
+  const sources = work.sources.map((seen) => ({ ...seen, lastAt: t(400_000) }))
+  assert.deepEqual(planPostings({ ...work, sources }, t(250_000), 0).revisions, [])
+})
+
 void test('the last release settles all that is left, and the books of the attempt are closed', () => {
   const books = new Books([FIRST])
   for (const fact of MINUTES) books.receive(0, fact)

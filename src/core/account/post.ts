@@ -112,15 +112,16 @@ export function electSource(work: Pick<AttemptWork, 'facts'>): string | null {
 /** Without a change of what is known, only cells that are over and settled; after the last release, all. */
 function dueCells(work: AttemptWork, source: string | null, now: EpochMs, cellSettleMs: number): Cell[] {
   const due: Cell[] = []
-  const end = work.releasedAt ?? now
+  const { releasedAt } = work
   const spoken = work.sources.find((seen) => seen.source === source)?.lastAt ?? null
-  for (let cell = work.readFrom; cellStart(cell) < end; cell = nextCell(cell)) {
-    const over = earlier(cellEnd(cell), end)
+  for (let cell = work.readFrom; releasedAt === null || cellStart(cell) < releasedAt; cell = nextCell(cell)) {
+    // A cell of a living attempt is over at its end, whoever spoke beyond it by a clock that is ahead of ours.
+    const over = releasedAt === null ? cellEnd(cell) : earlier(cellEnd(cell), releasedAt)
     const posted = work.books.postedTo !== null && cell <= work.books.postedTo
     // What was posted was over then, also by a clock that has stepped back since: left out, it would not become due again.
     if (work.bookedTo < over || (!posted && now < over)) break
     const settled = (spoken !== null && spoken >= cellEnd(cell)) || now >= cellEnd(cell) + cellSettleMs
-    if (!posted && !settled && work.releasedAt === null) break
+    if (!posted && !settled && releasedAt === null) break
     due.push(cell)
   }
   return due

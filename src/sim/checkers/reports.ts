@@ -216,12 +216,21 @@ function sameFrame(raw: Raw, { step, layers, experts, counts, tokens, topK, flag
 }
 
 function sameCounts(base64: string, counts: Uint32Array): boolean {
-  const bytes = atob(base64)
-  if (bytes.length !== counts.length * 4) return false
+  const bytes = bytesOf(base64)
+  if (bytes?.length !== counts.length * 4) return false
   for (const [index, count] of counts.entries()) {
     let said = 0
     for (let byte = 3; byte >= 0; byte -= 1) said = said * 256 + bytes.charCodeAt(index * 4 + byte)
     if (said !== count) return false
   }
   return true
+}
+
+/** Null for what is no base64. */
+function bytesOf(base64: string): string | null {
+  try {
+    return atob(base64)
+  } catch {
+    return null
+  }
 }

@@ -21,6 +21,8 @@ export type Reality = {
   /** Goes up whenever a process begins or ends. */
   readonly moves: number
   readonly silences: readonly Silence[]
+  /** How long the log of each worker was when its remains were removed. */
+  readonly forgottenLogs: readonly { readonly worker: WorkerId; readonly bytes: number }[]
   /** By when each trainer will have made its next step. */
   readonly promises: ReadonlyMap<AttemptId, number>
 }
@@ -50,6 +52,7 @@ export class Watch {
   readonly #reports: Reports
   #writes = -1
   #moves = -1
+  #forgotten = 0
   #problem: string | null = null
 
   constructor(tables: Tables, reality: Reality, mail: Reported, options: WatchOptions) {
@@ -96,6 +99,7 @@ export class Watch {
     const wrote = this.#writes !== this.#tables.writes
     this.#moves = this.#reality.moves
     this.#writes = this.#tables.writes
+    this.#problem ??= this.#forgottenLogs()
     if (moved || wrote) {
       this.#problem ??= checkProcesses(this.#tables, this.#reality.running) ?? this.#launches.look()
     }
@@ -110,5 +114,16 @@ export class Watch {
         (this.#options.clocksAreTrue() ? this.#blindness.look() : null)
     }
     return this.#problem
+  }
+
+  /** What a worker printed is stored before its remains are removed. */
+  #forgottenLogs(): string | null {
+    const { forgottenLogs } = this.#reality
+    for (; this.#forgotten < forgottenLogs.length; this.#forgotten += 1) {
+      const { worker, bytes } = forgottenLogs[this.#forgotten] ?? { worker: '' as WorkerId, bytes: 0 }
+      const read = this.#tables.cursors.get(worker)?.offset ?? 0
+      if (read < bytes) return `${bytes - read} bytes of the log of ${worker} were removed before they were read`
+    }
+    return null
   }
 }
