@@ -42,10 +42,14 @@ export function reportStore(database: Database, measure: MeasureFrame): ReportSt
       }),
     async expertLayers(attempt) {
       return database.query({
-        text: `select l.layers, l.names, max(f.experts) as experts, max(f.top_k) as "topK", min(f.step) as "firstStep",
-                 max(f.step) as "lastStep", count(distinct f.step)::bigint as frames
-               from expert_layers l join expert_frame f on f.attempt = l.attempt and f.layers = l.layers
-               where l.attempt = $1 group by l.layers, l.names order by l.names`,
+        // A step has one row of measures, however many ranks sent it.
+        text: `select l.layers, l.names, f.experts, f.top_k as "topK", m.first as "firstStep", m.last as "lastStep", m.frames
+               from expert_layers l
+               cross join lateral (select min(step) as first, max(step) as last, count(*) as frames
+                 from expert_measure m where m.attempt = l.attempt and m.layers = l.layers) m
+               cross join lateral (select experts, top_k from expert_frame f
+                 where f.attempt = l.attempt and f.layers = l.layers order by step desc limit 1) f
+               where l.attempt = $1 order by l.names`,
         values: [attempt],
       })
     },
