@@ -81,7 +81,7 @@ export async function expertTile(): Promise<Result> {
 }
 
 /** Stores the first frames as reports are stored, repeats them for the other steps; gives how long the measures take to be read. */
-async function fillFrames(home: string, attempt: AttemptId): Promise<number> {
+export async function fillFrames(home: string, attempt: AttemptId): Promise<number> {
   let read: number[] = []
   await withDatabase(home, async (database) => {
     const begin = Date.now() - STEPS * 1_000

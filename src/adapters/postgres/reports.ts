@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { reporterStream } from '../../domain/fact.ts'
 import type { AttemptId } from '../../domain/ids.ts'
-import type { EpochMs } from '../../domain/units.ts'
+import { type EpochMs, epochMs } from '../../domain/units.ts'
 import type {
   FrameSave,
   MeasureFrame,
@@ -54,17 +54,16 @@ export function reportStore(database: Database, measure: MeasureFrame): ReportSt
       })
     },
     async expertMeasures(attempt, layers, from, to) {
-      const rows = await database.query<{ step: number; at: EpochMs; measures: Buffer; unconserved: number }>({
-        text: `select step, at, measures, unconserved from expert_measure
-               where attempt = $1 and layers = $2 and step between $3 and $4 order by step`,
+      // A row for each of 10,000 steps, as hexadecimal digits, would take Node four times as long to read.
+      const groups = await database.query<MeasuresRow>({
+        text: `select string_agg(step::text, ',' order by step) as steps, string_agg(at::text, ',' order by step) as ats,
+                 string_agg(unconserved::text, ',' order by step) as unconserved,
+                 encode(string_agg(measures, ''::bytea order by step), 'base64') as measures
+               from expert_measure where attempt = $1 and layers = $2 and step between $3 and $4
+               group by step / ${MEASURES_A_ROW} order by step / ${MEASURES_A_ROW}`,
         values: [attempt, layers, from, to],
       })
-      return rows.map(({ step, at, measures, unconserved }): StoredMeasures => ({
-        step,
-        at,
-        values: floatsOf(measures),
-        unconserved,
-      }))
+      return groups.flatMap(storedMeasures)
     },
     async expertSeries(attempt, layers, { layer, expert, stride }) {
       const rows = await database.query<FrameRow & { size: number }>({
@@ -244,7 +243,24 @@ function unpacked(bytes: Buffer, size: number): Uint32Array {
   return counts
 }
 
-function floatsOf(bytes: Buffer): Float32Array {
-  const copy = new Uint8Array(bytes)
-  return new Float32Array(copy.buffer)
+const MEASURES_A_ROW = 32
+
+type MeasuresRow = {
+  readonly steps: string
+  readonly ats: string
+  readonly unconserved: string
+  readonly measures: string
+}
+
+/** All measures of a set of layers are equally long. */
+function storedMeasures(row: MeasuresRow): StoredMeasures[] {
+  const [steps, ats, unconserved] = [row.steps, row.ats, row.unconserved].map((text) => text.split(',').map(Number))
+  const values = new Float32Array(new Uint8Array(Buffer.from(row.measures, 'base64')).buffer)
+  const length = values.length / (steps?.length ?? 1)
+  return (steps ?? []).map((step, index) => ({
+    step,
+    at: epochMs(ats?.[index] ?? 0),
+    values: values.subarray(index * length, (index + 1) * length),
+    unconserved: unconserved?.[index] ?? 0,
+  }))
 }

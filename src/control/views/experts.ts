@@ -81,8 +81,8 @@ export async function expertFrameOf(
   })
 }
 
-/** Frames that one history reads: more of a long run would take seconds, so that it looks at every second, fourth ... step. */
-const HISTORY_FRAMES_MAX = 2_048
+/** Frames that one history reads. Each is inflated while everybody else waits, so that of a long run every second, fourth ... step is looked at. */
+const HISTORY_FRAMES_MAX = 512
 
 export async function expertHistoryOf(
   store: Store,
