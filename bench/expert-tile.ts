@@ -29,7 +29,7 @@ export async function expertTile(): Promise<Result> {
     const { id } = await ask<{ id: RunId }>('POST', '/runs', specOf('experts', ['true']))
     await until('the run ends', async () => (await ask<{ state: string }>('GET', `/runs/${id}`)).state === 'succeeded')
     const baseline = await fillFrames(home.path, attemptIdOf(id, 1))
-    const tile = (): Promise<unknown> => ask('GET', `/runs/${id}/experts?points=1000`)
+    const tile = (): Promise<unknown> => ask('GET', `/runs/${id}/experts?points=500`)
     await timesOf(3, tile)
     const samples = await timesOf(ASKED, tile)
     const frames = await timesOf(ASKED, (index) =>
@@ -81,7 +81,7 @@ export async function expertTile(): Promise<Result> {
 }
 
 /** Stores the first frames as reports are stored, repeats them for the other steps; gives how long the measures take to be read. */
-async function fillFrames(home: string, attempt: AttemptId): Promise<number> {
+export async function fillFrames(home: string, attempt: AttemptId): Promise<number> {
   let read: number[] = []
   await withDatabase(home, async (database) => {
     const begin = Date.now() - STEPS * 1_000

@@ -31,7 +31,6 @@ const PURE = [
   'src/ports',
   'src/web',
   'test/architecture',
-  'test/frames',
 ]
 const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts']
 
@@ -57,7 +56,7 @@ const PARTS: readonly Part[] = [
     name: 'simulation',
     in: ['check', 'test'],
     lane: 'computes',
-    run: (say) => nodeTests(say, ['test/simulation'], ['--test-concurrency=1']),
+    run: (say) => nodeTests(say, ['test/simulation', 'test/frames'], ['--test-concurrency=1']),
   },
   { name: 'example', in: ['check', 'test'], lane: 'computes', run: exampleTests },
   { name: 'reporter', in: ['check', 'test'], lane: 'waits', run: reporterTests },

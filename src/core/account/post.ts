@@ -114,7 +114,8 @@ function dueCells(work: AttemptWork, source: string | null, now: EpochMs, cellSe
   const due: Cell[] = []
   const { releasedAt } = work
   const spoken = work.sources.find((seen) => seen.source === source)?.lastAt ?? null
-  for (let cell = work.readFrom; releasedAt === null || cellStart(cell) < releasedAt; cell = nextCell(cell)) {
+  const end = releasedAt ?? Infinity
+  for (let cell = work.readFrom; cellStart(cell) < end; cell = nextCell(cell)) {
     // A cell of a living attempt is over at its end, whoever spoke beyond it by a clock that is ahead of ours.
     const over = releasedAt === null ? cellEnd(cell) : earlier(cellEnd(cell), releasedAt)
     const posted = work.books.postedTo !== null && cell <= work.books.postedTo

@@ -25,6 +25,7 @@ export class ReplayCluster implements Cluster {
   readonly starts: WorkerId[] = []
   readonly running = new Set<WorkerId>()
   readonly silences: readonly Silence[] = []
+  readonly forgottenLogs: { readonly worker: WorkerId; readonly bytes: number }[] = []
   readonly promises = new Map<AttemptId, number>()
   moves = 0
   /** Gangs that ended since somebody asked. */
@@ -137,13 +138,14 @@ export class ReplayCluster implements Cluster {
     const from = offset < 0 ? Math.max(0, bytes.length + offset) : offset
     const cut = bytes.subarray(from, from + bytesMax)
     const whole = cut.subarray(0, cut.lastIndexOf(10) + 1)
-    return { offset: from, bytes: whole, nextOffset: from + whole.length }
+    return { offset: from, bytes: whole, nextOffset: from + whole.length, open: this.running.has(id) }
   }
 
   /** Its name stays known: a launch that comes late starts nothing. */
   async forget(attempt: AttemptId): Promise<void> {
     for (const { id } of this.#gangs.get(attempt)?.plan.workers ?? []) {
       if (attemptOfWorker(id) !== attempt) continue
+      this.forgottenLogs.push({ worker: id, bytes: this.#logs.get(id)?.bytes().length ?? 0 })
       this.#seen.delete(id)
       this.#logs.delete(id)
     }

@@ -96,7 +96,7 @@ export class HeatMap {
     this.#geometry = { width, height, left, top: TOP, cell, row, columns, each, bars }
     const { cells, names, bars: beside, marks } = this.#sheets
     // A cell is one pixel here; the browser makes it larger where it draws the page, beside the main thread.
-    place(cells, left, TOP, cell * columns, row * layers)
+    layOut(cells, left, TOP, cell * columns, row * layers)
     for (const [canvas, from, wide] of [
       [names, 0, width],
       [marks, 0, width],
@@ -104,7 +104,7 @@ export class HeatMap {
     ] as const) {
       canvas.width = Math.round(wide * devicePixelRatio)
       canvas.height = Math.round(height * devicePixelRatio)
-      place(canvas, from, 0, wide, height)
+      layOut(canvas, from, 0, wide, height)
     }
     this.#named = ''
     this.#marked = ''
@@ -323,7 +323,7 @@ export class HeatMap {
   }
 }
 
-function place({ style }: HTMLCanvasElement, left: number, top: number, width: number, height: number): void {
+function layOut({ style }: HTMLCanvasElement, left: number, top: number, width: number, height: number): void {
   style.left = `${left}px`
   style.top = `${top}px`
   style.width = `${width}px`
