@@ -16,7 +16,6 @@ import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import { epochMs, micros } from '../../domain/units.ts'
-import type { Feed } from '../../ports/feed.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Views } from '../../ports/views.ts'
 import type { ServerOptions } from './server.ts'
@@ -204,7 +203,10 @@ export function fakes(): Fakes {
     answer: () => null,
     requests: {} as Requests,
     views: {} as Views,
-    feed: {} as Feed,
+    feed: {
+      feedPosition: async () => 'here',
+      feedAfter: async (position) => ({ changes: [], position, more: false, lagMs: 0 }),
+    },
     authenticate: async (secret) => (secret === SECRET ? BOSS : null),
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', text: async () => 'plimsoll_runs 0\n' },
     readiness: async () => ({ ready: true, checks: { store: 'ok', lead: 'leading' } }),

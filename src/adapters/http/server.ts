@@ -32,7 +32,7 @@ export type ServerOptions = {
   readonly authenticate: Authenticate
   readonly readiness: Readiness
   /** The text of `/metrics`. */
-  readonly metrics: { readonly contentType: string; readonly text: (now: Gauges) => Promise<string> }
+  readonly metrics: { readonly contentType: string; readonly text: (now: Gauges, feedLagMs: number) => Promise<string> }
   readonly parseSpec: (value: unknown) => { ok: true; spec: RunSpec } | { ok: false; problems: readonly Problem[] }
   readonly parsePolicy: (
     value: unknown,
@@ -108,7 +108,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   app.get('/metrics', { schema: { hide: true } }, async ({ principal }, reply) => {
     const now = await options.views.gauges(principal)
     if (!now.ok) return sendRefusal(reply, now)
-    return reply.type(options.metrics.contentType).send(await options.metrics.text(now.value))
+    const read = await options.feed.feedAfter(await options.feed.feedPosition(), 1, false)
+    return reply.type(options.metrics.contentType).send(await options.metrics.text(now.value, read?.lagMs ?? 0))
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.register(
