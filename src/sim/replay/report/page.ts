@@ -89,7 +89,7 @@ function headline({ figures, finished, refused, cluster }: Report): Html {
         html`<div class="fig">
           <dt>${title}</dt>
           <dd>${value}</dd>
-          <p>${more}</p>
+          <dd class="more">${more}</dd>
         </div>`,
     )}
   </dl>`
@@ -158,9 +158,9 @@ const QUARTERS = [0, 0.25, 0.5, 0.75, 1]
 function timeTicks(makespanMs: number): Tick[] {
   const [unit, ms] =
     makespanMs >= 2 * 86_400_000 ? ['d', 86_400_000] : makespanMs >= 2 * 3_600_000 ? ['h', 3_600_000] : ['min', 60_000]
-  const { top, ticks } = ticksTo(makespanMs / Number(ms), String, 5)
+  const { top, ticks } = ticksTo(makespanMs / ms, String, 5)
   return ticks
-    .map(({ at, label }) => ({ at: (at * top * Number(ms)) / Math.max(1, makespanMs), label: `${label} ${unit}` }))
+    .map(({ at, label }) => ({ at: (at * top * ms) / Math.max(1, makespanMs), label: `${label} ${unit}` }))
     .filter(({ at }) => at <= 1)
 }
 
@@ -175,7 +175,7 @@ function details({ figures, decideMs, violations }: Report): Html {
   return panel(
     'Figures',
     'each percentile is a value that occurred',
-    ['', 'mean', 'p50', 'p90', 'p99', 'at most'],
+    ['figure', 'mean', 'p50', 'p90', 'p99', 'at most'],
     rows,
     1,
     `${counted(figures.preemptions, 'preemption')}, ${whole.format(figures.lostGpuMs / 3_600_000)} GPU-h computed twice, ${counted(violations.length, 'broken promise')} seen by the checkers.`,
