@@ -18,7 +18,7 @@ const schema = strict({
   racks: z.union([z.int().min(1), z.array(z.int().min(1)).min(1).max(CLUSTER_NODES_MAX)]).default(1),
 }).superRefine(({ nodes, racks }, context) => {
   const sum = typeof racks === 'number' ? null : racks.reduce((all, rack) => all + rack, 0)
-  if (typeof racks === 'number' && racks > nodes)
+  if (typeof racks === 'number' && nodes >= 1 && racks > nodes)
     refuse(context, `must be at most ${nodes}, the number of nodes`, null, ['racks'])
   if (sum !== null && sum !== nodes) refuse(context, `must add up to ${nodes} nodes, and have ${sum}`, null, ['racks'])
 })

@@ -4,6 +4,7 @@ import { gpusOfCluster, nodesOf } from '../../domain/trace.ts'
 import { counted } from '../../domain/words.ts'
 import type { Figures, Spread } from '../../sim/replay/measure.ts'
 import { figuresOf, finishedRuns, spreadOf } from '../../sim/replay/measure.ts'
+import { span } from '../../sim/replay/span.ts'
 import type { Replayed } from './replay.ts'
 
 export type ReplayDocument = Wire<'trace-replay'>
@@ -81,21 +82,3 @@ export function wordsOfReplay(document: ReplayDocument, refusedBy: ReadonlyMap<s
 
 const spreadText = ({ mean, p50, p90, p99, max }: ReplayDocument['jctS']): string =>
   `mean ${span(mean)}, p50 ${span(p50)}, p90 ${span(p90)}, p99 ${span(p99)}, at most ${span(max)}`
-
-/** Two units are enough to compare: `3d 4h`, `2h 5m`, `7m 30s`, `4.2s`. */
-export function span(seconds: number): string {
-  if (seconds < 60) return `${rounded(seconds, 1)}s`
-  const whole = Math.round(seconds)
-  const parts = [
-    [Math.floor(whole / 86_400), 'd'],
-    [Math.floor(whole / 3_600) % 24, 'h'],
-    [Math.floor(whole / 60) % 60, 'm'],
-    [whole % 60, 's'],
-  ] as const
-  const first = parts.findIndex(([count]) => count > 0)
-  return parts
-    .slice(first, first + 2)
-    .filter(([count]) => count > 0)
-    .map(([count, unit]) => `${count}${unit}`)
-    .join(' ')
-}

@@ -1,10 +1,17 @@
 // `plimsoll simulate --trace FILE`: a trace is read whole, replayed on a cluster of the given shape, and told as a document, in words, and
 // as a page.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import type { Trace } from '../../contract/trace/trace.ts'
 import type { TraceCluster } from '../../domain/trace.ts'
-import { documentOfReplay, wordsOfReplay } from './replay-document.ts'
-import { replay } from './replay.ts'
+import { figuresOf, finishedRuns, spreadOf } from '../../sim/replay/measure.ts'
+import { pageOf } from '../../sim/replay/report/page.ts'
+import { projectRoot } from '../parts/files.ts'
 import { Progress } from './progress.ts'
+import type { ReplayDocument } from './replay-document.ts'
+import { documentOfReplay, wordsOfReplay } from './replay-document.ts'
+import type { Replayed } from './replay.ts'
+import { replay } from './replay.ts'
 
 export type TraceOptions = {
   readonly trace: Trace
@@ -18,7 +25,7 @@ export type TraceOptions = {
 }
 
 /** Returns the exit code: 1 when a checker saw a broken promise. */
-export async function runTrace({ trace, cluster, seed, json }: TraceOptions): Promise<number> {
+export async function runTrace({ trace, name, cluster, seed, json, report }: TraceOptions): Promise<number> {
   const { stderr, stdout } = process
   const to = { isTTY: stderr.isTTY, columns: stderr.columns ?? 80, write: (text: string) => void stderr.write(text) }
   const progress = new Progress(to, trace.jobs.length, json, () => performance.now())
@@ -35,7 +42,41 @@ export async function runTrace({ trace, cluster, seed, json }: TraceOptions): Pr
   const refusedBy = new Map<string, number>()
   for (const { reason } of world.refused) refusedBy.set(reason, (refusedBy.get(reason) ?? 0) + 1)
   stdout.write(`${json ? JSON.stringify(document) : wordsOfReplay(document, refusedBy)}\n`)
+  if (report !== null) writeFileSync(report, pageOfReplay(replayed, document, basename(name)))
   return world.violations.length > 0 ? 1 : 0
+}
+
+function pageOfReplay(
+  { world, wallMs }: Replayed,
+  { seed, policy, skippedLines }: ReplayDocument,
+  name: string,
+): string {
+  const finished = finishedRuns(world.tables, world.begin)
+  return pageOf({
+    name,
+    cluster: world.shape,
+    figures: figuresOf(world.tables, finished, world.shape),
+    finished,
+    jobOf: world.jobOf,
+    refused: world.refused,
+    queue: world.queue,
+    violations: world.violations,
+    decideMs: spreadOf(world.decideMs),
+    wallMs,
+    seed,
+    policy,
+    skippedLines,
+    style: style(),
+  })
+}
+
+/** The tokens of the pages without their fonts, which lie beside them: the report is one file. */
+function style(): string {
+  const tokens = readFileSync(join(projectRoot, 'src/web/style/tokens.css'), 'utf8').replaceAll(
+    /@font-face \{[^}]*\}/g,
+    '',
+  )
+  return tokens + readFileSync(join(import.meta.dirname, 'report.css'), 'utf8')
 }
 
 const VIOLATIONS_SHOWN_MAX = 20

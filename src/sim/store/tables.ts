@@ -84,6 +84,8 @@ export type Tables = {
   readonly runs: Map<RunId, Run>
   /** The same rows, without the ended ones. */
   readonly live: Map<RunId, Run>
+  /** Who has a name now, by `nameKey`: a submit looks here, and not at all that live. */
+  readonly liveNames: Map<string, RunId>
   readonly specs: Map<RunId, RunSpec>
   readonly attempts: Map<AttemptId, Attempt>
   readonly liveAttempts: Map<AttemptId, Attempt>
@@ -146,6 +148,7 @@ export const emptyTables = (): Tables => ({
   policies: new Ledger(),
   runs: new Map(),
   live: new Map(),
+  liveNames: new Map(),
   specs: new Map(),
   attempts: new Map(),
   liveAttempts: new Map(),
@@ -187,12 +190,18 @@ export const livingClaims = (tables: Tables): Claim[] => [...tables.livingClaims
 export const claimsOfAttempt = (tables: Tables, attempt: AttemptId): Claim[] =>
   (tables.claimsOf.get(attempt) ?? []).flatMap((id) => tables.claims[id] ?? [])
 
-export const liveRuns = (tables: Tables): Run[] => [...tables.live.values()]
+export const nameKey = ({ project, name }: Pick<Run, 'project' | 'name'>): string => `${project}\n${name}`
 
 export function putRun(tables: Tables, run: Run): void {
   tables.runs.set(run.id, run)
-  if (isEnded(run.state)) tables.live.delete(run.id)
-  else tables.live.set(run.id, run)
+  const name = nameKey(run)
+  if (!isEnded(run.state)) {
+    tables.live.set(run.id, run)
+    tables.liveNames.set(name, run.id)
+    return
+  }
+  tables.live.delete(run.id)
+  if (tables.liveNames.get(name) === run.id) tables.liveNames.delete(name)
 }
 
 export function putAttempt(tables: Tables, attempt: Attempt): void {

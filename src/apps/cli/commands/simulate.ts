@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import type { Command } from 'commander'
 import { CliError, EXIT } from '../exit.ts'
 import type { Output } from '../print.ts'
@@ -60,7 +61,18 @@ async function follow(options: Options, file: string): Promise<number> {
     throw new CliError(EXIT.usage, 'on which cluster? --cluster nodes=128,gpusPerNode=8,racks=16, or a file')
   const cluster = readCluster(shape)
   const trace = readTrace(file, cluster, options.skipBroken === true)
+  if (options.report !== undefined) refuseUnwritable(options.report)
   const { runTrace } = await import('../../simulate/trace.ts')
   const seed = options.seed === undefined ? 1 : Number(options.seed)
   return runTrace({ trace, name: file, cluster, seed, json: isJson(options), report: options.report ?? null })
+}
+
+/** Said before minutes are spent on what goes into it. */
+function refuseUnwritable(file: string): void {
+  try {
+    closeSync(openSync(file, 'a'))
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    throw new CliError(EXIT.usage, `--report ${file} cannot be written (${code})`)
+  }
 }
