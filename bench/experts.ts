@@ -184,7 +184,7 @@ type Reported = {
 
 export async function reporter(): Promise<Result> {
   const python = join(await torchBin(), 'python')
-  const ran = spawnSync(python, [join(root, 'src', 'reporter', 'bench.py'), '--samples'], {
+  const ran = spawnSync(python, [join(root, 'src', 'reporter', 'bench.py'), '--first', '--samples'], {
     encoding: 'utf8',
     maxBuffer: 2 ** 26,
   })

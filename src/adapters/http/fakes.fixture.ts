@@ -101,7 +101,7 @@ export const show: ShowDocument = {
     paidGpuMs: 14_400_000,
     money: eur(10),
   },
-  findings: [],
+  findings: [{ kind: 'experts-unconserved', attempt: 1, text: 'layer 1 counted 16', whatToDo: 'look at the script' }],
   spec: { name: 'moe' },
 }
 
