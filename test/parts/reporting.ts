@@ -1,4 +1,4 @@
-// An attempt in a store in memory, and the request of production that takes its reports.
+// An attempt in a store, in memory unless another one is given, and the request of production that takes its reports.
 import assert from 'node:assert/strict'
 import type { Control } from '../../src/control/control.ts'
 import { requestsOf } from '../../src/control/requests/requests.ts'
@@ -12,6 +12,7 @@ import type { Store } from '../../src/ports/store.ts'
 import type { Views } from '../../src/ports/views.ts'
 import { SeededChance } from '../../src/sim/chance.ts'
 import { filled, placing, T0 } from '../conformance/things.ts'
+import type { Bench } from './stores.ts'
 import { openSimulated } from './stores.ts'
 
 export type Reporting = {
@@ -21,8 +22,8 @@ export type Reporting = {
   readonly attempt: AttemptId
 }
 
-export async function reporting(): Promise<Reporting> {
-  const { store, clock } = await openSimulated(T0)
+export async function reporting(bench?: Bench): Promise<Reporting> {
+  const { store, clock } = bench ?? (await openSimulated(T0))
   await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
   const world = await store.world(new Map())
   const [run, node] = [world.runs.get(runOf(1).id), world.nodes.get(nodeId('n1'))]
