@@ -83,6 +83,8 @@ test('one fact that lies is refused alone', () => {
     { ...frame, experts: EXPERTS_PER_LAYER_MAX, layers: Array.from({ length: 40 }, (_, index) => `l${index}`) },
     { ...frame, layers: ['a', 'a'] },
     { ...frame, layers: ['a', 'b\0'] },
+    { ...frame, layers: ['a', '\ud800'] },
+    { seq: 10, at: 1, kind: 'gap', of: 'step', from: 1, to: 2, facts: 1, why: '\udfff' },
   ]
   const batch = taken([...lies, { seq: 30, at: 1, kind: 'done' }, null, 7])
   assert.equal(batch.refused.length, lies.length + 2)

@@ -23,6 +23,8 @@ const textOf = (chars: number) =>
     .string()
     .max(chars)
     .regex(/^[^\0]*$/, 'has a NUL character')
+    // Half of a pair is no text: PostgreSQL refuses a document that has one.
+    .refine((value) => value.isWellFormed(), 'has half of a surrogate pair')
 const missing = <Schema extends z.ZodType>(schema: Schema) => schema.nullish().transform((value) => value ?? null)
 
 /** Keys that are not known are let be: reporters of all ages speak this, and newer ones say more. */

@@ -24,6 +24,11 @@ export function integer(value: number, what: string): number {
   return value
 }
 
+/** Of what others say: null where one is not known, or where the sum is more than can be counted exactly. */
+export function addKnown(a: number | null, b: number | null): number | null {
+  return a === null || b === null || !Number.isSafeInteger(a + b) ? null : a + b
+}
+
 export const epochMs = (value: number): EpochMs => integer(value, 'EpochMs') as EpochMs
 export const durationMs = (value: number): DurationMs => integer(value, 'DurationMs') as DurationMs
 export const gpuMs = (value: number): GpuMs => integer(value, 'GpuMs') as GpuMs

@@ -56,6 +56,7 @@ export class SimulatedReporter {
   #stopped = false
   #lastTries: number | null = null
   #forked = false
+  readonly #told = new Set<string>()
 
   constructor(options: ReporterOptions) {
     this.#o = options
@@ -98,12 +99,19 @@ export class SimulatedReporter {
     const open = this.#gaps.find((gap) => gap.of === of && gap.why === why)
     if (open === undefined) {
       this.#gaps.push({ of, from: fact.seq, to: fact.seq, facts: 1, why })
-      this.#o.tell(`the reporter of rank ${this.#o.rank} of ${this.#o.attempt} drops its first ${of}: ${why}`)
+      this.#tell(`drops facts of kind ${of}: ${why}`)
       return
     }
     open.from = Math.min(open.from, fact.seq)
     open.to = Math.max(open.to, fact.seq)
     open.facts += 1
+  }
+
+  /** Each thing once: a reader of the story need not hear it every second. */
+  #tell(text: string): void {
+    if (this.#told.has(text)) return
+    this.#told.add(text)
+    this.#o.tell(`the reporter of rank ${this.#o.rank} of ${this.#o.attempt} ${text}`)
   }
 
   #pump(): void {
@@ -157,11 +165,11 @@ export class SimulatedReporter {
   }
 
   #heard(reply: Reply | null): void {
-    const { chance, timeline, attempt, rank, tell } = this.#o
+    const { chance, timeline } = this.#o
     const batch = this.#inFlight ?? []
     this.#inFlight = null
     const status = reply?.status ?? 0
-    if (status >= 400 && status < 500) tell(`the reporter of rank ${rank} of ${attempt} is told ${status}`)
+    if (status >= 400 && status < 500) this.#tell(`is told ${status}`)
     if (status === 200 || status === 400 || status === 422) {
       const sent = new Set(batch)
       this.#facts = this.#facts.filter((fact) => !sent.has(fact))

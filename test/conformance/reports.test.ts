@@ -7,8 +7,13 @@ import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import type { AttemptId } from '../../src/domain/ids.ts'
 import { epochMs } from '../../src/domain/units.ts'
 import type { FrameSave, ReportSave, Store } from '../../src/ports/store.ts'
+import { parseReport } from '../../src/contract/ingest.ts'
+import { Mutations } from '../parts/mutated.ts'
+import { reporting } from '../parts/reporting.ts'
 import { openSimulated, PostgresBenches } from '../parts/stores.ts'
 import { booksOf, filled, placing, stepAt, T0 } from './things.ts'
+
+const MUTATED = 300
 
 let benches: PostgresBenches
 before(async () => {
@@ -109,5 +114,27 @@ for (const [name, open] of [
       assert.equal(later?.facts.length, 0)
       await bench.close()
     })
+
+    test('whatever is changed in a batch, the store takes what the contract let through', async () => {
+      const bench = await open(T0)
+      const { requests, attempt } = await reporting(bench)
+      const mutations = new Mutations(7)
+      for (let index = 0; index < MUTATED; index += 1) {
+        const value = jsonOf(mutations.next())
+        const parsed = value === null ? null : parseReport(value)
+        if (parsed?.ok !== true) continue
+        const answer = await requests.report({ kind: 'attempt', attempt }, parsed.batch)
+        assert.ok(answer.ok, `batch ${index}`)
+      }
+      await bench.close()
+    })
   })
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
 }

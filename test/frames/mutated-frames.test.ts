@@ -4,15 +4,20 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import type { DocumentName } from '../../src/contract/documents.ts'
+import { DOCUMENTS } from '../../src/contract/documents.ts'
 import { parseReport } from '../../src/contract/ingest.ts'
+import { toWire } from '../../src/contract/wire.ts'
 import { workOf } from '../../src/core/account/due.ts'
 import { planPostings } from '../../src/core/account/post.ts'
+import { runOfAttempt } from '../../src/domain/ids.ts'
+import type { Principal } from '../../src/domain/principal.ts'
+import type { Answer } from '../../src/domain/refusal.ts'
 import { cellOf, epochMs } from '../../src/domain/units.ts'
 import { T0 } from '../conformance/things.ts'
 import { Mutations } from '../parts/mutated.ts'
+import type { Reporting } from '../parts/reporting.ts'
 import { reporting } from '../parts/reporting.ts'
-
-type Reporting = Awaited<ReturnType<typeof reporting>>
 
 const FRAMES = 100_000
 /** A store is thrown away after so many: what is taken stays in it. */
@@ -54,6 +59,26 @@ async function checkBooks({ store, attempt }: Reporting): Promise<number> {
   return read.facts.length
 }
 
+const ADA: Principal = { kind: 'user', name: 'ada', grants: [{ role: 'admin', project: null }] }
+
+/** What people and scripts read of it is what it was promised to be. */
+async function checkDocuments({ views, attempt }: Reporting): Promise<void> {
+  const run = runOfAttempt(attempt)
+  const rows: readonly (readonly [DocumentName, Answer<object>])[] = [
+    ['show', await views.show(ADA, run)],
+    ['statement', await views.statement(ADA, run)],
+    ['series', await views.series(ADA, run, 100)],
+    ['experts', await views.experts(ADA, run, { attempt: null, points: 100 })],
+    ['expert-frame', await views.expertFrame(ADA, run, { attempt: null, step: null })],
+    ['expert-history', await views.expertHistory(ADA, run, { attempt: null, layer: 0, expert: 0, points: 100 })],
+  ]
+  for (const [name, answer] of rows) {
+    assert.ok(answer.ok, `${name}: ${answer.ok ? '' : answer.message}`)
+    const parsed = DOCUMENTS[name].safeParse(JSON.parse(JSON.stringify(toWire(name, answer.value))))
+    assert.ok(parsed.success, `${name}: ${parsed.error?.message}`)
+  }
+}
+
 test('100,000 mutated batches: each is taken or refused with its place, nothing throws, and the books add up', async () => {
   const before = heapUsed()
   const outcomes = { unreadable: 0, refused: 0, taken: 0, facts: 0 }
@@ -71,6 +96,7 @@ test('100,000 mutated batches: each is taken or refused with its place, nothing 
       outcomes[(await isTaken(value, reports)) ? 'taken' : 'refused'] += 1
     }
     outcomes.facts += await checkBooks(reports)
+    await checkDocuments(reports)
     assert.ok(heapUsed() - before < HEAP_GROWS_BY_MAX)
   }
   // It would prove nothing if hardly any of them got so far.

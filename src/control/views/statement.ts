@@ -8,7 +8,7 @@ import type { Account } from '../../domain/reasons.ts'
 import type { Run } from '../../domain/run.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { EpochMs, Price } from '../../domain/units.ts'
-import { MS_PER_HOUR } from '../../domain/units.ts'
+import { addKnown, MS_PER_HOUR } from '../../domain/units.ts'
 import type { BooksLight } from '../../ports/store.ts'
 import type { Control } from '../control.ts'
 import { balanceOfExperts } from './experts.ts'
@@ -38,10 +38,7 @@ export async function booksOf(control: Control, run: Run): Promise<StatementDocu
   const paidGpuMs = paid.reduce((sum, part) => sum + part.gpuMs, 0)
   const productive = byAccount.productive ?? 0
   const wall = run.startedAt === null ? 0 : (run.endedAt ?? now) - run.startedAt
-  const tokens = attempts.reduce<number | null>(
-    (sum, each) => (sum === null || each.tokens === null ? null : sum + each.tokens),
-    0,
-  )
+  const tokens = attempts.reduce<number | null>((sum, each) => addKnown(sum, each.tokens), 0)
   // Nothing counted them: that is not none.
   const known = run.sequenceLength === null && tokens === 0 ? null : tokens
   return {

@@ -66,6 +66,8 @@ void test('productive time of steps that are not kept is lost, and their tokens 
   assert.equal(kept.lost, 10_000)
   assert.equal(tokensOf(summary, [null]), 64)
   assert.equal(tokensOf(summary, [3]), 48)
+  const huge = summary.marks.map((mark) => ({ ...mark, tokens: Number.MAX_SAFE_INTEGER }))
+  assert.equal(tokensOf({ ...summary, marks: [...huge, ...huge] }, [null]), null, 'more than can be counted')
 })
 
 void test('safety: the accounts and the marks sum to layer 1 exactly, whatever was held and said', () => {

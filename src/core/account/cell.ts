@@ -4,6 +4,7 @@ import type { Balance, CellSummary, MarkShare } from '../../domain/books.ts'
 import type { Held } from '../../domain/holdings.ts'
 import type { AttemptAccount } from '../../domain/reasons.ts'
 import type { EpochMs } from '../../domain/units.ts'
+import { addKnown } from '../../domain/units.ts'
 import { lostOf } from './keep.ts'
 import type { Piece, TimelineInput } from './timeline.ts'
 import { timelineOf } from './timeline.ts'
@@ -96,10 +97,10 @@ export function balanceOf(summary: CellSummary, keep: readonly (number | null)[]
 
 /** Tokens of kept steps; null as soon as one kept step's tokens are not known. */
 export function tokensOf(summary: CellSummary, keep: readonly (number | null)[]): number | null {
-  let tokens = 0
+  let tokens: number | null = 0
   for (const mark of summary.marks) {
     if (mark.tokens === null) return null
-    tokens += mark.tokens - lostOf(mark, mark.tokens, keep[mark.segment] ?? null)
+    tokens = addKnown(tokens, mark.tokens - lostOf(mark, mark.tokens, keep[mark.segment] ?? null))
   }
   return tokens
 }

@@ -113,8 +113,8 @@ export function electSource(work: Pick<AttemptWork, 'facts'>): string | null {
 function dueCells(work: AttemptWork, source: string | null, now: EpochMs, cellSettleMs: number): Cell[] {
   const due: Cell[] = []
   const { releasedAt } = work
+  const end: number = releasedAt ?? Infinity
   const spoken = work.sources.find((seen) => seen.source === source)?.lastAt ?? null
-  const end = releasedAt ?? Infinity
   for (let cell = work.readFrom; cellStart(cell) < end; cell = nextCell(cell)) {
     // A cell of a living attempt is over at its end, whoever spoke beyond it by a clock that is ahead of ours.
     const over = releasedAt === null ? cellEnd(cell) : earlier(cellEnd(cell), releasedAt)

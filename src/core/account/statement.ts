@@ -7,7 +7,7 @@ import { bookNode } from '../../domain/holdings.ts'
 import type { Node } from '../../domain/node.ts'
 import type { AttemptAccount, Outcome } from '../../domain/reasons.ts'
 import type { Cell, EpochMs } from '../../domain/units.ts'
-import { cellStart, later } from '../../domain/units.ts'
+import { addKnown, cellStart, later } from '../../domain/units.ts'
 import { balanceOf, tokensOf } from './cell.ts'
 import { keepBounds } from './keep.ts'
 import type { AttemptWork } from './post.ts'
@@ -53,10 +53,7 @@ export function attemptAccounts(work: AttemptWork, extra: readonly Held[], now: 
     if (work.books.postedTo === null || cell > work.books.postedTo) addTo(provisional, balance)
   }
   let tokens: number | null = 0
-  for (const { summary } of [...posted, ...fresh]) {
-    const counted = tokensOf(summary, keep)
-    tokens = tokens === null || counted === null ? null : tokens + counted
-  }
+  for (const { summary } of [...posted, ...fresh]) tokens = addKnown(tokens, tokensOf(summary, keep))
   return {
     attempt: work.attempt,
     outcome: work.outcome,

@@ -270,6 +270,11 @@ void test('tokens are samples times the length of a sequence, and null where not
     silent.marks.map((mark) => mark.tokens),
     [null],
   )
+  const lies = [step(10, 3, { samples: 9 }), step(20, 5, { samples: 4 }), step(30, 6, { samples: 2 ** 53 - 1 })]
+  assert.deepEqual(
+    timelineOf(inputOf(lies, { sequenceLength: 10 })).marks.map((mark) => mark.tokens),
+    [null, null, null],
+  )
 })
 
 void test('a batch of an older process that comes late does not put its steps behind those of a newer one', () => {

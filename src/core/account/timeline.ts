@@ -259,7 +259,10 @@ function isSaidLater(fact: Fact, { lastSequence, lastSource, lastSentAt }: State
 /** What the source counted itself, else samples times the length of a sequence. A repeat trained nothing. */
 function tokensOf(step: Step, steps: number, samples: number | null, sequenceLength: number | null): number | null {
   if (step.tokens !== null) return steps === 0 ? 0 : step.tokens
-  return samples === null || sequenceLength === null ? null : samples * sequenceLength
+  if (samples === null || sequenceLength === null) return null
+  // A source whose samples go back, or are more than can be counted, has not said how many there were.
+  const tokens = samples * sequenceLength
+  return tokens >= 0 && Number.isSafeInteger(tokens) ? tokens : null
 }
 
 /**

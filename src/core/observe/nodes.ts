@@ -68,7 +68,8 @@ function registration(cluster: ClusterName, fact: NodeFact, observedAt: EpochMs,
     condition: fact.condition,
     cordon: null,
     foreign: fact.foreign,
-    lastObserved: at,
+    // By a list that is older than its end it was seen then, and not since.
+    lastObserved: observedAt,
     bookedTo: at,
     registeredAt: at,
     deletedAt: null,
@@ -116,7 +117,7 @@ function replacement(world: World, node: Node, fact: NodeFact, at: EpochMs, dura
   const expects: Expect[] = [{ kind: 'node', id: node.id, version: node.version }]
   if (!gone && !held) {
     const ended: Write = { kind: 'node', node: { ...node, deletedAt: at }, heartbeat: false }
-    const { writes } = registration(node.cluster, fact, later(at, node.bookedTo), node)
+    const { writes } = registration(node.cluster, fact, at, { ...node, deletedAt: later(at, node.bookedTo) })
     return { about: `replace ${node.id}`, expects, writes: [ended, ...writes] }
   }
   const was = `${node.inventory} ${node.declared ? 'declared slots' : node.gpuModel}`

@@ -8,6 +8,7 @@ import type { Flushed, Said } from '../mail.ts'
 import type { FrameRow as Row } from '../store/experts.ts'
 import { frameRows } from '../store/experts.ts'
 import type { Tables } from '../store/tables.ts'
+import { pushTo } from '../store/tables.ts'
 
 const COUNT_MAX = 2 ** 32 - 1
 
@@ -73,6 +74,7 @@ function unconservedLayers(ranks: readonly Row[]): number {
 
 /** Of a careful reporter that sent all that it had, each number is stored or lies in a gap, and the gaps count right. */
 export function checkGaps(tables: Tables, flushed: readonly Flushed[], said: readonly Said[]): string | null {
+  const others = meaningless(said)
   for (const { attempt, rank, process, numbers } of flushed) {
     const source = reporterSource(attempt, rank, process)
     const there = new Set<number>()
@@ -82,7 +84,7 @@ export function checkGaps(tables: Tables, flushed: readonly Flushed[], said: rea
       there.add(fact.sequence)
       if (fact.body.kind === 'gap') gaps.push(fact.body)
     }
-    for (const seq of meaningless(said, attempt, process)) there.add(seq)
+    for (const seq of others.get(process) ?? []) there.add(seq)
     let missing = 0
     for (let seq = 1; seq <= numbers; seq += 1) {
       if (there.has(seq)) continue
@@ -95,13 +97,19 @@ export function checkGaps(tables: Tables, flushed: readonly Flushed[], said: rea
   return null
 }
 
-/** Frames are stored elsewhere, and a checkpoint that was only handed over is none. */
-function meaningless(said: readonly Said[], attempt: AttemptId, process: string): number[] {
-  return said.flatMap(({ owner, post }) => {
-    if (owner !== attempt || !post.text.includes(process)) return []
-    const { facts } = JSON.parse(post.text) as { facts: { seq: number; kind: string; state?: string }[] }
-    return facts.flatMap(({ seq, kind, state }) =>
-      kind === 'experts' || (kind === 'checkpoint' && state === 'saved') ? [seq] : [],
-    )
-  })
+/** Of each process: frames are stored elsewhere, and a checkpoint that was only handed over is none. */
+function meaningless(said: readonly Said[]): ReadonlyMap<string, number[]> {
+  const numbers = new Map<string, number[]>()
+  for (const { honest, owner, post } of said) {
+    if (!honest || owner === null) continue
+    const { source, facts } = JSON.parse(post.text) as Batch
+    for (const { seq, kind, state } of facts)
+      if (kind === 'experts' || (kind === 'checkpoint' && state === 'saved')) pushTo(numbers, source, seq)
+  }
+  return numbers
+}
+
+type Batch = {
+  readonly source: string
+  readonly facts: readonly { readonly seq: number; readonly kind: string; readonly state?: string }[]
 }

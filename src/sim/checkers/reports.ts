@@ -24,6 +24,7 @@ export class Reports {
   readonly #said = new Map<string, Raw[]>()
   /** Rows that a repeat must leave as they are. */
   #frozen: { readonly attempt: AttemptId; readonly key: string; readonly row: object }[] = []
+  readonly #batches = new Map<string, Raw>()
   #indexed = 0
   #heard = 0
 
@@ -95,7 +96,7 @@ export class Reports {
 
   /** Whatever was taken is stored now, or stands among what was refused. */
   #taken(owner: AttemptId, { post, honest }: Said, answer: Raw): string | null {
-    const batch = parsed(post.text)
+    const batch = this.#batches.get(post.text) ?? parsed(post.text)
     const facts = factsOf(batch)
     const refused = Array.isArray(answer.refused) ? (answer.refused as { readonly seq: number }[]) : []
     if (answer.accepted !== facts.length - refused.length)
@@ -132,6 +133,7 @@ export class Reports {
       if (each === undefined || each.owner === null) continue
       const batch = parsed(each.post.text)
       if (batch === null) continue
+      this.#batches.set(each.post.text, batch)
       const source = reporterSource(each.owner, Number(batch.rank), String(batch.source))
       // No fact that is taken has the number 0: it stands for the source itself.
       this.#put(nameOf(source, 0), batch)
