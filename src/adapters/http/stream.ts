@@ -8,6 +8,8 @@ import type { Views } from '../../ports/views.ts'
 import { problem, sendProblem } from './problem.ts'
 
 const LOOK_MS = 1_000
+/** One run is a few rows of the store, and whoever looks at it waits for its next step. */
+const LOOK_AT_RUN_MS = 400
 const BEAT_MS = 15_000
 const RUNS_MAX = 500
 const TOPICS_MAX = 8
@@ -85,7 +87,7 @@ class Look {
 
   join(listener: Listener, empty: () => void): () => void {
     this.#listeners.add(listener)
-    this.#timer ??= setInterval(() => void this.#look(), LOOK_MS)
+    this.#timer ??= setInterval(() => void this.#look(), this.#topic === 'runs' ? LOOK_MS : LOOK_AT_RUN_MS)
     return () => {
       this.#listeners.delete(listener)
       if (this.#listeners.size > 0) return
