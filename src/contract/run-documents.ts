@@ -244,7 +244,9 @@ export const table = document('table', 'Table', {
   ),
   total: z.int(),
   offset: z.int(),
-  counts: z.record(z.string(), z.int()),
+  counts: z.record(z.string(), z.int()).meta({
+    description: 'by state, of the runs that match in all but the states that were asked for',
+  }),
   observedAt: moment,
 })
 

@@ -226,7 +226,7 @@ export type TableDocument = {
   /** Of the filter, whatever the page. */
   readonly total: number
   readonly offset: number
-  /** Of everything that the caller may see, by state. */
+  /** By state, of what matches in all but the states that were asked for: what another choice of them would show. */
   readonly counts: Readonly<Record<string, number>>
   readonly observedAt: EpochMs
 }

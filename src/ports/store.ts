@@ -237,7 +237,10 @@ export interface ViewStore {
     limit: number,
     before: string | null,
   ): Promise<readonly Run[]>
-  /** A page of the table of runs, with how many there are of the filter and of each state. `projects` null: all. */
+  /**
+   * A page of the table of runs, with how many match. `counts` has those of each state, asked for or not, that match in all else: what another
+   * choice of states would show. `projects` null: all.
+   */
   runsTable(query: RunsQuery): Promise<{
     readonly runs: readonly Run[]
     readonly total: number

@@ -45,6 +45,8 @@ export type FakeServer = {
   readonly changes: string[]
   /** Ends all streams and refuses new ones. */
   silence(on: boolean): void
+  /** Says nothing on open streams and leaves new ones without an answer, as a way that was cut does. */
+  hang(on: boolean): void
   say(event: string, data: unknown): void
   close(): Promise<void>
 }
@@ -55,7 +57,9 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
   const streams = new Set<ServerResponse>()
   const now = Date.now()
   const many = Array.from({ length: 10_000 }, (_, index) => rowOf(index, now))
+  const waiting = new Set<ServerResponse>()
   let silent = false
+  let hanging = false
   const fake: FakeServer = {
     url: '',
     signedIn: true,
@@ -65,7 +69,13 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
       silent = on
       if (on) for (const stream of streams) stream.destroy()
     },
+    hang(on) {
+      hanging = on
+      for (const response of waiting) response.destroy()
+      waiting.clear()
+    },
     say(event, data) {
+      if (hanging) return
       for (const stream of streams)
         stream.write(`id: ${Date.now()}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
     },
@@ -90,6 +100,7 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
     if (!fake.signedIn) return problem(response, 401, 'unauthenticated', 'There is no session.', 'Sign in.')
     if (url.pathname === '/api/v1/stream') {
       if (silent) return void response.destroy()
+      if (hanging) return void waiting.add(response)
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
       response.write(`event: beat\ndata: ${JSON.stringify({ observedAt: new Date().toISOString() })}\n\n`)
       streams.add(response)

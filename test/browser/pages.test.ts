@@ -21,6 +21,7 @@ describe('pages', { skip: cannotRun() }, () => {
     fake.signedIn = true
     fake.changes.length = 0
     fake.silence(false)
+    fake.hang(false)
   })
   after(async () => {
     await browser.close()
@@ -154,6 +155,24 @@ describe('pages', { skip: cannotRun() }, () => {
       await seen(page, '.live:not(.late)')
       assert.equal(await page.locator('text=spike of the loss').count(), 0)
     })
+  })
+
+  test('a tab that slept for an hour says so, opens the stream anew by itself and reads everything again', async () => {
+    const { page, complaints } = await openPage(browser, fake.url, { width: 1440, height: 900, scheme: 'light' })
+    await page.clock.install()
+    await page.goto(`${fake.url}/runs`)
+    await seen(page, 'text=moe-671b-0')
+    await seen(page, '.live:not(.late)')
+    // Nothing fails: the connection is there, and nothing comes on it, as after the sleep of a machine.
+    fake.hang(true)
+    await page.clock.fastForward(3_600_000)
+    await seen(page, '.live.late >> text=stale since')
+    fake.world = 'one'
+    fake.hang(false)
+    await seen(page, '.live:not(.late)')
+    await seen(page, '.eq >> text=1 run:')
+    assert.deepEqual(complaints, [])
+    await page.close()
   })
 
   test('HTML in names, users, messages and logs is text', async () => {

@@ -1,7 +1,7 @@
 // A control plane in processes of its own, on a home that is removed afterwards, for tests that treat it as a user or a vandal would.
 import type { ChildProcess } from 'node:child_process'
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -50,12 +50,23 @@ export class Home {
 
   /** Starts `up` in a process group of its own and waits until it answers. */
   async up(...args: string[]): Promise<void> {
+    // A file, not a pipe: supervisors outlive `up`, and whoever reads a pipe would wait for them.
+    const said = openSync(join(this.folder, 'said'), 'a')
     this.#up = spawn(process.execPath, [program, 'up', ...args], {
       env: this.env,
       detached: true,
-      stdio: ['ignore', 'ignore', 'ignore'],
+      stdio: ['ignore', 'ignore', said],
     })
+    closeSync(said)
     await until(`up answers on ${this.path}`, () => this.say('runs', '-o', 'json').code === 0)
+  }
+
+  /** The link that signs a browser in, as the newest `up` printed it. */
+  async link(): Promise<string> {
+    const find = (): string | undefined =>
+      [...readFileSync(join(this.folder, 'said'), 'utf8').matchAll(/^.*pages: (http\S+)/gm)].at(-1)?.[1]
+    await until('up prints a link', () => find() !== undefined)
+    return find() ?? ''
   }
 
   /** kill -9 of the whole group of `up`; with `database` of PostgreSQL as well. */

@@ -26,31 +26,36 @@ export function tableStore(database: Database): TableStore {
       const { projects, states, user, text, sort, descending, offset, limit } = query
       const direction = descending ? 'desc' : 'asc'
       const pattern = text === null ? null : `%${text.replace(/[\\%_]/g, '\\$&')}%`
+      const matches = `($1::text[] is null or project = any($1)) and ($2::text is null or image->>'user' = $2)
+        and ($3::text is null or lower(project || '/' || name || ' ' || (image->>'user') || ' ' || id) like $3)`
       return database.transaction('read', async (tx) => {
-        const rows = await tx.query<RunRow & { total: number }>({
-          text: `select image, version, count(*) over () as total from (
-                   select id, image, version, project, name, state from run
-                   union all
-                   select id, image, version, project, name, state from run_ended
-                 ) runs
-                 where ($1::text[] is null or project = any($1)) and ($2::text[] is null or state = any($2))
-                   and ($3::text is null or image->>'user' = $3)
-                   and ($4::text is null or lower(project || '/' || name || ' ' || (image->>'user') || ' ' || id) like $4)
-                 order by ${ORDER[sort]} ${direction}, id ${direction} offset $5 limit $6`,
-          values: [projects, states, user, pattern, offset, limit],
+        // The images of those that are shown alone are read: they are nearly all that there is of a run.
+        const rows = await tx.query<RunRow>({
+          text: `select coalesce(r.image, e.image) as image, coalesce(r.version, e.version) as version
+                 from (
+                   select id, living, key from (
+                     select id, state, true as living, ${ORDER[sort]} as key from run where ${matches}
+                     union all
+                     select id, state, false as living, ${ORDER[sort]} as key from run_ended where ${matches}
+                   ) runs
+                   where $4::text[] is null or state = any($4) order by key ${direction}, id ${direction} offset $5 limit $6
+                 ) shown
+                 left join run r on shown.living and r.id = shown.id left join run_ended e on not shown.living and e.id = shown.id
+                 order by shown.key ${direction}, shown.id ${direction}`,
+          values: [projects, user, pattern, states, offset, limit],
         })
-        const counts = await tx.query<{ state: string; runs: number }>({
+        const counted = await tx.query<{ state: string; runs: number }>({
           text: `select state, count(*) as runs from (
-                   select project, state from run union all select project, state from run_ended
-                 ) runs where $1::text[] is null or project = any($1) group by state`,
-          values: [projects],
+                   select state from run where ${matches} union all select state from run_ended where ${matches}
+                 ) runs group by state`,
+          values: [projects, user, pattern],
         })
-        const total = rows[0]?.total ?? (offset === 0 ? 0 : await countOf(tx, query, pattern))
-        return {
-          runs: rows.map(runOf),
-          total,
-          counts: Object.fromEntries(counts.map(({ state, runs }) => [state, runs])),
-        }
+        const counts = Object.fromEntries(counted.map(({ state, runs }) => [state, runs]))
+        const total = counted.reduce(
+          (sum, { state, runs }) => (states === null || states.includes(state) ? sum + runs : sum),
+          0,
+        )
+        return { runs: rows.map(runOf), total, counts }
       })
     },
     async runsOf(ids) {
@@ -80,19 +85,6 @@ export function tableStore(database: Database): TableStore {
     },
     seriesOf: (run, points) => database.transaction('read', (tx) => seriesOf(tx, run, points)),
   }
-}
-
-async function countOf(tx: Queryable, query: RunsQuery, pattern: string | null): Promise<number> {
-  const [row] = await tx.query<{ total: number }>({
-    text: `select count(*) as total from (
-             select id, image, project, name, state from run union all select id, image, project, name, state from run_ended
-           ) runs
-           where ($1::text[] is null or project = any($1)) and ($2::text[] is null or state = any($2))
-             and ($3::text is null or image->>'user' = $3)
-             and ($4::text is null or lower(project || '/' || name || ' ' || (image->>'user') || ' ' || id) like $4)`,
-    values: [query.projects, query.states, query.user, pattern],
-  })
-  return row?.total ?? 0
 }
 
 async function seriesOf(tx: Queryable, run: string, points: number): ReturnType<ViewStore['seriesOf']> {

@@ -27,17 +27,17 @@ export function viewStore(tables: Tables): ViewStore {
         .slice(0, limit)
     },
     async runsTable({ projects, states, user, text, sort, descending, offset, limit }) {
-      const visible = [...tables.runs.values()].filter((run) => projects === null || projects.includes(run.project))
-      const found = visible
-        .filter(
-          (run) =>
-            (states === null || states.includes(run.state.kind)) &&
-            (user === null || run.user === user) &&
-            (text === null || `${run.project}/${run.name} ${run.user} ${run.id}`.toLowerCase().includes(text)),
-        )
+      const matching = [...tables.runs.values()].filter(
+        (run) =>
+          (projects === null || projects.includes(run.project)) &&
+          (user === null || run.user === user) &&
+          (text === null || `${run.project}/${run.name} ${run.user} ${run.id}`.toLowerCase().includes(text)),
+      )
+      const found = matching
+        .filter((run) => states === null || states.includes(run.state.kind))
         .toSorted((a, b) => (descending ? -1 : 1) * (compareBy(sort, a, b) || (a.id < b.id ? -1 : 1)))
       const counts: Record<string, number> = {}
-      for (const { state } of visible) counts[state.kind] = (counts[state.kind] ?? 0) + 1
+      for (const { state } of matching) counts[state.kind] = (counts[state.kind] ?? 0) + 1
       return { runs: found.slice(offset, offset + limit), total: found.length, counts }
     },
     async runsOf(ids) {

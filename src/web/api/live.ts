@@ -24,6 +24,8 @@ export class Live {
   #listeners = new Set<() => void>()
   #rows = new Map<string, TableRow>()
   #failures = 0
+  /** When the stream was last asked for, or heard. */
+  #openedAt = 0
   #batch: ReturnType<typeof setTimeout> | null = null
   #reread: ReturnType<typeof setTimeout> | null = null
   #reopen: ReturnType<typeof setTimeout> | null = null
@@ -58,6 +60,7 @@ export class Live {
     this.#source?.close()
     if (this.#reopen !== null) clearTimeout(this.#reopen)
     const topics = this.#run === null ? 'runs' : `runs,run:${this.#run}`
+    this.#openedAt = Date.now()
     const source = new EventSource(`/api/v1/stream?topics=${encodeURIComponent(topics)}`)
     this.#source = source
     source.addEventListener('open', () => {
@@ -136,6 +139,7 @@ export class Live {
   }
 
   #heard(): void {
+    this.#openedAt = Date.now()
     this.#become({ kind: 'live', heardAt: Date.now() })
   }
 
@@ -144,6 +148,9 @@ export class Live {
     if (kind === 'live' && heardAt !== null && Date.now() - heardAt > SILENCE_MS_MAX) {
       this.#become({ kind: 'stale', heardAt })
     }
+    // A machine that slept, or a way that was cut without a word, leaves a connection on which nothing comes and nothing fails.
+    if (this.#state.kind === 'stale' && this.#source !== null && Date.now() - this.#openedAt > SILENCE_MS_MAX)
+      this.#open()
   }
 
   #become(state: LiveState): void {

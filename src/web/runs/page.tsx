@@ -50,9 +50,9 @@ export function RunsPage() {
     <div className="runs">
       <div className="head">
         <h1>Runs</h1>
-        <p className="dim">{counts === null ? 'reading…' : sentence(counts)}</p>
+        <p className="dim">{counts === null ? 'reading…' : sentence(counts, isNarrowed(filters))}</p>
       </div>
-      <Views search={own} user={session.data?.user ?? ''} counts={counts} />
+      <Views search={own} user={session.data?.user ?? ''} counts={isNarrowed(filters) ? null : counts} />
       <Toolbar filters={filters} counts={counts} onShow={show} />
       {summary?.error ? <Refusal error={summary.error} /> : null}
       <section
@@ -89,20 +89,24 @@ function choose(before: ReadonlyMap<string, TableRow>, row: TableRow): ReadonlyM
   return new Map([...after].slice(-CHOSEN_MAX))
 }
 
-function sentence(counts: Readonly<Record<string, number>>): string {
+/** Whether the counts by state are of some runs only. */
+const isNarrowed = ({ q, project, user }: Filters): boolean => q !== '' || project !== '' || user !== ''
+
+function sentence(counts: Readonly<Record<string, number>>, narrowed: boolean): string {
   const of = (...states: string[]): number => states.reduce((sum, state) => sum + (counts[state] ?? 0), 0)
   const hold = of('starting', 'running', 'stopping')
   const admitted = of('admitted')
   const wait = of('queued')
   const ended = of('succeeded', 'failed', 'cancelled')
   const verb = (count: number, one: string, many: string): string => `${int(count)} ${count === 1 ? one : many}`
-  return [
+  const parts = [
     verb(hold, 'holds GPUs', 'hold GPUs'),
     ...(admitted > 0 ? [verb(admitted, 'is admitted', 'are admitted')] : []),
     verb(wait, 'waits', 'wait'),
     ...(of('suspended') > 0 ? [verb(of('suspended'), 'is suspended', 'are suspended')] : []),
     `${int(ended)} ended`,
   ].join(', ')
+  return narrowed ? `of those that match ${parts}` : parts
 }
 
 /** Sums are printed when every row that they are of has been read; else the footer says how many there are. */
@@ -126,7 +130,7 @@ function Sums({ summary }: { readonly summary: Summary | null }) {
 
 function NoRuns({ filters, counts }: { readonly filters: Filters; readonly counts: Readonly<Record<string, number>> }) {
   const any = Object.values(counts).some((count) => count > 0)
-  const filtered = filters.q !== '' || filters.states.length > 0 || filters.project !== '' || filters.user !== ''
+  const filtered = filters.states.length > 0 || isNarrowed(filters)
   if (any || filtered) {
     return (
       <Empty title="No run matches">

@@ -45,7 +45,7 @@ export const Views = memo(function Views(props: {
   )
 })
 
-/** A view that names only states has a count; what else it asks for only the server could count. */
+/** A view that names only states has a count; what else it asks for only the server could count. Null `counts`: those that are known are of fewer runs. */
 function countOf({ search }: View, counts: Readonly<Record<string, number>> | null): number | null {
   const { state, sort: _sort, order: _order, group: _group, columns: _columns, ...rest } = search
   if (counts === null || Object.keys(rest).length > 0) return null
