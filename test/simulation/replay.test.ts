@@ -136,6 +136,13 @@ test('weeks of nothing cost little, a job without time ends, checkpoints become 
   assert.ok(world.decideMs.length <= 4)
 })
 
+test('more than one commit holds starts at once all the same', async () => {
+  const rows = Array.from({ length: 700 }, (_, index): Row => [`j${index}`, 0, 1, 60])
+  const { world } = await run(rows, cluster([50, 50], 8))
+  assert.deepEqual(world.violations, [])
+  assert.deepEqual(new Set(finishedRuns(world.tables, world.begin).map(({ startMs }) => startMs)), new Set([0]))
+})
+
 test('one seed gives one history', async () => {
   const rows: Row[] = Array.from({ length: 30 }, (_, index): Row => [
     `j${index}`,
