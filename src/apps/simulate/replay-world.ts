@@ -17,6 +17,7 @@ import type { Chance } from '../../ports/chance.ts'
 import type { LoopName } from '../../ports/doorbell.ts'
 import type { Store } from '../../ports/store.ts'
 import { SeededChance } from '../../sim/chance.ts'
+import { checkLost } from '../../sim/checkers/lost.ts'
 import { Watch } from '../../sim/checkers/watch.ts'
 import { ReplayCluster } from '../../sim/replay/cluster.ts'
 import { gangOf, specOf } from '../../sim/replay/gang.ts'
@@ -200,6 +201,8 @@ export class ReplayWorld {
   /** When nothing happens any more, everything is given back and every book is closed. */
   atRest(): void {
     const { live, livingClaims, books } = this.tables
+    const lost = checkLost(this.tables)
+    if (lost !== null) this.violations.push(lost)
     for (const run of live.values())
       this.violations.push(`run ${run.name} neither finished nor was refused: ${run.state.kind}`)
     for (const claim of livingClaims.values())
