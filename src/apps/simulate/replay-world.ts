@@ -14,8 +14,10 @@ import { DEFAULT_DURATIONS } from '../../domain/settings.ts'
 import type { TraceCluster, TraceJob } from '../../domain/trace.ts'
 import { durationMs, epochMs } from '../../domain/units.ts'
 import type { Chance } from '../../ports/chance.ts'
+import type { LoopName } from '../../ports/doorbell.ts'
 import type { Store } from '../../ports/store.ts'
 import { SeededChance } from '../../sim/chance.ts'
+import { checkLost } from '../../sim/checkers/lost.ts'
 import { Watch } from '../../sim/checkers/watch.ts'
 import { ReplayCluster } from '../../sim/replay/cluster.ts'
 import { gangOf, specOf } from '../../sim/replay/gang.ts'
@@ -39,6 +41,9 @@ const DURATIONS: Durations = {
   fenceAfterMs: durationMs(5 * FOREVER),
   cellSettleMs: durationMs(0),
 }
+
+/** Each writes at least one bite of what the one before left. */
+const TURNS_MAX = 1_000
 
 export type RefusedJob = { readonly job: TraceJob; readonly reason: WaitReason; readonly message: string }
 
@@ -64,6 +69,7 @@ export class ReplayWorld {
   readonly #watch: Watch
   readonly #context: RequestContext
   readonly #verdicts = new Map<string, { readonly reason: WaitReason; readonly message: string } | null>()
+  readonly #rung = new Set<LoopName>()
   #decides = false
   #decideFrom = 0
 
@@ -78,7 +84,7 @@ export class ReplayWorld {
       store: this.#timing(store),
       clusters: new Map([[this.cluster.name, this.cluster]]),
       clock: this.timeline,
-      doorbell: { ring: silent },
+      doorbell: { ring: (loop) => void this.#rung.add(loop) },
       chance: inOrder(new SeededChance(seed)),
       log: { info: silent, warn: silent, error: silent },
       settings: { durations: DURATIONS, checkpointRoot: '/ckpt' },
@@ -140,6 +146,16 @@ export class ReplayWorld {
     return job
   }
 
+  /** A turn, and again while it says of itself that it has to look once more: a large commit is written in bites, and one may be stale. */
+  async turns<Value>(loop: LoopName, turn: (control: Control) => Promise<Value>): Promise<Value[]> {
+    const values: Value[] = []
+    do {
+      this.#rung.delete(loop)
+      values.push(await turn(this.control))
+    } while (this.#rung.has(loop) && values.length < TURNS_MAX)
+    return values
+  }
+
   /** How long the decision alone takes: from the world that it got to the commit that it asks for. */
   async timed<Value>(turn: () => Promise<Value>): Promise<Value> {
     this.#decides = true
@@ -188,6 +204,8 @@ export class ReplayWorld {
   /** When nothing happens any more, everything is given back and every book is closed. */
   atRest(): void {
     const { live, livingClaims, books } = this.tables
+    const lost = checkLost(this.tables)
+    if (lost !== null) this.violations.push(lost)
     for (const run of live.values())
       this.violations.push(`run ${run.name} neither finished nor was refused: ${run.state.kind}`)
     for (const claim of livingClaims.values())

@@ -64,18 +64,17 @@ async function moment(world: ReplayWorld, due: readonly TraceJob[]): Promise<voi
   await lead(control)
   for (const job of due) await world.submit(job)
   const ended = cluster.takeEnded()
-  if (ended > 0) await observeTurn(control)
+  if (ended > 0) await world.turns('observe', observeTurn)
   if (ended > 0 || due.length > 0) await placeAndStart(world)
 }
 
 async function placeAndStart(world: ReplayWorld): Promise<void> {
-  const { control } = world
-  const report = await world.timed(() => placeTurn(control))
+  const reports = await world.turns('place', (control) => world.timed(() => placeTurn(control)))
   world.note()
-  if ((report?.placed.length ?? 0) === 0) return
-  await launchTurn(control)
+  if (reports.every((report) => (report?.placed.length ?? 0) === 0)) return
+  await launchTurn(world.control)
   // It sees them run. That rings for a place too, and nothing came free: it is not answered.
-  await observeTurn(control)
+  await world.turns('observe', observeTurn)
 }
 
 async function account({ control, store, timeline }: ReplayWorld): Promise<void> {

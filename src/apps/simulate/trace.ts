@@ -27,7 +27,12 @@ export type TraceOptions = {
 /** Returns the exit code: 1 when a checker saw a broken promise. */
 export async function runTrace({ trace, name, cluster, seed, json, report }: TraceOptions): Promise<number> {
   const { stderr, stdout } = process
-  const to = { isTTY: stderr.isTTY, columns: stderr.columns ?? 80, write: (text: string) => void stderr.write(text) }
+  // Some terminals say that they are 0 wide.
+  const to = {
+    isTTY: stderr.isTTY,
+    columns: stderr.columns > 0 ? stderr.columns : 80,
+    write: (text: string) => void stderr.write(text),
+  }
   const progress = new Progress(to, trace.jobs.length, json, () => performance.now())
   const told = (done: number, virtualMs: number): void => progress.tell(done, virtualMs)
   const replayed = await replay({ jobs: trace.jobs, cluster, seed, progress: told }).finally(() => progress.end())
