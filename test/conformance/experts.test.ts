@@ -319,6 +319,20 @@ for (const [name, open] of [
         assert.equal(await expertFindingOf(store, RUN), null)
       }))
 
+    test('ranks that report the same steps at the same moment are all in their sum', () =>
+      on(async ({ store }) => {
+        const steps = [4, 5, 6, 7]
+        const frames = steps.map((step) => frameOf(step, [1, 2, 3, 4, 5, 6], { tokens: 3, topK: 2 }))
+        await Promise.all([0, 1, 2, 3].map((rank) => store.saveReport(reportOf(ATTEMPT, rank, 0, frames))))
+        const [set] = await store.expertLayers(ATTEMPT)
+        assert.deepEqual([set?.frames, set?.ranks], [4, 4])
+        const [first] = await store.expertFrames(ATTEMPT, set?.layers ?? '', 4, 4)
+        assert.deepEqual([...(first?.counts ?? [])], [4, 8, 12, 16, 20, 24])
+        // The second layer has 15 for 6 in every rank: known only where every rank was in the sum.
+        assert.deepEqual([set?.unconserved, set?.unconservedStep], [4, 7])
+        assert.equal((await expertFindingOf(store, RUN))?.counted, 60)
+      }))
+
     test('layers of the same names with another number of experts are a set of their own', () =>
       on(async ({ store }) => {
         await store.saveReport(reportOf(ATTEMPT, 0, 0, [frameOf(1, [1, 2, 3, 4, 5, 6])]))

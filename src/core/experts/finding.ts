@@ -37,7 +37,7 @@ export const WHAT_TO_DO =
 
 /** One sentence for people. */
 export function unconservedText({ step, layer, layers, counted, expected }: Unconserved): string {
-  const more = layers > 1 ? ` and in ${layers - 1} more` : ''
+  const more = layers > 1 ? `, and ${layers - 1} more of its layers ${layers === 2 ? 'is' : 'are'} wrong` : ''
   const thousands = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',')
   return `step ${step}: the experts of layer ${layer} counted ${thousands(counted)} tokens where tokens x top-k is ${thousands(expected)}${more}`
 }

@@ -28,6 +28,8 @@ export type ExpertSet = {
   readonly steps: Map<number, Map<number, { readonly startedAt: EpochMs; readonly frame: FrameSave }>>
   readonly pending: Map<string, Pending>
   readonly rolled: Map<string, RolledBlock>
+  /** Steps whose counts do not add up. */
+  readonly wrong: Set<number>
   told: boolean
 }
 type Pending = { readonly level: number; readonly block: number; touched: number; at: EpochMs }
@@ -38,7 +40,7 @@ const layersKey = ({ layers, experts }: Pick<FrameSave, 'layers' | 'experts'>): 
   JSON.stringify([layers, experts])
 const blockKey = (level: number, block: number): string => `${level}/${block}`
 
-export function saveFrame(tables: Tables, report: ReportSave, frame: FrameSave): void {
+export function saveFrame(tables: Tables, measure: MeasureFrame, report: ReportSave, frame: FrameSave): void {
   const { attempt, rank, startedAt, receivedAt } = report
   const layers = layersKey(frame)
   const key = setKey(attempt, layers)
@@ -50,6 +52,7 @@ export function saveFrame(tables: Tables, report: ReportSave, frame: FrameSave):
     steps: new Map(),
     pending: new Map(),
     rolled: new Map(),
+    wrong: new Set<number>(),
     told: false,
   }
   tables.expertSets.set(key, set)
@@ -58,6 +61,8 @@ export function saveFrame(tables: Tables, report: ReportSave, frame: FrameSave):
   if (old !== undefined && old.startedAt >= startedAt) return
   set.steps.set(frame.step, ranks.set(rank, { startedAt, frame }))
   mark(tables, set, BUILT_LEVEL, blockOf(frame.step, BUILT_LEVEL), receivedAt)
+  if (summedAt(set, frame.step).some((whole) => measure(whole).unconserved > 0)) set.wrong.add(frame.step)
+  else set.wrong.delete(frame.step)
   if (frame.finding == null || set.told) return
   set.told = true
   writeEvent(tables, frame.finding)
@@ -86,13 +91,12 @@ function mark(tables: Tables, set: ExpertSet, level: number, block: number, at: 
   set.pending.set(blockKey(level, block), { level, block, touched: tables.writes, at })
 }
 
-export function layerSets(tables: Tables, measure: MeasureFrame, attempt: AttemptId): LayerSet[] {
+export function layerSets(tables: Tables, attempt: AttemptId): LayerSet[] {
   return [...tables.expertSets.values()]
     .filter((set) => set.attempt === attempt)
     .map((set) => {
       const steps = [...set.steps.keys()].toSorted((a, b) => a - b)
       const all = [...set.steps.values()].flatMap((ranks) => [...ranks.values()].map(({ frame }) => frame))
-      const wrong = steps.filter((step) => summedAt(set, step).some((frame) => measure(frame).unconserved > 0))
       const lastStep = steps.at(-1) ?? 0
       return {
         layers: set.layers,
@@ -103,8 +107,8 @@ export function layerSets(tables: Tables, measure: MeasureFrame, attempt: Attemp
         lastStep,
         frames: steps.length,
         ranks: Math.max(...[...set.steps.values()].map((ranks) => ranks.size)),
-        unconserved: wrong.length,
-        unconservedStep: wrong.at(-1) ?? null,
+        unconserved: set.wrong.size,
+        unconservedStep: set.wrong.size === 0 ? null : Math.max(...set.wrong),
         lastAt: summedAt(set, lastStep)[0]?.at ?? (0 as EpochMs),
       }
     })

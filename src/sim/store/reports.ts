@@ -32,9 +32,9 @@ export function reportStore(tables: Tables, measure: MeasureFrame): ReportStore 
       tables.reported?.(report)
       saveSource(tables, report)
       saveFacts(tables, report.facts)
-      for (const frame of report.frames) saveFrame(tables, report, frame)
+      for (const frame of report.frames) saveFrame(tables, measure, report, frame)
     },
-    expertLayers: async (attempt) => layerSets(tables, measure, attempt),
+    expertLayers: async (attempt) => layerSets(tables, attempt),
     async expertMeasures(attempt, layers, from, to) {
       const frames = await blocks.expertFrames(attempt, layers, from, to)
       return frames.map((frame) => ({ step: frame.step, at: frame.at, ...measure(frame) }))

@@ -7,7 +7,7 @@ import { wholeNumber } from '../number.ts'
 import type { Output } from '../print.ts'
 import { json, show } from '../print.ts'
 
-type Options = Output & { attempt?: string; step?: string }
+type Options = Output & { attempt?: string; step?: string; from?: string; to?: string }
 
 export function expertsCommand(program: Command): void {
   json(
@@ -15,11 +15,15 @@ export function expertsCommand(program: Command): void {
       .command('experts <run>')
       .description('how evenly tokens are spread over the experts of each layer')
       .option('--attempt <n>', 'the newest that reported any by default')
-      .option('--step <n>', 'the counts of one step, the newest at or before it'),
+      .option('--step <n>', 'the counts of one step, the newest at or before it')
+      .option('--from <step>', 'steps from this one on only')
+      .option('--to <step>', 'steps up to this one only'),
   ).action(async (run: string, options: Options) => {
     const attempt = options.attempt === undefined ? undefined : wholeNumber('--attempt', options.attempt, 1)
     if (options.step === undefined) {
-      const document = await ask('experts', 'GET', runPath(run, '/experts'), { query: { attempt, points: 64 } })
+      const [from, to] = [stepOf('--from', options.from), stepOf('--to', options.to)]
+      const query = { attempt, from, to, points: 64 }
+      const document = await ask('experts', 'GET', runPath(run, '/experts'), { query })
       return show(options, document, overview)
     }
     const step = wholeNumber('--step', options.step, 0)
@@ -27,6 +31,9 @@ export function expertsCommand(program: Command): void {
     return show(options, document, frame)
   })
 }
+
+const stepOf = (name: string, text: string | undefined): number | undefined =>
+  text === undefined ? undefined : wholeNumber(name, text, 0)
 
 function overview(experts: Wire<'experts'>): string {
   const newest = experts.buckets.length - 1
