@@ -1,10 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Home, pause, until } from '../test/parts/plimsoll.ts'
+import { expertTile } from './expert-tile.ts'
+import { expertIngest, reporter } from './experts.ts'
 import { fillDay, fillQueue } from './fill.ts'
+import { firstView } from './first-view.ts'
+import { api, inParallel, nodePid, quantile, rss, specOf } from './parts.ts'
 import type { Result } from './run.ts'
+import { runs10k } from './runs-10k.ts'
 import { simulate } from './simulate.ts'
+import { stepToPage } from './step-to-page.ts'
+import { viewers } from './viewers.ts'
 
 export const benches: Readonly<Record<string, () => Promise<Result>>> = {
   'submit-to-start': submitToStart,
@@ -12,37 +18,14 @@ export const benches: Readonly<Record<string, () => Promise<Result>>> = {
   recover,
   idle,
   ledger,
+  'runs-10k': runs10k,
+  'first-view': firstView,
+  'expert-tile': expertTile,
+  viewers,
+  'step-to-page': stepToPage,
   simulate,
-}
-
-/** Talks to the API as the command line does, without the start of a process for each request. */
-function api(home: Home) {
-  const { url, token } = JSON.parse(readFileSync(join(home.path, 'client.json'), 'utf8')) as {
-    url: string
-    token: string
-  }
-  return async <Document>(method: string, path: string, body?: unknown): Promise<Document> => {
-    const response = await fetch(`${url}/api/v1${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
-    return (await response.json()) as Document
-  }
-}
-
-const specOf = (name: string, command: readonly string[]) => ({
-  name,
-  project: 'default',
-  command,
-  resources: { nodes: 1, gpusPerNode: 1 },
-  workdir: '/',
-})
-
-const quantile = (samples: readonly number[], share: number): number => {
-  const sorted = samples.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
+  reporter,
+  'expert-ingest': expertIngest,
 }
 
 function runTrue(): Promise<number> {
@@ -127,15 +110,6 @@ async function smallRuns(): Promise<Result> {
   } finally {
     await home.remove()
   }
-}
-
-async function inParallel(width: number, count: number, one: (index: number) => Promise<unknown>): Promise<void> {
-  let next = 0
-  await Promise.all(
-    Array.from({ length: width }, async () => {
-      while (next < count) await one(next++)
-    }),
-  )
 }
 
 async function recover(): Promise<Result> {
@@ -255,18 +229,6 @@ async function ledger(): Promise<Result> {
   } finally {
     await home.remove()
   }
-}
-
-/** The Node that carries the control plane: the launcher is its parent. */
-function nodePid(home: Home): number {
-  return (
-    home.processes('apps/cli/main.ts').find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('\0up')) ?? 0
-  )
-}
-
-function rss(home: Home): number | null {
-  const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${nodePid(home)}/status`, 'utf8'))?.[1]
-  return kib === undefined ? null : Number(kib) / 1_024
 }
 
 /** User and system time in hundredths of a second. */

@@ -3,7 +3,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Database } from '../src/adapters/postgres/pool.ts'
 
-async function withDatabase(home: string, body: (database: Database) => Promise<void>): Promise<void> {
+/** The embedded server of a home, as its own role. */
+export async function withDatabase<Result>(
+  home: string,
+  body: (database: Database) => Promise<Result>,
+): Promise<Result> {
   // Line 5 of postmaster.pid is the socket directory.
   const lines = readFileSync(join(home, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n')
   const database = new Database(
@@ -12,7 +16,7 @@ async function withDatabase(home: string, body: (database: Database) => Promise<
     () => {},
   )
   try {
-    await body(database)
+    return await body(database)
   } finally {
     await database.end()
   }
@@ -37,17 +41,17 @@ const spec = (name: string) => `jsonb_build_object(
 /** Ids of the past: shorter times sort first. */
 const ID = `'r' || lpad(i::text, 16, '0')`
 
-export async function fillQueue(home: string, count: number): Promise<void> {
+export async function fillQueue(home: string, count: number, first = 1): Promise<void> {
   await withDatabase(home, async (database) => {
     const name = `'queued-' || i`
     await database.query({
       text: `insert into run (id, project, name, state, created_at, version, image)
-             select ${ID}, 'default', ${name}, 'queued', 1700000000000 + i, 1, ${run(name, ID)} from generate_series(1, $1::int) i`,
-      values: [count],
+             select ${ID}, 'default', ${name}, 'queued', 1700000000000 + i, 1, ${run(name, ID)} from generate_series($2::int, $2::int + $1::int - 1) i`,
+      values: [count, first],
     })
     await database.query({
-      text: `insert into run_spec (run, spec) select ${ID}, ${spec(name)} from generate_series(1, $1::int) i`,
-      values: [count],
+      text: `insert into run_spec (run, spec) select ${ID}, ${spec(name)} from generate_series($2::int, $2::int + $1::int - 1) i`,
+      values: [count, first],
     })
     await database.query({ text: 'analyze', values: [] })
   })
@@ -128,5 +132,20 @@ export async function fillDay(home: string, count: number): Promise<void> {
       values,
     )
     await query('analyze', [])
+  })
+}
+
+/** Eight steps said by each ended attempt, as its log would have. */
+export async function fillSteps(home: string): Promise<void> {
+  await withDatabase(home, async (database) => {
+    await database.query({
+      text: `insert into fact (source, sequence, attempt, at, sent_at, body)
+             select 'log:' || id || '-0', k, id, (image->>'plannedAt')::bigint + k * 1000, (image->>'plannedAt')::bigint + k * 1000,
+               jsonb_build_object('kind', 'step', 'step', k, 'steps', 1, 'durationMs', 1000, 'samples', k * 8, 'batch', 8, 'total', 8,
+                 'loss', 2.5, 'tokens', null)
+             from attempt cross join generate_series(1, 8) k where not living`,
+      values: [],
+    })
+    await database.query({ text: 'analyze', values: [] })
   })
 }

@@ -14,8 +14,12 @@ type Name = 'fast' | 'check' | 'test' | 'nightly'
 type Part = {
   readonly name: string
   readonly in: readonly Name[]
-  readonly run: () => Promise<Outcome>
+  /** Parts of the two lanes run beside each other, the rest alone after them: what is there waits for real time. */
+  readonly lane?: 'computes' | 'waits'
+  readonly run: (say: Say) => Promise<Outcome>
 }
+/** Where the output of a part goes: of a lane it is kept together and shown when the part has ended. */
+type Say = 'inherit' | ((bytes: Uint8Array) => void)
 type Outcome = { readonly kind: 'passed' | 'failed' } | { readonly kind: 'skipped'; readonly why: string }
 
 const PURE = [
@@ -27,27 +31,54 @@ const PURE = [
   'src/ports',
   'src/web',
   'test/architecture',
-  'test/frames',
 ]
 const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts']
 
 const PARTS: readonly Part[] = [
-  { name: 'format', in: ['check'], run: () => command(bin('oxfmt'), ['--check']) },
-  { name: 'lint', in: ['check'], run: () => command(bin('oxlint'), ['--type-aware', 'src', 'test', 'bench']) },
-  { name: 'types', in: ['check'], run: () => command(bin('tsc'), ['--noEmit', '-p', '.']) },
-  { name: 'types of pages', in: ['check'], run: typesOfPages },
-  { name: 'dead code', in: ['check'], run: () => command(bin('knip'), []) },
   { name: 'environment', in: ['check', 'test'], run: environment },
-  { name: 'pure', in: ['fast', 'check', 'test'], run: () => nodeTests(PURE, ['--test-isolation=none']) },
-  { name: 'real', in: ['check', 'test'], run: () => nodeTests(REAL, ['--test-concurrency=2']) },
-  // Apart from what waits for real processes: it takes all the time of a core.
-  { name: 'simulation', in: ['check', 'test'], run: () => nodeTests(['test/simulation'], ['--test-concurrency=1']) },
-  { name: 'example', in: ['check', 'test'], run: exampleTests },
-  { name: 'reporter', in: ['check', 'test'], run: reporterTests },
-  { name: 'browser', in: ['check', 'test'], run: () => nodeTests(['test/browser'], ['--test-concurrency=1']) },
-  { name: 'end to end', in: ['check', 'test'], run: () => nodeTests(['test/end-to-end'], ['--test-concurrency=1']) },
-  { name: 'many seeds', in: ['nightly'], run: () => manySeeds(20_000) },
-  { name: 'many kills', in: ['nightly'], run: () => manyKills(100) },
+  { name: 'format', in: ['check'], lane: 'computes', run: (say) => command(say, bin('oxfmt'), ['--check']) },
+  {
+    name: 'lint',
+    in: ['check'],
+    lane: 'computes',
+    run: (say) => command(say, bin('oxlint'), ['--type-aware', 'src', 'test', 'bench']),
+  },
+  { name: 'types', in: ['check'], lane: 'computes', run: (say) => command(say, bin('tsc'), ['--noEmit', '-p', '.']) },
+  { name: 'types of pages', in: ['check'], lane: 'computes', run: typesOfPages },
+  { name: 'dead code', in: ['check'], lane: 'computes', run: (say) => command(say, bin('knip'), []) },
+  {
+    name: 'pure',
+    in: ['fast', 'check', 'test'],
+    lane: 'computes',
+    run: (say) => nodeTests(say, PURE, ['--test-isolation=none']),
+  },
+  {
+    name: 'simulation',
+    in: ['check', 'test'],
+    lane: 'computes',
+    run: (say) => nodeTests(say, ['test/simulation', 'test/frames'], ['--test-concurrency=1']),
+  },
+  { name: 'example', in: ['check', 'test'], lane: 'computes', run: exampleTests },
+  { name: 'reporter', in: ['check', 'test'], lane: 'waits', run: reporterTests },
+  { name: 'real', in: ['check', 'test'], run: (say) => nodeTests(say, REAL, ['--test-concurrency=2']) },
+  {
+    name: 'browser',
+    in: ['check', 'test'],
+    run: (say) => nodeTests(say, ['test/browser'], ['--test-concurrency=1']),
+  },
+  // PyTorch takes every core: alone.
+  {
+    name: 'demonstration',
+    in: ['check', 'test'],
+    run: (say) => nodeTests(say, ['test/demonstration'], ['--test-concurrency=1']),
+  },
+  {
+    name: 'end to end',
+    in: ['check', 'test'],
+    run: (say) => nodeTests(say, ['test/end-to-end'], ['--test-concurrency=2']),
+  },
+  { name: 'many seeds', in: ['nightly'], run: (say) => manySeeds(say, 20_000) },
+  { name: 'many kills', in: ['nightly'], run: (say) => manyKills(say, 100) },
 ]
 
 const asked = process.argv[2] ?? 'test'
@@ -60,12 +91,12 @@ const wanted = asked
 /** Single tests that a part skipped, with their reasons. */
 const skipped: string[] = []
 const results: { name: string; outcome: Outcome; seconds: number }[] = []
-for (const part of PARTS.filter((each) => each.in.includes(wanted))) {
-  process.stdout.write(`\n== ${part.name}\n`)
-  const begin = performance.now()
-  const outcome = await part.run()
-  results.push({ name: part.name, outcome, seconds: (performance.now() - begin) / 1000 })
-}
+const parts = PARTS.filter((each) => each.in.includes(wanted))
+const first = parts.filter(({ name }) => name === 'environment')
+const lanes = (['computes', 'waits'] as const).map((lane) => parts.filter((each) => each.lane === lane))
+await runAll(first)
+await Promise.all(lanes.map(runAll))
+await runAll(parts.filter((each) => each.lane === undefined && !first.includes(each)))
 
 process.stdout.write('\n')
 for (const { name, outcome, seconds } of results) {
@@ -79,7 +110,19 @@ process.stdout.write(`${of('passed')} passed, ${of('failed')} failed, ${of('skip
 const missing = of('skipped') + skipped.length
 process.exitCode = of('failed') > 0 || (process.env.CI !== undefined && missing > 0) ? 1 : 0
 
-async function nodeTests(folders: readonly string[], flags: readonly string[]): Promise<Outcome> {
+async function runAll(some: readonly Part[]): Promise<void> {
+  for (const part of some) {
+    const kept: Uint8Array[] = []
+    const say: Say = part.lane === undefined ? 'inherit' : (bytes) => void kept.push(bytes)
+    if (say === 'inherit') process.stdout.write(`\n== ${part.name}\n`)
+    const begin = performance.now()
+    const outcome = await part.run(say)
+    results.push({ name: part.name, outcome, seconds: (performance.now() - begin) / 1000 })
+    if (say !== 'inherit') process.stdout.write(Buffer.concat([Buffer.from(`\n== ${part.name}\n`), ...kept]))
+  }
+}
+
+async function nodeTests(say: Say, folders: readonly string[], flags: readonly string[]): Promise<Outcome> {
   const files = folders.flatMap(testFiles)
   if (files.length === 0) return { kind: 'skipped', why: 'there are no test files' }
   const report = join(mkdtempSync(join(tmpdir(), 'plimsoll-skips-')), 'skips')
@@ -90,7 +133,13 @@ async function nodeTests(folders: readonly string[], flags: readonly string[]): 
     `--test-reporter-destination=${report}`,
   ]
   // A file that leaves a handle open would hang for ever.
-  const outcome = await command(process.execPath, ['--test', '--test-force-exit', ...reporters, ...flags, ...files])
+  const outcome = await command(say, process.execPath, [
+    '--test',
+    '--test-force-exit',
+    ...reporters,
+    ...flags,
+    ...files,
+  ])
   skipped.push(
     ...readFileSync(report, 'utf8')
       .split('\n')
@@ -101,12 +150,12 @@ async function nodeTests(folders: readonly string[], flags: readonly string[]): 
 }
 
 /** The other world, as many seeds at once as there are cores. A seed that fails is named with what repeats it. */
-async function manySeeds(seeds: number): Promise<Outcome> {
+async function manySeeds(say: Say, seeds: number): Promise<Outcome> {
   const width = availableParallelism()
   const each = Math.ceil(seeds / width)
   const outcomes = await Promise.all(
     Array.from({ length: width }, (_, index) =>
-      command(process.execPath, [
+      command(say, process.execPath, [
         'bin/plimsoll.mjs',
         'simulate',
         '--from',
@@ -119,15 +168,15 @@ async function manySeeds(seeds: number): Promise<Outcome> {
   return { kind: outcomes.every(({ kind }) => kind === 'passed') ? 'passed' : 'failed' }
 }
 
-const manyKills = (kills: number): Promise<Outcome> =>
-  command(process.execPath, ['--test', '--test-force-exit', 'test/end-to-end/crash.test.ts'], {
+const manyKills = (say: Say, kills: number): Promise<Outcome> =>
+  command(say, process.execPath, ['--test', '--test-force-exit', 'test/end-to-end/crash.test.ts'], {
     PLIMSOLL_TEST_KILLS: `${kills}`,
   })
 
 /** They have another library than the rest: a document, and no process. */
-async function typesOfPages(): Promise<Outcome> {
+async function typesOfPages(say: Say): Promise<Outcome> {
   for (const project of ['src/web', 'test/browser']) {
-    const outcome = await command(bin('tsc'), ['--noEmit', '-p', project])
+    const outcome = await command(say, bin('tsc'), ['--noEmit', '-p', project])
     if (outcome.kind !== 'passed') return outcome
   }
   return { kind: 'passed' }
@@ -144,20 +193,20 @@ async function environment(): Promise<Outcome> {
 }
 
 /** The example's own tests, in Python, with the PyTorch that the demonstration uses. */
-async function exampleTests(): Promise<Outcome> {
+async function exampleTests(say: Say): Promise<Outcome> {
   try {
     const python = join(await torchBin(), 'python')
-    return await command(python, ['-B', '-m', 'unittest', 'discover', '-s', 'examples/moe', '-p', 'test_*.py'])
+    return await command(say, python, ['-B', '-m', 'unittest', 'discover', '-s', 'examples/moe', '-p', 'test_*.py'])
   } catch (error) {
     return { kind: 'skipped', why: error instanceof Error ? error.message : String(error) }
   }
 }
 
 /** The reporter's own tests, on each Python that is here, and with the frameworks whose routers it reads. */
-async function reporterTests(): Promise<Outcome> {
+async function reporterTests(say: Say): Promise<Outcome> {
   try {
     const python = join(await torchBin(), 'python')
-    return await command('python3', ['-B', 'src/reporter/check.py', '--torch', python])
+    return await command(say, 'python3', ['-B', 'src/reporter/check.py', '--torch', python])
   } catch (error) {
     return { kind: 'skipped', why: error instanceof Error ? error.message : String(error) }
   }
@@ -174,17 +223,25 @@ function testFiles(folder: string): string[] {
   }
 }
 
-function command(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
+function command(
+  say: Say,
+  file: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = spawn(file, args, {
-      cwd: root,
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'inherit', 'inherit'],
-    })
+    const to = say === 'inherit' ? 'inherit' : 'pipe'
+    const child = spawn(file, args, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', to, to] })
+    if (say !== 'inherit') for (const stream of [child.stdout, child.stderr]) stream?.on('data', say)
     child.on('error', (error) => {
       process.stdout.write(`${file} could not be started: ${error.message}\n`)
       resolve({ kind: 'failed' })
     })
-    child.on('exit', (code) => resolve({ kind: code === 0 ? 'passed' : 'failed' }))
+    // What it said last may still be under way at its exit; a process that it left behind may keep the pipe open for ever.
+    child.on('exit', (code) => {
+      const end = (): void => resolve({ kind: code === 0 ? 'passed' : 'failed' })
+      child.on('close', end)
+      setTimeout(end, 2_000).unref()
+    })
   })
 }

@@ -27,6 +27,7 @@ const agreed: [
   Agree<'logs', domain.LogDocument>,
   Agree<'experts', domain.ExpertsDocument>,
   Agree<'expert-frame', domain.ExpertFrameDocument>,
+  Agree<'expert-tile', domain.ExpertTileDocument>,
   Agree<'expert-history', domain.ExpertHistoryDocument>,
   Agree<'table', domain.TableDocument>,
   Agree<'series', domain.SeriesDocument>,
@@ -39,6 +40,7 @@ const agreed: [
   Agree<'token', domain.TokenDocument>,
   Agree<'tokens', { tokens: readonly domain.TokenDocument[] }>,
 ] = [
+  true,
   true,
   true,
   true,

@@ -16,6 +16,7 @@ export const DOCUMENTS = {
   logs: runs.logs,
   experts: runs.experts,
   'expert-frame': runs.expertFrame,
+  'expert-tile': runs.expertTile,
   'expert-history': runs.expertHistory,
   table: runs.table,
   series: runs.series,
@@ -37,6 +38,7 @@ export const DOCUMENTS = {
   'policy-diff': local.policyDiff,
   doctor: local.doctor,
   simulate: local.simulate,
+  'trace-replay': local.traceReplay,
 }
 
 export type DocumentName = keyof typeof DOCUMENTS

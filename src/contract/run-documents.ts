@@ -1,5 +1,6 @@
 // Documents about one run, or a list of them.
 import { z } from 'zod'
+import { FINDING_KINDS } from '../domain/event.ts'
 import { FAILURE_CLASSES, OUTCOMES, WAIT_REASONS } from '../domain/reasons.ts'
 import { amount, byAccount, document, expectedStart, moment, money, runFields } from './document-parts.ts'
 import { budget } from './operate-documents.ts'
@@ -60,7 +61,11 @@ export const show = document('show', 'Show', {
   ...runFields,
   attempts: z.array(attempt),
   progress,
-  findings: z.array(z.never()),
+  findings: z.array(
+    z
+      .looseObject({ kind: z.enum(FINDING_KINDS), attempt: z.int(), text: z.string(), whatToDo: z.string() })
+      .meta({ id: 'Finding', description: 'something that a person should look at' }),
+  ),
   spec: z.unknown(),
 })
 
@@ -138,6 +143,20 @@ const perLayer = z.array(z.number().nullable())
 const perBucket = z.array(perLayer).meta({ description: 'buckets by layers; null: no token reached the layer' })
 const bucket = z.looseObject({ from: z.int(), to: z.int(), frames: z.int() }).meta({ description: 'steps' })
 
+const expertFinding = z
+  .looseObject({
+    attempt: z.int(),
+    steps: z.int(),
+    step: z.int(),
+    layer: z.string(),
+    layers: z.int(),
+    counted: z.int(),
+    expected: z.int(),
+    text: z.string(),
+    whatToDo: z.string(),
+  })
+  .meta({ id: 'ExpertFinding', description: 'the counts of a layer are not tokens x top-k' })
+
 export const experts = document('experts', 'Experts', {
   run: z.string(),
   attempt: z.int(),
@@ -148,14 +167,29 @@ export const experts = document('experts', 'Experts', {
   lastStep: z.int(),
   frames: z.int(),
   buckets: z.array(bucket),
-  maxVio: z.looseObject({ min: perBucket, mean: perBucket, max: perBucket }),
+  maxVio: z.looseObject({ min: perBucket, mean: perBucket, max: perBucket, p99: perBucket }),
   cv: perBucket,
   entropy: perBucket,
   dead: perBucket,
   hot: perBucket,
   gaps: z.array(z.looseObject({ from: z.int(), to: z.int() })),
   unconserved: z.int(),
+  finding: expertFinding.nullable(),
   observedAt: moment.nullable(),
+})
+
+export const expertTile = document('expert-tile', 'ExpertTile', {
+  run: z.string(),
+  attempt: z.int(),
+  measure: z.string(),
+  layers: z.array(z.string()),
+  firstStep: z.int(),
+  lastStep: z.int(),
+  buckets: z.array(bucket),
+  min: perBucket,
+  mean: perBucket,
+  max: perBucket,
+  p99: perBucket.meta({ description: 'exact up to 64 steps and of 256; else the highest of its parts' }),
 })
 
 export const expertFrame = document('expert-frame', 'ExpertFrame', {

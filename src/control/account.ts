@@ -13,7 +13,7 @@ export async function accountTurn(control: Control): Promise<void> {
   const { durations } = control.settings
   const world = await control.store.world(control.health)
   const budgets = decideBudgets(world, durations)
-  const stops = budgets.stop.map(({ run, attempt }) => endItem(world, run, attempt, 'budget', durations.graceMs))
+  const stops = budgets.stop.map(({ run, attempt }) => endItem(world, run, attempt, 'budget', durations))
   const committed = await commitAll(control, epoch, [...bookItems(world), ...budgets.items, ...stops])
   if (committed.deposed) return
   if (stops.length > 0 || budgets.items.length > 0) control.doorbell.ring('launch')

@@ -1,5 +1,12 @@
 // Intents first, effects second; what an effect leaves undone the next turn repeats.
-import { attemptsToEnd, attemptsToLaunch, decideEndings, decideHolds, planOf } from '../core/launch/launch.ts'
+import {
+  attemptsToEnd,
+  attemptsToLaunch,
+  decideEndings,
+  decideHolds,
+  decideSignals,
+  planOf,
+} from '../core/launch/launch.ts'
 import type { Attempt } from '../domain/attempt.ts'
 import type { AttemptId } from '../domain/ids.ts'
 import type { EpochMs } from '../domain/units.ts'
@@ -15,7 +22,7 @@ export async function launchTurn(control: Control): Promise<void> {
   const epoch = epochNow(control)
   if (epoch === null) return
   const before = await control.store.world(control.health)
-  const items = [...decideEndings(before, control.settings.durations), ...decideHolds(before)]
+  const items = [...decideEndings(before, control.settings.durations), ...decideSignals(before), ...decideHolds(before)]
   const committed = await commitAll(control, epoch, items)
   if (committed.deposed) return
   // The intents are read again: only what is committed is done.

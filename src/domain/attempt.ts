@@ -9,7 +9,14 @@ export type AttemptState =
   | { readonly kind: 'planned' }
   | { readonly kind: 'launching' }
   | { readonly kind: 'running' }
-  | { readonly kind: 'stopping'; readonly cause: EndCause; readonly since: EpochMs; readonly graceMs: DurationMs }
+  | {
+      readonly kind: 'stopping'
+      readonly cause: EndCause
+      readonly since: EpochMs
+      readonly graceMs: DurationMs
+      /** Until then it is asked for a checkpoint and goes on; once it is absent its workers are asked to end. */
+      readonly checkpointUntil?: EpochMs
+    }
   | {
       readonly kind: 'ended'
       readonly outcome: Outcome

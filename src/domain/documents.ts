@@ -1,8 +1,11 @@
 // What callers read, as nouns: the HTTP API and `-o json` print them as they are. GPU-time is `...GpuMs`, money `{micros, currency}`;
 // moments are EpochMs here and ISO 8601 in UTC on the wire (contract/documents converts every key that ends in `At`, and `from`, `to`,
 // `p50`, `p90` of an expected start).
+import type { FindingKind } from './event.ts'
 import type { Account, FailureClass, Outcome, Priority, WaitReason } from './reasons.ts'
 import type { EpochMs, Money } from './units.ts'
+
+export type * from './expert-documents.ts'
 
 export type RunDocument = {
   readonly id: string
@@ -70,7 +73,7 @@ export type ProgressDocument = {
 export type ShowDocument = RunDocument & {
   readonly attempts: readonly AttemptDocument[]
   readonly progress: ProgressDocument
-  readonly findings: readonly never[]
+  readonly findings: readonly FindingDocument[]
   readonly spec: unknown
 }
 
@@ -266,63 +269,12 @@ export type LogSearchDocument = {
   readonly more: boolean
 }
 
-type PerBucket = readonly (readonly (number | null)[])[]
-
-/** Expert load of one attempt in few buckets of steps. Rows are buckets, columns layers; null: no token reached the layer. */
-export type ExpertsDocument = {
-  readonly run: string
+/** Something that a person should look at. */
+export type FindingDocument = {
+  readonly kind: FindingKind
   readonly attempt: number
-  readonly layers: readonly string[]
-  readonly experts: number
-  readonly topK: number | null
-  readonly firstStep: number
-  readonly lastStep: number
-  readonly frames: number
-  readonly buckets: readonly { readonly from: number; readonly to: number; readonly frames: number }[]
-  readonly maxVio: { readonly min: PerBucket; readonly mean: PerBucket; readonly max: PerBucket }
-  readonly cv: PerBucket
-  readonly entropy: PerBucket
-  readonly dead: PerBucket
-  readonly hot: PerBucket
-  /** Steps without a frame where there should be one: lost reports, never zeros. */
-  readonly gaps: readonly { readonly from: number; readonly to: number }[]
-  /** Frames in which the counts of some layer are not tokens x top-k: whoever counts is wrong there. */
-  readonly unconserved: number
-  readonly observedAt: EpochMs | null
-}
-
-export type ExpertFrameDocument = {
-  readonly run: string
-  readonly attempt: number
-  readonly step: number
-  readonly layers: readonly string[]
-  readonly experts: number
-  readonly topK: number | null
-  readonly tokens: number | null
-  readonly flags: readonly string[]
-  /** Unsigned integers of 4 bytes, least significant byte first, layer by expert. */
-  readonly counts: Uint32Array
-  readonly maxVio: readonly (number | null)[]
-  readonly cv: readonly (number | null)[]
-  readonly entropy: readonly (number | null)[]
-  readonly dead: readonly (readonly number[])[]
-  readonly hot: readonly (readonly number[])[]
-  readonly observedAt: EpochMs
-}
-
-/** Load ratio (load x experts / total of its layer; 1 is an even share) of one expert over all steps. */
-export type ExpertHistoryDocument = {
-  readonly run: string
-  readonly attempt: number
-  readonly layer: string
-  readonly expert: number
-  readonly buckets: readonly { readonly from: number; readonly to: number; readonly frames: number }[]
-  readonly min: readonly number[]
-  readonly mean: readonly number[]
-  readonly max: readonly number[]
-  readonly p99: readonly number[]
-  /** Every how manieth step was looked at: 1 is all of them. */
-  readonly stride: number
+  readonly text: string
+  readonly whatToDo: string
 }
 
 export type EventDocument = { readonly at: EpochMs; readonly kind: string; readonly message: string }

@@ -11,6 +11,10 @@ export type RunEvent = {
   readonly message: string
 }
 
+/** Findings that there are. Each is also the kind of the event that tells it first. */
+export const FINDING_KINDS = ['experts-unconserved'] as const
+export type FindingKind = (typeof FINDING_KINDS)[number]
+
 export type AuditEntry = {
   readonly at: EpochMs
   /** `user:<name>`, or `rule:<name>` where a rule acted. */

@@ -174,6 +174,7 @@ export function worldOf(
     budgets: new Map(budgets.map((budget) => [budget.id, budget])),
     reserves: [],
     prices: new Map(),
+    reports: new Map(),
     ...over,
   }
 }

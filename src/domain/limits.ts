@@ -46,3 +46,17 @@ export const REQUEST_BYTES_MAX = 1024 * 1024
 /** Alternatives that the search for a counterfactual tries: each costs one decision over the world. */
 export const COUNTERFACTUALS_TRIED_MAX = 64
 export const MESSAGE_CHARS_MAX = 2_000
+/** A trace that is replayed. Its jobs may all wait at once, so there are no more of them than live runs. */
+export const TRACE_BYTES_MAX = 64 * 1024 * 1024
+export const TRACE_JOBS_MAX = 100_000
+export const TRACE_LINE_CHARS_MAX = 4_096
+export const TRACE_TEXT_CHARS_MAX = 128
+export const TRACE_GPUS_MAX = NODES_PER_RUN_MAX * GPUS_PER_NODE_MAX
+/** From the first submit to the last, and of one job: what is longer was written in another unit. */
+export const TRACE_SPAN_S_MAX = 5 * 365 * 86_400
+export const TRACE_DURATION_S_MAX = 366 * 86_400
+/** Twenty are read and mended, then the file is read again. */
+export const TRACE_PROBLEMS_SHOWN_MAX = 20
+export const CLUSTER_NODES_MAX = 16_384
+/** Nodes x cells of five minutes: each is a row of the books or more, and a replay holds them all in memory. */
+export const REPLAY_CELLS_MAX = 8_000_000

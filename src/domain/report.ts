@@ -42,7 +42,23 @@ export type RefusedFact = {
 }
 
 /** `accepted`: facts of the batch that are stored now, repeats included. */
-export type ReportAnswer = { readonly accepted: number; readonly refused: readonly RefusedFact[] }
+export type ReportAnswer = {
+  readonly accepted: number
+  readonly refused: readonly RefusedFact[]
+  /** All that are open; one that is no longer named is withdrawn. */
+  readonly directives: readonly Directive[]
+}
+
+/** A bounded request to the script: it is asked, never forced. */
+export type Directive = {
+  readonly id: string
+  readonly version: number
+  readonly kind: 'checkpoint'
+  readonly withinMs: number
+}
+
+/** An ending asks once: the moment at which it began names the directive. */
+export const checkpointDirective = (since: EpochMs): string => `checkpoint-${since}`
 
 const COUNT_MAX = 2 ** 32 - 1
 const SATURATED = 'saturated'

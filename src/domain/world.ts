@@ -28,6 +28,16 @@ export type World = {
   /** Of the runs above. */
   readonly reserves: readonly Reserve[]
   readonly prices: ReadonlyMap<string, Price>
+  /** Of living attempts in which a reporter speaks. */
+  readonly reports: ReadonlyMap<AttemptId, AttemptReports>
+}
+
+export type AttemptReports = {
+  /** When a process that would obey a directive to save a checkpoint was heard last; null: there is none. */
+  readonly obeysAt: EpochMs | null
+  /** The step of the durable checkpoint that answered the directive of its ending; null: none did yet. */
+  readonly savedStep: number | null
+  readonly saved: boolean
 }
 
 /** `unknown`: it could not be asked; its runs stay where they are. */

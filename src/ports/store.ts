@@ -17,6 +17,7 @@ import type { RunSpec } from '../domain/spec.ts'
 import type { Cell, EpochMs } from '../domain/units.ts'
 import type { ClusterHealth, World } from '../domain/world.ts'
 import type { ClusterName } from '../domain/ids.ts'
+import type { ExpertBlockStore } from './expert-store.ts'
 
 export type Epoch = number
 
@@ -138,10 +139,15 @@ export type FrameSave = {
   readonly tokens: number | null
   readonly topK: number | null
   readonly flags: readonly string[]
+  /** What is wrong with how it was counted. Told once for an attempt and a set of layers: the store writes the first. */
+  readonly finding?: RunEvent | null
 }
 
 /** A frame as it stands: summed over the ranks that sent it. */
-export type StoredFrame = Omit<FrameSave, 'flags'> & { readonly ranks: number; readonly flags: readonly string[] }
+export type StoredFrame = Omit<FrameSave, 'flags' | 'finding'> & {
+  readonly ranks: number
+  readonly flags: readonly string[]
+}
 
 /** Measures of one step; `values` has five for each layer: MaxVio, CV, entropy, dead, hot. NaN: the layer got no token. */
 export type StoredMeasures = {
@@ -157,29 +163,35 @@ export type MeasureFrame = (frame: Pick<FrameSave, 'counts' | 'experts' | 'token
   readonly unconserved: number
 }
 
-export interface ReportStore {
+export type LayerSet = {
+  readonly layers: string
+  readonly names: readonly string[]
+  readonly experts: number
+  readonly topK: number | null
+  readonly firstStep: number
+  readonly lastStep: number
+  /** Steps that were reported, whatever the number of ranks. */
+  readonly frames: number
+  /** The most ranks that sent the same step. */
+  readonly ranks: number
+  /** Steps in which the counts of some layer are not tokens x top-k, and the newest of them. */
+  readonly unconserved: number
+  readonly unconservedStep: number | null
+  /** When the frame of the last step was made. */
+  readonly lastAt: EpochMs
+}
+
+export interface ReportStore extends ExpertBlockStore {
   /** Null for an attempt that nobody knows. `endedAt` null: it lives. */
-  reportable(attempt: AttemptId): Promise<{ readonly endedAt: EpochMs | null } | null>
+  reportable(attempt: AttemptId): Promise<{
+    readonly endedAt: EpochMs | null
+    /** An ending that waits for a checkpoint. */
+    readonly checkpoint: { readonly since: EpochMs; readonly until: EpochMs } | null
+  } | null>
   saveReport(report: ReportSave): Promise<void>
   /** The sets of layers that an attempt reported, with how far they go. */
-  expertLayers(attempt: AttemptId): Promise<
-    readonly {
-      readonly layers: string
-      readonly names: readonly string[]
-      readonly experts: number
-      readonly topK: number | null
-      readonly firstStep: number
-      readonly lastStep: number
-      readonly frames: number
-    }[]
-  >
+  expertLayers(attempt: AttemptId): Promise<readonly LayerSet[]>
   expertMeasures(attempt: AttemptId, layers: string, from: number, to: number): Promise<readonly StoredMeasures[]>
-  /** Counts of one expert, and of its layer, in every `stride`-th step. */
-  expertSeries(
-    attempt: AttemptId,
-    layers: string,
-    place: { readonly layer: number; readonly expert: number; readonly stride: number },
-  ): Promise<readonly { readonly step: number; readonly count: number; readonly total: number }[]>
   /** The newest frame at or before a step. */
   expertFrame(attempt: AttemptId, layers: string, step: number): Promise<StoredFrame | null>
 }
@@ -231,6 +243,8 @@ export interface ViewStore {
     readonly total: number
     readonly counts: Readonly<Record<string, number>>
   }>
+  /** Runs by their ids, living or ended, in no order. */
+  runsOf(ids: readonly RunId[]): Promise<readonly Run[]>
   /** The newest step facts of each attempt, the newest first. */
   newestSteps(attempts: readonly AttemptId[]): Promise<ReadonlyMap<AttemptId, readonly Fact[]>>
   /** All claims of some runs, living or not. */

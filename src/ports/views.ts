@@ -6,6 +6,7 @@ import type {
   ExpertFrameDocument,
   ExpertHistoryDocument,
   ExpertsDocument,
+  ExpertTileDocument,
   Gauges,
   LedgerDocument,
   LedgerKey,
@@ -18,13 +19,24 @@ import type {
   ShowDocument,
   StatementDocument,
   TableDocument,
+  TableRow,
   TokenDocument,
   WhyDocument,
 } from '../domain/documents.ts'
+import type { RunId } from '../domain/ids.ts'
+import type { ExpertMeasure } from '../domain/expert-blocks.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { Answer } from '../domain/refusal.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { RunsQuery } from './store.ts'
+
+/** `from` and `to` are steps, null: from the first, to the last; the buckets at the edges are whole. `attempt` null: the newest. */
+export type ExpertsAsked = {
+  readonly attempt: number | null
+  readonly from: number | null
+  readonly to: number | null
+  readonly points: number
+}
 
 export type TableQuery = Omit<RunsQuery, 'projects'> & { readonly project: string | null }
 
@@ -55,11 +67,12 @@ export interface Views {
     offset: number,
   ): Promise<Answer<LogDocument>>
   /** Of one attempt, the newest that has any where none is named. */
-  experts(
+  experts(who: Principal, run: string, asked: ExpertsAsked): Promise<Answer<ExpertsDocument>>
+  expertTile(
     who: Principal,
     run: string,
-    asked: { readonly attempt: number | null; readonly points: number },
-  ): Promise<Answer<ExpertsDocument>>
+    asked: ExpertsAsked & { readonly measure: ExpertMeasure },
+  ): Promise<Answer<ExpertTileDocument>>
   /** The newest frame at or before `step`; of all where it is null. */
   expertFrame(
     who: Principal,
@@ -69,14 +82,11 @@ export interface Views {
   expertHistory(
     who: Principal,
     run: string,
-    asked: {
-      readonly attempt: number | null
-      readonly layer: number
-      readonly expert: number
-      readonly points: number
-    },
+    asked: ExpertsAsked & { readonly layer: number; readonly expert: number },
   ): Promise<Answer<ExpertHistoryDocument>>
   table(who: Principal, query: TableQuery): Promise<Answer<TableDocument>>
+  /** Rows of the table for some runs, as far as they may be seen; at most TABLE_ROWS_MAX. */
+  rows(who: Principal, runs: readonly RunId[]): Promise<readonly TableRow[]>
   series(who: Principal, run: string, points: number): Promise<Answer<SeriesDocument>>
   searchLogs(who: Principal, run: string, asked: LogSearch): Promise<Answer<LogSearchDocument>>
   queue(who: Principal): Promise<Answer<QueueDocument>>

@@ -10,7 +10,7 @@ import type { LeaderStore, Store, TurnStore, MeasureFrame } from '../ports/store
 import { booksDue, readAll, writeBooks } from './store/books.ts'
 import { commitItems } from './store/commit.ts'
 import { ingestStore } from './store/logs.ts'
-import { reportStore } from './store/reports.ts'
+import { attemptReports, reportStore } from './store/reports.ts'
 import { policyStore, tokenStore } from './store/policy.ts'
 import { requestStore } from './store/requests.ts'
 import type { Tables } from './store/tables.ts'
@@ -97,6 +97,7 @@ function readWorld(tables: Tables, now: EpochMs, health: Parameters<TurnStore['w
     budgets: budgetsInOrder(tables),
     reserves: [...tables.reserves.values()].filter((reserve) => tables.live.has(reserve.run)),
     prices: new Map(tables.prices),
+    reports: attemptReports(tables),
   }
 }
 

@@ -250,6 +250,21 @@ describe('pages', { skip: cannotRun() }, () => {
     })
   })
 
+  test('experts: counts that do not add up are said before anything is drawn', async () => {
+    await at(`${RUN}/experts`, async (page) => {
+      await seen(page, 'text=each layer sums to')
+      await page.route('**/experts?*', async (route) => {
+        const answer = await route.fetch()
+        const document: object = await answer.json()
+        const finding = { steps: 3, text: 'step 7: the experts of layer 3 counted 5', whatToDo: 'look at the script' }
+        await route.fulfill({ response: answer, json: { ...document, finding } })
+      })
+      await page.reload()
+      await seen(page, '[role=status] >> text=The counts of 3 steps do not add up')
+      await seen(page, '[role=status] >> text=look at the script')
+    })
+  })
+
   test('the theme is switched by a key and kept', async () => {
     await at('/runs', async (page) => {
       await seen(page, 'text=moe-671b-0')

@@ -2,12 +2,14 @@
 // simulator proves nothing.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import type { FactBody } from '../../src/domain/fact.ts'
 import { logSource, reporterSource, reporterStream } from '../../src/domain/fact.ts'
 import { attemptIdOf } from '../../src/domain/ids.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
 import type { Run } from '../../src/domain/run.ts'
-import { CELL_MS, epochMs } from '../../src/domain/units.ts'
+import { checkpointDirective } from '../../src/domain/report.ts'
+import { CELL_MS, durationMs, epochMs } from '../../src/domain/units.ts'
 import type { World } from '../../src/domain/world.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { postgresStore } from '../../src/adapters/postgres/store.ts'
@@ -485,7 +487,7 @@ for (const [name, open] of [
             },
           ],
         })
-        assert.deepEqual(await store.reportable(attempt.id), { endedAt: null })
+        assert.deepEqual(await store.reportable(attempt.id), { endedAt: null, checkpoint: null })
         assert.equal(await store.reportable(attemptIdOf(runOf(9).id, 1)), null)
         await store.saveReport(report(0, '00', [4, 0, 2, 2]))
         await store.saveReport(report(0, '00', [4, 0, 2, 2]))
@@ -506,9 +508,6 @@ for (const [name, open] of [
         const [measured] = await store.expertMeasures(attempt.id, set.layers, 0, 99)
         assert.deepEqual([measured?.step, measured?.values.length, measured?.unconserved], [7, 10, 1])
         assert.ok(Math.abs((measured?.values[0] ?? 0) - 1 / 3) < 1e-6)
-        assert.deepEqual(await store.expertSeries(attempt.id, set.layers, { layer: 0, expert: 1, stride: 1 }), [
-          { step: 7, count: 4, total: 12 },
-        ])
         const { facts, sources } = await booksOf(store, attempt.id)
         assert.equal(facts.length, 3, 'one for each process')
         assert.deepEqual(
@@ -517,6 +516,64 @@ for (const [name, open] of [
             .map(({ source, observedTo }) => [source, observedTo]),
           [0, 1].map((rank) => [reporterStream(attempt.id, rank), T0 + 2_000]),
         )
+      },
+    )
+
+    check(
+      'an ending that waits for a checkpoint asks for one, and sees the answer to its own directive alone',
+      async (bench) => {
+        const { store } = bench
+        await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+        const at = await read(store, runOf(1), ['n1'])
+        const { attempt, item } = placing(at.run, at.nodes, 0)
+        await store.commit(null, [item])
+        const say = (sequence: number, obeys: readonly string[], bodies: readonly FactBody[]): Promise<void> =>
+          store.saveReport({
+            attempt: attempt.id,
+            rank: 0,
+            process: '00',
+            startedAt: epochMs(T0),
+            reporter: '0.1.0',
+            obeys,
+            receivedAt: epochMs(T0 + 3_000 + sequence),
+            facts: bodies.map((body, index) => ({
+              source: reporterSource(attempt.id, 0, '00'),
+              sequence: sequence + index,
+              attempt: attempt.id,
+              at: epochMs(T0 + 3_000),
+              sentAt: epochMs(T0 + 3_000),
+              body,
+            })),
+            frames: [],
+          })
+        const known = async () => (await worldOf(store)).reports.get(attempt.id)
+        assert.equal(await known(), undefined)
+        await say(1, [], [])
+        assert.deepEqual(await known(), { obeysAt: null, saved: false, savedStep: null })
+        await say(2, ['checkpoint'], [])
+        assert.deepEqual(await known(), { obeysAt: T0 + 3_002, saved: false, savedStep: null })
+        const [since, until] = [epochMs(T0 + 2_000), epochMs(T0 + 60_000)]
+        const state = {
+          kind: 'stopping',
+          cause: 'stop',
+          since,
+          graceMs: durationMs(1),
+          checkpointUntil: until,
+        } as const
+        await store.commit(null, [itemOf('stop', [{ kind: 'attempt', attempt: { ...attempt, state } }])])
+        assert.deepEqual(await store.reportable(attempt.id), { endedAt: null, checkpoint: { since, until } })
+        const answer = (id: string, outcome: string, step: number | null): FactBody => ({
+          kind: 'directive',
+          id,
+          version: 1,
+          outcome,
+          step,
+        })
+        const own = checkpointDirective(since)
+        await say(3, ['checkpoint'], [answer(own, 'received', null), answer('checkpoint-1', 'done', 3)])
+        assert.equal((await known())?.saved, false)
+        await say(9, ['checkpoint'], [answer(own, 'done', 42)])
+        assert.deepEqual(await known(), { obeysAt: T0 + 3_009, saved: true, savedStep: 42 })
       },
     )
 

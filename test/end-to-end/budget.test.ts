@@ -8,7 +8,7 @@ type Run = { state: string; reason: string | null }
 type Budget = { id: string; limit: number; used: number; reserved: number; over: number }
 
 const home = new Home(`listen: { port: 0 }
-durations: { reserveSlice: 20s, checkpoint: 4s, grace: 2s }
+durations: { reserveSlice: 20s, checkpoint: 4s, grace: 5s }
 `)
 before(async () => {
   await home.up()

@@ -55,6 +55,38 @@ test('stop asks first: a run that saves on SIGTERM ends cancelled, with what it 
   await until('its last words are stored', () => home.say('logs', 'polite').stdout.includes('saved'))
 })
 
+/** Training as far as the reporter goes: a step every 50 ms, a checkpoint when it is asked for, a last word on SIGTERM. */
+const OBEDIENT = `
+import signal, sys, time
+import plimsoll_reporter as plimsoll
+saved = None
+def end(*_):
+    print('ends, saved', saved, flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+for step in range(1, 100000):
+    time.sleep(0.05)
+    plimsoll.step(step, loss=1.0, tokens=1)
+    if plimsoll.should_checkpoint():
+        saved = step
+        plimsoll.checkpoint_durable(step, '/nowhere')
+`
+
+test('stop asks one who obeys for a checkpoint, and for the end when that is durable', async () => {
+  const script = home.file('obedient.py', OBEDIENT)
+  submit('obedient', JSON.stringify(['python3', script]))
+  await until(
+    'its steps are seen',
+    () => (home.document<{ progress: { step: number | null } }>('show', 'obedient').progress.step ?? 0) > 3,
+  )
+  home.document('stop', 'obedient')
+  await reaches('obedient', 'cancelled')
+  await until('its last words are stored', () => /ends, saved \d+/.test(home.say('logs', 'obedient').stdout))
+  const said = home.say('events', 'obedient').stdout
+  assert.match(said, /asked for a checkpoint, then to end: stop/)
+  assert.match(said, /asked to end: the checkpoint of step \d+ is durable/)
+})
+
 test('stop --now does not wait for one that ignores SIGTERM', async () => {
   submit('stubborn', JSON.stringify(['sh', '-c', 'trap "" TERM; echo ready; while :; do sleep 0.1; done']))
   await until('it is ready', () => home.say('logs', 'stubborn').stdout.includes('ready'))

@@ -289,7 +289,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'the older process of a rank counts',
-    file: 'sim/store/reports.ts',
+    file: 'sim/store/experts.ts',
     find: 'old.startedAt >= startedAt',
     replace: 'old.startedAt <= startedAt',
     caught: /experts \d+ of \S+ was taken, and is not stored/,

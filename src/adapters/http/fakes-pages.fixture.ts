@@ -1,5 +1,12 @@
 // Fixed answers for what the pages read. No real thing is behind them.
-import type { ExpertFrameDocument, ExpertsDocument, LogHit, RunDocument, TableRow } from '../../domain/documents.ts'
+import type {
+  ExpertFrameDocument,
+  ExpertsDocument,
+  ExpertTileDocument,
+  LogHit,
+  RunDocument,
+  TableRow,
+} from '../../domain/documents.ts'
 import type { EpochMs, Money } from '../../domain/units.ts'
 
 export function pageFakes(run: RunDocument, at: (minutes: number) => EpochMs, eur: (amount: number) => Money) {
@@ -46,6 +53,10 @@ export function pageFakes(run: RunDocument, at: (minutes: number) => EpochMs, eu
         [0.4, 2.5],
         [0.3, null],
       ],
+      p99: [
+        [0.4, 2.5],
+        [0.3, null],
+      ],
     },
     cv: [
       [0.1, 0.2],
@@ -65,7 +76,29 @@ export function pageFakes(run: RunDocument, at: (minutes: number) => EpochMs, eu
     ],
     gaps: [{ from: 61, to: 63 }],
     unconserved: 1,
+    finding: {
+      attempt: 1,
+      steps: 1,
+      step: 120,
+      layer: 'layers.1.mlp',
+      layers: 1,
+      counted: 16,
+      expected: 18,
+      text: 'the experts of layer layers.1.mlp counted 16',
+      whatToDo: 'look at the script',
+    },
     observedAt: at(2),
+  }
+
+  const expertTile: ExpertTileDocument = {
+    run: run.id,
+    attempt: 1,
+    measure: 'maxVio',
+    layers: experts.layers,
+    firstStep: 1,
+    lastStep: 120,
+    buckets: experts.buckets,
+    ...experts.maxVio,
   }
 
   const expertFrame: ExpertFrameDocument = {
@@ -86,5 +119,5 @@ export function pageFakes(run: RunDocument, at: (minutes: number) => EpochMs, eu
     observedAt: at(2),
   }
 
-  return { tableRow, hit, experts, expertFrame }
+  return { tableRow, hit, experts, expertTile, expertFrame }
 }

@@ -101,7 +101,7 @@ export const show: ShowDocument = {
     paidGpuMs: 14_400_000,
     money: eur(10),
   },
-  findings: [],
+  findings: [{ kind: 'experts-unconserved', attempt: 1, text: 'layer 1 counted 16', whatToDo: 'look at the script' }],
   spec: { name: 'moe' },
 }
 
@@ -131,7 +131,7 @@ export const statement: StatementDocument = {
   alerts: { sent: 0, failed: 0 },
 }
 
-const { tableRow, hit, experts, expertFrame } = pageFakes(run, at, eur)
+const { tableRow, hit, experts, expertTile, expertFrame } = pageFakes(run, at, eur)
 
 export const budget: BudgetDocument = {
   id: 'demo-hours',
@@ -203,6 +203,10 @@ export function fakes(): Fakes {
     answer: () => null,
     requests: {} as Requests,
     views: {} as Views,
+    feed: {
+      feedPosition: async () => 'here',
+      feedAfter: async (position) => ({ changes: [], position, more: false, lagMs: 0 }),
+    },
     authenticate: async (secret) => (secret === SECRET ? BOSS : null),
     metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', text: async () => 'plimsoll_runs 0\n' },
     readiness: async () => ({ ready: true, checks: { store: 'ok', lead: 'leading' } }),
@@ -229,7 +233,7 @@ export function fakes(): Fakes {
     stop: (_who, id, now) => of('stop', id, [now], { ...run, state: 'stopping' }),
     suspend: (_who, id) => of('suspend', id, [], { ...run, state: 'suspending' }),
     resume: (_who, id) => of('resume', id, [], queued),
-    report: (_who, batch) => say('report', [batch], { accepted: batch.sent, refused: batch.refused }),
+    report: (_who, batch) => say('report', [batch], { accepted: batch.sent, refused: batch.refused, directives: [] }),
     pauseQueue: (_who, paused, reason) => say('pauseQueue', [paused, reason], { paused }),
     cordon: (_who, id, cordoned, reason) => say('cordon', [id, cordoned, reason], { node: id }),
     forgetNode: (_who, id, reason) => say('forgetNode', [id, reason], { node: id }),
@@ -266,6 +270,7 @@ export function fakes(): Fakes {
         nextOffset: 60,
         complete: true,
       }),
+    rows: async (_who, ids) => ids.map((id) => ({ ...tableRow, id })),
     table: (_who, query) =>
       say('table', [query], {
         rows: [tableRow],
@@ -284,6 +289,7 @@ export function fakes(): Fakes {
     searchLogs: (_who, id, asked_) =>
       of('searchLogs', id, [asked_], { hits: [hit], firstError: hit, searchedBytes: 4_096, more: false }),
     experts: (_who, id, asked_) => of('experts', id, [asked_], experts),
+    expertTile: (_who, id, asked_) => of('expertTile', id, [asked_], expertTile),
     expertFrame: (_who, id, asked_) => of('expertFrame', id, [asked_], expertFrame),
     expertHistory: (_who, id, asked_) =>
       of('expertHistory', id, [asked_], {

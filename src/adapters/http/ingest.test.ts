@@ -31,7 +31,7 @@ const post = (app: FastifyInstance, payload: string | Buffer, headers: object = 
 test('the worked example is answered as the protocol says, gzipped as well', () =>
   serving(async (app, fake) => {
     const plain = await post(app, example)
-    assert.deepEqual([plain.statusCode, plain.json()], [200, { version: 1, accepted: 3, refused: [] }])
+    assert.deepEqual([plain.statusCode, plain.json()], [200, { version: 1, accepted: 3, refused: [], directives: [] }])
     const packed = await post(app, gzipSync(example), { 'content-encoding': 'gzip' })
     assert.equal(packed.statusCode, 200)
     const batches = fake.asked.map(({ with: [batch] }) => batch as ReportBatch)

@@ -1,5 +1,6 @@
 // Shapes of what comes in. Keys that are not known are refused: a misspelt filter would answer another question than was asked.
 import { z } from 'zod'
+import { EXPERT_MEASURES } from '../../domain/expert-blocks.ts'
 import type { LedgerKey } from '../../domain/documents.ts'
 import { isRunId } from '../../domain/ids.ts'
 import {
@@ -47,13 +48,14 @@ export const logsQuery = z.strictObject({
 const attempt = z.coerce.number().int().min(1).optional()
 const points = z.coerce.number().int().min(2).max(POINTS_MAX).default(POINTS_DEFAULT)
 const step = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
-export const expertsQuery = z.strictObject({ attempt, points })
+const zoom = { attempt, from: step.optional(), to: step.optional(), points }
+export const expertsQuery = z.strictObject(zoom)
+export const expertTileQuery = z.strictObject({ ...zoom, measure: z.enum(EXPERT_MEASURES).default('maxVio') })
 export const expertFrameQuery = z.strictObject({ attempt, step: step.optional() })
 export const expertHistoryQuery = z.strictObject({
-  attempt,
+  ...zoom,
   layer: z.coerce.number().int().min(0).max(FRAME_LAYERS_MAX),
   expert: z.coerce.number().int().min(0).max(EXPERTS_PER_LAYER_MAX),
-  points,
 })
 
 export const tableQuery = z.strictObject({

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { answers, send } from './problem.ts'
-import { expertFrameQuery, expertHistoryQuery, expertsQuery, runParams } from './requests.ts'
+import { expertFrameQuery, expertHistoryQuery, expertsQuery, expertTileQuery, runParams } from './requests.ts'
 import type { ServerOptions } from './server.ts'
 
 export function expertRoutes(scope: FastifyInstance, { views }: ServerOptions): void {
@@ -20,8 +20,22 @@ export function expertRoutes(scope: FastifyInstance, { views }: ServerOptions): 
         response: answers('experts'),
       },
     },
-    async ({ principal, params: { run }, query: { attempt = null, points } }, reply) =>
-      send(reply, 'experts', await views.experts(principal, run, { attempt, points })),
+    async ({ principal, params: { run }, query: { attempt = null, from = null, to = null, points } }, reply) =>
+      send(reply, 'experts', await views.experts(principal, run, { attempt, from, to, points })),
+  )
+  app.get(
+    '/runs/:run/experts/tile',
+    {
+      schema: {
+        tags,
+        summary: 'one measure of all layers over some steps: least, mean, greatest and p99 of each bucket',
+        params,
+        querystring: expertTileQuery,
+        response: answers('expert-tile'),
+      },
+    },
+    async ({ principal, params: { run }, query: { attempt = null, from = null, to = null, points, measure } }, reply) =>
+      send(reply, 'expert-tile', await views.expertTile(principal, run, { attempt, from, to, points, measure })),
   )
   app.get(
     '/runs/:run/experts/frame',
@@ -48,7 +62,12 @@ export function expertRoutes(scope: FastifyInstance, { views }: ServerOptions): 
         response: answers('expert-history'),
       },
     },
-    async ({ principal, params: { run }, query: { attempt = null, layer, expert, points } }, reply) =>
-      send(reply, 'expert-history', await views.expertHistory(principal, run, { attempt, layer, expert, points })),
+    async (
+      { principal, params: { run }, query: { attempt = null, from = null, to = null, points, layer, expert } },
+      reply,
+    ) => {
+      const asked = { attempt, from, to, points, layer, expert }
+      return send(reply, 'expert-history', await views.expertHistory(principal, run, asked))
+    },
   )
 }

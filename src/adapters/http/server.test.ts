@@ -34,6 +34,7 @@ const ROUTES: readonly Case[] = [
   ['GET', `/runs/${run.id}/series?points=100`, 'series'],
   ['GET', `/runs/${run.id}/logs/search?q=error`, 'log-search'],
   ['GET', `/runs/${run.id}/experts?attempt=1&points=64`, 'experts'],
+  ['GET', `/runs/${run.id}/experts/tile?measure=cv&from=8&points=64`, 'expert-tile'],
   ['GET', `/runs/${run.id}/experts/frame?step=120`, 'expert-frame'],
   ['GET', `/runs/${run.id}/experts/history?layer=0&expert=3`, 'expert-history'],
   ['POST', `/runs/${run.id}/stop`, 'run', { now: true }],

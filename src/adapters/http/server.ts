@@ -9,6 +9,7 @@ import type { Gauges } from '../../domain/documents.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { RunSpec } from '../../domain/spec.ts'
+import type { Feed } from '../../ports/feed.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Authenticate, Readiness, Views } from '../../ports/views.ts'
 import { answerError } from './errors.ts'
@@ -27,10 +28,11 @@ import { streamRoutes } from './stream.ts'
 export type ServerOptions = {
   readonly requests: Requests
   readonly views: Views
+  readonly feed: Feed
   readonly authenticate: Authenticate
   readonly readiness: Readiness
   /** The text of `/metrics`. */
-  readonly metrics: { readonly contentType: string; readonly text: (now: Gauges) => Promise<string> }
+  readonly metrics: { readonly contentType: string; readonly text: (now: Gauges, feedLagMs: number) => Promise<string> }
   readonly parseSpec: (value: unknown) => { ok: true; spec: RunSpec } | { ok: false; problems: readonly Problem[] }
   readonly parsePolicy: (
     value: unknown,
@@ -106,7 +108,8 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   app.get('/metrics', { schema: { hide: true } }, async ({ principal }, reply) => {
     const now = await options.views.gauges(principal)
     if (!now.ok) return sendRefusal(reply, now)
-    return reply.type(options.metrics.contentType).send(await options.metrics.text(now.value))
+    const read = await options.feed.feedAfter(await options.feed.feedPosition(), 1, false)
+    return reply.type(options.metrics.contentType).send(await options.metrics.text(now.value, read?.lagMs ?? 0))
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.register(
@@ -117,7 +120,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       tokenRoutes(scope, options)
       pageRoutes(scope, options)
       sessionRoutes(scope, options)
-      streamRoutes(scope, options.views)
+      streamRoutes(scope, options.views, options.feed)
     },
     { prefix: '/api/v1' },
   )

@@ -93,29 +93,3 @@ test('without built pages a sentence says how they are made', async () => {
   assert.match((await app.inject({ url: '/', headers: { accept: 'text/html' } })).body, /npm run build:web/)
   await app.close()
 })
-
-test('a stream begins with a beat, brings what is new once, and refuses topics that there are not', () =>
-  serving(async (app) => {
-    const address = await app.listen({ host: '127.0.0.1', port: 0 })
-    const headers = { authorization: `Bearer ${SECRET}` }
-    const bad = await fetch(`${address}/api/v1/stream?topics=moon`, { headers })
-    assert.equal(bad.status, 422)
-    const stop = new AbortController()
-    const response = await fetch(`${address}/api/v1/stream?topics=runs,run:demo%2Fmoe`, {
-      headers,
-      signal: stop.signal,
-    })
-    assert.match(String(response.headers.get('content-type')), /^text\/event-stream/)
-    let said = ''
-    const decoder = new TextDecoder()
-    const body = response.body?.getReader()
-    assert.ok(body !== undefined)
-    while (!(said.includes('event: row') && said.includes('event: run\n'))) {
-      const { value, done } = await body.read()
-      assert.ok(!done, said)
-      said += decoder.decode(value, { stream: true })
-    }
-    assert.match(said, /^id: 1\nevent: beat\ndata: \{"observedAt":/)
-    assert.match(said, /"schema":"plimsoll\.show\/v1"/)
-    stop.abort()
-  }))

@@ -1,26 +1,31 @@
-// Server-sent events: rows of the table that changed, and the document of one run. Everybody who may see the same shares one look a
-// second, however many watch; what did not change is not sent again. A missed event costs nothing: each carries the whole document.
+// Server-sent events: rows of the table that changed, and the document of one run. The change feed says which; everybody who may see the
+// same shares one read of it, however many watch. Each event carries the whole document, so that a missed one costs nothing, and its id is
+// a position of the feed: whoever comes back with it is told what changed meanwhile, or to read everything.
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { toWire } from '../../contract/wire.ts'
 import type { TableRow } from '../../domain/documents.ts'
+import type { RunId } from '../../domain/ids.ts'
 import type { Principal } from '../../domain/principal.ts'
+import type { Feed, FeedPosition } from '../../ports/feed.ts'
 import type { Views } from '../../ports/views.ts'
+import { CHANGES_PER_LOOK_MAX, Follower, runsOf } from './follower.ts'
+import type { News, Reached } from './follower.ts'
 import { problem, sendProblem } from './problem.ts'
 
-const LOOK_MS = 1_000
 const BEAT_MS = 15_000
-const RUNS_MAX = 500
 const TOPICS_MAX = 8
+const ROWS_PER_READ_MAX = 500
+/** Beyond this what we show is called stale. */
+const BEHIND_MS_MAX = 2_000
 /** A reader that does not read is let go: it comes back and reads afresh. */
 const BUFFERED_BYTES_MAX = 4 * 1024 * 1024
 
 type Listener = (event: string, data: string) => void
 
-export function streamRoutes(app: FastifyInstance, views: Views): void {
-  const looks = new Map<string, Look>()
-  app.addHook('onClose', async () => {
-    for (const look of looks.values()) look.stop()
-  })
+export function streamRoutes(app: FastifyInstance, views: Views, feed: Feed): void {
+  const follower = new Follower(feed)
+  const groups = new Map<string, Group>()
+  app.addHook('onClose', async () => follower.stop())
   app.get('/stream', { schema: { hide: true } }, async (request, reply) => {
     const { topics = 'runs' } = request.query as { topics?: string }
     const wanted = [...new Set(topics.split(','))]
@@ -33,108 +38,181 @@ export function streamRoutes(app: FastifyInstance, views: Views): void {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
     } as Record<string, string>)
-    const close = follow(reply, request.principal, wanted, looks, views)
-    request.raw.on('close', close)
+    const mine = wanted.map((topic) => {
+      const name = JSON.stringify([topic, whose(request.principal)])
+      const group = groups.get(name) ?? new Group(topic, request.principal, views, follower, () => groups.delete(name))
+      groups.set(name, group)
+      return group
+    })
+    const client = new Client(reply, follower, mine)
+    request.raw.on('close', () => client.close())
+    const last = request.headers['last-event-id']
+    if (typeof last === 'string') void client.catchUp(feed, last)
     return reply
   })
 }
 
-function follow(
-  reply: FastifyReply,
-  who: Principal,
-  topics: readonly string[],
-  looks: Map<string, Look>,
-  views: Views,
-): () => void {
-  let id = 0
-  const send: Listener = (event, data) => {
-    if (reply.raw.writableLength > BUFFERED_BYTES_MAX) return void reply.raw.destroy()
-    id += 1
-    reply.raw.write(`id: ${id}\nevent: ${event}\ndata: ${data}\n\n`)
+const whose = (principal: Principal): unknown =>
+  principal.kind === 'user' ? [principal.name, principal.grants] : principal.attempt
+
+/** Somebody who listens to one topic or more. */
+class Client {
+  readonly #reply: FastifyReply
+  readonly #follower: Follower
+  readonly #groups: readonly Group[]
+  readonly #ends: readonly (() => void)[]
+  readonly #timer: NodeJS.Timeout
+  /** What he missed is being told: until then no event moves his position. */
+  #catchingUp = false
+
+  constructor(reply: FastifyReply, follower: Follower, groups: readonly Group[]) {
+    this.#reply = reply
+    this.#follower = follower
+    this.#groups = groups
+    this.#timer = setInterval(() => this.#beat(), BEAT_MS)
+    this.#ends = groups.map((group) => group.join(this.#send))
+    this.#beat()
   }
-  const beat = (): void => send('beat', JSON.stringify({ observedAt: new Date().toISOString() }))
-  beat()
-  const timer = setInterval(beat, BEAT_MS)
-  const ends = topics.map((topic) => {
-    const key = JSON.stringify([topic, who.kind === 'user' ? [who.name, who.grants] : who.attempt])
-    const look = looks.get(key) ?? new Look(topic, who, views)
-    looks.set(key, look)
-    return look.join(send, () => looks.delete(key))
-  })
-  return () => {
-    clearInterval(timer)
-    for (const end of ends) end()
+
+  /** What changed since his last event, told to him alone. */
+  async catchUp(feed: Feed, last: string): Promise<void> {
+    this.#catchingUp = true
+    try {
+      const read = await feed.feedAfter(last, CHANGES_PER_LOOK_MAX, false)
+      if (read === null || read.more) this.#send('reset', '{}')
+      else for (const group of this.#groups) await group.tell(runsOf(read), this.#send)
+      this.#catchingUp = false
+    } catch {
+      // The store is away: he has his old position still, and comes back with it.
+      this.close()
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    for (const end of this.#ends) end()
+    this.#reply.raw.destroy()
+  }
+
+  readonly #send: Listener = (event, data) => {
+    const position = this.#catchingUp ? null : this.#position()
+    this.#write(`${position === null ? '' : `id: ${position}\n`}event: ${event}\ndata: ${data}\n\n`)
+  }
+
+  /** What all his topics have told him up to; what one is still reading would be missed otherwise. */
+  #position(): FeedPosition | null {
+    const told = this.#groups.map((group) => group.told)
+    const least = told.reduce((one, other) =>
+      one === null || other === null ? null : one.look < other.look ? one : other,
+    )
+    return least?.position ?? null
+  }
+
+  /** Without an id: a beat moves nobody's position. Stale: what is told is older than it looks. */
+  #beat(): void {
+    const now = Date.now()
+    const behindMs = this.#follower.behindMs(now)
+    const beat = { observedAt: new Date(now).toISOString(), behindMs, stale: behindMs > BEHIND_MS_MAX }
+    this.#write(`event: beat\ndata: ${JSON.stringify(beat)}\n\n`)
+  }
+
+  #write(text: string): void {
+    const { raw } = this.#reply
+    if (raw.writableLength > BUFFERED_BYTES_MAX) raw.destroy()
+    else raw.write(text)
   }
 }
 
-/** One topic as one group of people may see it. */
-class Look {
+/** One topic as those see it who may see the same. */
+class Group {
   readonly #topic: string
   readonly #who: Principal
   readonly #views: Views
+  readonly #follower: Follower
+  readonly #onEmpty: () => void
   readonly #listeners = new Set<Listener>()
-  readonly #sent = new Map<string, string>()
-  #timer: NodeJS.Timeout | null = null
-  #looking = false
+  readonly #due = new Set<RunId>()
+  #end: (() => void) | null = null
+  #reading = false
+  #reached: Reached | null = null
+  #told: Reached | null = null
+  /** A topic may name its run as project/name: which that is, once it was read. */
+  #run: RunId | null = null
 
-  constructor(topic: string, who: Principal, views: Views) {
+  constructor(topic: string, principal: Principal, views: Views, follower: Follower, onEmpty: () => void) {
     this.#topic = topic
-    this.#who = who
+    this.#who = principal
     this.#views = views
+    this.#follower = follower
+    this.#onEmpty = onEmpty
   }
 
-  join(listener: Listener, empty: () => void): () => void {
+  /** All up to here was told to everybody who listens. */
+  get told(): Reached | null {
+    return this.#told
+  }
+
+  join(listener: Listener): () => void {
     this.#listeners.add(listener)
-    this.#timer ??= setInterval(() => void this.#look(), LOOK_MS)
+    this.#end ??= this.#follower.follow((news) => this.#onNews(news))
+    this.#told ??= this.#follower.reached
     return () => {
       this.#listeners.delete(listener)
       if (this.#listeners.size > 0) return
-      this.stop()
-      empty()
+      this.#end?.()
+      this.#end = null
+      this.#onEmpty()
     }
   }
 
-  stop(): void {
-    if (this.#timer !== null) clearInterval(this.#timer)
-    this.#timer = null
+  /** The documents of some runs, to one listener. */
+  async tell(runs: ReadonlySet<RunId>, listener: Listener): Promise<void> {
+    if (this.#topic !== 'runs') {
+      if (this.#run !== null && !runs.has(this.#run)) return
+      const shown = await this.#views.show(this.#who, this.#topic.slice('run:'.length))
+      if (!shown.ok) return
+      this.#run = shown.value.id as RunId
+      return listener('run', JSON.stringify(toWire('show', shown.value)))
+    }
+    const all = [...runs]
+    for (let first = 0; first < all.length; first += ROWS_PER_READ_MAX) {
+      const rows = await this.#views.rows(this.#who, all.slice(first, first + ROWS_PER_READ_MAX))
+      for (const row of rows) listener('row', JSON.stringify(rowOnWire(row)))
+    }
   }
 
-  async #look(): Promise<void> {
-    if (this.#looking) return
-    this.#looking = true
+  #onNews(news: News): void {
+    this.#reached = news.reached
+    if (news.kind === 'reset') {
+      // Whoever reads everything afresh needs nothing of what was due.
+      this.#due.clear()
+      this.#told = news.reached
+      return this.#toAll('reset', '{}')
+    }
+    for (const run of news.runs) this.#due.add(run)
+    void this.#read()
+  }
+
+  /** One read at a time: what changes meanwhile is merged into the next. */
+  async #read(): Promise<void> {
+    if (this.#reading) return
+    this.#reading = true
     try {
-      if (this.#topic === 'runs') await this.#rows()
-      else {
-        const shown = await this.#views.show(this.#who, this.#topic.slice('run:'.length))
-        if (shown.ok) this.#tell('run', this.#topic, JSON.stringify(toWire('show', shown.value)))
+      while (this.#due.size > 0 && this.#listeners.size > 0) {
+        const [runs, reached] = [new Set(this.#due), this.#reached]
+        this.#due.clear()
+        await this.tell(runs, (event, data) => this.#toAll(event, data))
+        this.#told = reached
       }
     } catch {
-      // The store is away: there is nothing to say, and the next look asks again. Who watches sees the silence.
+      // The store is away: what was due is not told later, so everybody reads afresh when it is back.
+      this.#toAll('reset', '{}')
     } finally {
-      this.#looking = false
+      this.#reading = false
     }
   }
 
-  async #rows(): Promise<void> {
-    const table = await this.#views.table(this.#who, {
-      states: null,
-      project: null,
-      user: null,
-      text: null,
-      sort: 'ended',
-      descending: true,
-      offset: 0,
-      limit: RUNS_MAX,
-    })
-    if (!table.ok) return
-    for (const row of table.value.rows) this.#tell('row', row.id, JSON.stringify(rowOnWire(row)))
-  }
-
-  /** What is seen for the first time was read by the page itself, which began with a list. */
-  #tell(event: string, key: string, data: string): void {
-    const before = this.#sent.get(key)
-    this.#sent.set(key, data)
-    if (before === data) return
+  #toAll(event: string, data: string): void {
     for (const listener of this.#listeners) listener(event, data)
   }
 }

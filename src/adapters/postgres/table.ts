@@ -6,7 +6,7 @@ import type { Database, Queryable } from './pool.ts'
 import type { ClaimRow, FactRow, RunRow } from './rows.ts'
 import { claimOf, factOf, runOf } from './rows.ts'
 
-type TableStore = Pick<ViewStore, 'runsTable' | 'newestSteps' | 'claimsOf' | 'seriesOf'>
+type TableStore = Pick<ViewStore, 'runsTable' | 'runsOf' | 'newestSteps' | 'claimsOf' | 'seriesOf'>
 
 /** Each expression has the id after it, so that equal values keep their order from page to page. */
 const ORDER: Readonly<Record<RunsQuery['sort'], string>> = {
@@ -52,6 +52,13 @@ export function tableStore(database: Database): TableStore {
           counts: Object.fromEntries(counts.map(({ state, runs }) => [state, runs])),
         }
       })
+    },
+    async runsOf(ids) {
+      const rows = await database.query<RunRow>({
+        text: `select image, version from run where id = any($1) union all select image, version from run_ended where id = any($1)`,
+        values: [ids],
+      })
+      return rows.map(runOf)
     },
     async newestSteps(attempts) {
       if (attempts.length === 0) return new Map()

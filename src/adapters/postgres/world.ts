@@ -1,8 +1,8 @@
 // The full read: one snapshot of everything that a decision may look at.
-import type { ClusterName } from '../../domain/ids.ts'
+import type { AttemptId, ClusterName } from '../../domain/ids.ts'
 import type { Price } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
-import type { ClusterHealth, World } from '../../domain/world.ts'
+import type { AttemptReports, ClusterHealth, World } from '../../domain/world.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Database, Statement } from './pool.ts'
 import type { AttemptRow, BudgetRow, ClaimRow, NodeRow, ProjectRow, ReserveRow, RunRow } from './rows.ts'
@@ -35,6 +35,21 @@ export async function readWorld(
     const [store] = await tx.query<{ queue_paused: boolean; queue_reason: string }>(
       sql('select queue_paused, queue_reason from store'),
     )
+    const reports = await tx.query<{ attempt: AttemptId } & AttemptReports>(
+      sql(
+        `select s.attempt, max(s.observed_to) filter (where 'checkpoint' = any(s.obeys)) as "obeysAt",
+           coalesce(bool_or(done.found), false) as saved, max(done.step) as "savedStep"
+         from report_source s join attempt a on a.id = s.attempt and a.living
+         left join lateral (
+           select true as found, (f.body->>'step')::bigint as step from fact f
+           where a.image->'state'->>'checkpointUntil' is not null and f.attempt = a.id
+             and f.at >= (a.image->'state'->>'since')::bigint - 60000 and f.body->>'kind' = 'directive' and f.body->>'outcome' = 'done'
+             and f.body->>'id' = 'checkpoint-' || (a.image->'state'->>'since')
+           limit 1
+         ) done on true
+         group by s.attempt`,
+      ),
+    )
     const now = clock.now()
     return {
       now,
@@ -51,6 +66,7 @@ export async function readWorld(
       prices: new Map(
         prices.map((row) => [row.gpu_model, { microsPerGpuHour: row.micros_per_gpu_hour, currency: row.currency }]),
       ),
+      reports: new Map(reports.map(({ attempt, ...rest }) => [attempt, rest])),
     }
   })
 }

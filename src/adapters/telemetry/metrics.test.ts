@@ -16,7 +16,7 @@ const none: Gauges = {
 
 test('gauges say what is now, and nothing of what was', async () => {
   const metrics = createMetrics()
-  const first = await metrics.text({
+  const now: Gauges = {
     ...none,
     runs: [{ labels: { state: 'running' }, count: 3 }],
     waiting: [{ labels: { reason: 'capacity' }, count: 2 }],
@@ -37,7 +37,8 @@ test('gauges say what is now, and nothing of what was', async () => {
     ],
     bookedBehindMs: 1500,
     queuePaused: true,
-  })
+  }
+  const first = await metrics.text(now, 250)
   for (const line of [
     'plimsoll_runs{state="running"} 3',
     'plimsoll_runs_waiting{reason="capacity"} 2',
@@ -46,9 +47,10 @@ test('gauges say what is now, and nothing of what was', async () => {
     'plimsoll_budget_gpu_seconds{budget="demo/1",kind="used"} 0.5',
     'plimsoll_books_behind_seconds 1.5',
     'plimsoll_queue_paused 1',
+    'plimsoll_feed_lag_seconds 0.25',
   ])
     assert.ok(first.split('\n').includes(line), line)
-  const second = await metrics.text(none)
+  const second = await metrics.text(none, 0)
   assert.doesNotMatch(second, /state="running"|budget="demo/)
   assert.match(second, /^process_resident_memory_bytes \d+/m)
 })
@@ -60,13 +62,13 @@ test('turns are timed, and one that fails is counted and fails', async () => {
     metrics.turn('place', () => Promise.reject(new Error('x'))),
     /x/,
   )
-  const text = await metrics.text(none)
+  const text = await metrics.text(none, 0)
   assert.match(text, /plimsoll_turn_duration_seconds_count\{step="place"\} 2/)
   assert.match(text, /plimsoll_turn_failures_total\{step="place"\} 1/)
 })
 
 test('every metric stands in docs/metrics.md, and nothing else does', async () => {
-  const text = await createMetrics().text(none)
+  const text = await createMetrics().text(none, 0)
   const told = [...text.matchAll(/^# TYPE (plimsoll_\w+)/gm)].map(([, name = '']) => name)
   const page = readFileSync(new URL('../../../docs/metrics.md', import.meta.url), 'utf8')
   const documented = [...page.matchAll(/^\| `(plimsoll_\w+)`/gm)].map(([, name = '']) => name)

@@ -7,7 +7,8 @@ export type Metrics = {
   readonly contentType: string
   /** Runs one turn of a step, and counts how long it took and whether it failed. */
   turn<Value>(step: string, run: () => Promise<Value>): Promise<Value>
-  text(now: Gauges): Promise<string>
+  /** `feedLagMs`: how long what is committed waits before whoever follows the feed may read it. */
+  text(now: Gauges, feedLagMs: number): Promise<string>
 }
 
 /** Seconds: a turn is milliseconds on a small cluster, and a second is too much on any. */
@@ -44,6 +45,7 @@ export function createMetrics(): Metrics {
   )
   const money = gauge('budget_money', 'money of a budget, in its currency', [...of, 'currency'])
   const behind = gauge('books_behind_seconds', 'how far the least booked node is behind the clock')
+  const lag = gauge('feed_lag_seconds', 'how long what is committed waits behind a transaction that is still open')
   const paused = gauge('queue_paused', '1 while nothing new is placed')
 
   const set = ({ runs: byState, waiting: byReason, nodes: byNode, gpus: byHolder, budgets, ...rest }: Gauges): void => {
@@ -77,8 +79,9 @@ export function createMetrics(): Metrics {
       }
     },
     // One after the other, without a pause between: two collectors do not see each other's half.
-    text(now) {
+    text(now, feedLagMs) {
       set(now)
+      lag.set(feedLagMs / 1000)
       return registry.metrics()
     },
   }

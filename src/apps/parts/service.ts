@@ -4,13 +4,17 @@ import { migrate } from '../../adapters/postgres/migrate.ts'
 import { measureFrame } from '../../core/experts/measures.ts'
 import type { Connection } from '../../adapters/postgres/pool.ts'
 import { Database } from '../../adapters/postgres/pool.ts'
+import { feedOf } from '../../adapters/postgres/feed.ts'
 import { postgresStore } from '../../adapters/postgres/store.ts'
+import type { Retention } from '../../adapters/postgres/upkeep.ts'
+import { makePartitions, upkeep } from '../../adapters/postgres/upkeep.ts'
 import { bootMs, BootClock } from '../../adapters/system/clock.ts'
 import { chance, secrets } from '../../adapters/system/secrets.ts'
 import type { Metrics } from '../../adapters/telemetry/metrics.ts'
 import { createMetrics } from '../../adapters/telemetry/metrics.ts'
 import { accountTurn } from '../../control/account.ts'
 import type { Control, ControlSettings } from '../../control/control.ts'
+import { rollExperts } from '../../control/experts.ts'
 import { launchTurn } from '../../control/launch.ts'
 import { giveUpLead, keepLead } from '../../control/lead.ts'
 import { followLogs } from '../../control/logs.ts'
@@ -24,6 +28,7 @@ import { epochMs } from '../../domain/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { Doorbell, LoopName } from '../../ports/doorbell.ts'
+import type { Feed } from '../../ports/feed.ts'
 import { Fault } from '../../ports/fault.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Requests } from '../../ports/requests.ts'
@@ -37,6 +42,7 @@ export type ServiceOptions = {
   readonly settings: ControlSettings
   /** How often each loop looks when nobody rings. */
   readonly timersMs: Readonly<Record<LoopName, number>>
+  readonly retention: Retention
   readonly defaultCluster: ClusterName
   readonly peaks: ReadonlyMap<string, number | null>
   /** The identity of the home, whose lock the caller has: whoever led from it before is dead. */
@@ -54,6 +60,7 @@ export type Service = {
   readonly views: Views
   readonly context: RequestContext
   readonly store: Store
+  readonly feed: Feed
   readonly metrics: Metrics
   /** Ends the loops, gives the lead back and closes every connection. Runs go on. */
   stop(): Promise<void>
@@ -91,6 +98,7 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     measure: measureFrame,
   })
   await refuseStranger(store, options.home)
+  await makePartitions(database, await store.now())
   clock.setBase(await store.now(), bootMs())
   await options.prepare(store, clock)
   const clusters = await options.clusters(clock)
@@ -110,6 +118,7 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     ingest: options.ingest,
   }
   ends.push(await startLeading(control, clock, options))
+  ends.push(await startUpkeep(control, database, options.retention))
   const every = options.timersMs
   const metrics = createMetrics()
   const looks = await startLooks({
@@ -130,6 +139,7 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     },
   })
   ends.push(() => looks.close())
+  ends.push(startRolling(control, metrics))
   bell = looks
   for (const cluster of clusters) ends.push(cluster.watch(() => bell.ring('observe')))
   for (const loop of ['observe', 'place', 'launch', 'account'] as const) bell.ring(loop)
@@ -138,10 +148,34 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     control,
     context,
     store,
+    feed: feedOf(database),
     metrics,
     requests: requestsOf(context),
     views: viewsOf(context),
     stop: () => endAll(ends),
+  }
+}
+
+/** A look costs one small query, and nobody waits for it: no wake-up is needed. */
+const ROLL_EVERY_MS = 2_000
+
+function startRolling(control: Control, metrics: Metrics): End {
+  let running: Promise<unknown> | null = null
+  const turn = async (): Promise<void> => {
+    try {
+      await metrics.turn('experts', () => rollExperts(control))
+    } catch (error) {
+      control.log.warn({ error: String(error) }, 'expert load could not be summed up yet; it will be tried again')
+    }
+  }
+  const timer = setInterval(() => {
+    running ??= turn().finally(() => {
+      running = null
+    })
+  }, ROLL_EVERY_MS)
+  return async () => {
+    clearInterval(timer)
+    await running
   }
 }
 
@@ -180,5 +214,34 @@ async function startLeading(control: Control, clock: BootClock, options: Service
     await giveUpLead(control).catch((error: unknown) =>
       control.log.warn({ error: String(error) }, 'the lead could not be given back; it runs out'),
     )
+  }
+}
+
+const UPKEEP_EVERY_MS = 3_600_000
+
+/** At the start, and every hour: partitions are made for days ahead, so that one look missed costs nothing. */
+async function startUpkeep(control: Control, database: Database, retention: Retention): Promise<() => Promise<void>> {
+  const look = async (): Promise<void> => {
+    if (control.lead.epoch === null) return
+    try {
+      const { unpartitioned, ...done } = await upkeep(database, control.clock.now(), retention)
+      if (done.made + done.dropped + done.forgotten > 0) control.log.info(done, 'partitions were looked after')
+      if (unpartitioned.length > 0)
+        control.log.warn(
+          { tables: unpartitioned },
+          'rows of now go to the default partition; this passes when the days that were begun without partitions are over',
+        )
+    } catch (error) {
+      control.log.warn({ error: String(error) }, 'partitions could not be looked after; it is tried again in an hour')
+    }
+  }
+  let running = look()
+  await running
+  const timer = setInterval(() => {
+    running = running.then(look)
+  }, UPKEEP_EVERY_MS)
+  return async () => {
+    clearInterval(timer)
+    await running
   }
 }

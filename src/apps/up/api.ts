@@ -27,6 +27,7 @@ export async function startApi(
   const app = await createServer({
     requests: service.requests,
     views: service.views,
+    feed: service.feed,
     authenticate: (secret) => authenticate(service.context, secret),
     metrics: service.metrics,
     readiness: async () => {

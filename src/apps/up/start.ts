@@ -24,6 +24,7 @@ export async function startAll(options: {
     redisUrl: files.config.queue.url,
     settings: { durations: files.config.durations, checkpointRoot: `${home}/checkpoints` },
     timersMs: files.config.loops,
+    retention: files.config.retention,
     defaultCluster: files.policy.defaultCluster,
     peaks: files.peaks,
     home: homeId(home),

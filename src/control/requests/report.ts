@@ -1,11 +1,16 @@
 // What a reporter sends: facts and expert load of one attempt. It needs no leader, changes no state of a run, and a repeat changes
 // nothing.
+import { unconservedMessage } from '../../core/experts/finding.ts'
+import type { RunEvent } from '../../domain/event.ts'
 import type { Fact } from '../../domain/fact.ts'
 import { reporterSource } from '../../domain/fact.ts'
+import type { AttemptId } from '../../domain/ids.ts'
+import { attemptNumberOf, runOfAttempt } from '../../domain/ids.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
-import type { ReportAnswer, ReportBatch } from '../../domain/report.ts'
+import type { Directive, ReportAnswer, ReportBatch, ReportFrame } from '../../domain/report.ts'
+import { checkpointDirective } from '../../domain/report.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
 import type { RequestContext } from './context.ts'
@@ -51,8 +56,34 @@ export async function report(
     obeys: batch.obeys,
     receivedAt,
     facts,
-    frames: batch.frames.map((frame) => ({ ...frame, at: corrected(frame.at) })),
+    frames: batch.frames.map((frame) => ({
+      ...frame,
+      at: corrected(frame.at),
+      finding: findingOf(who.attempt, frame, receivedAt),
+    })),
   })
   if (facts.length > 0) doorbell.ring('account')
-  return accepted({ accepted: batch.sent - batch.refused.length, refused: batch.refused })
+  const { checkpoint } = known
+  if (checkpoint !== null && facts.some(({ body }) => body.kind === 'directive')) doorbell.ring('launch')
+  return accepted({
+    accepted: batch.sent - batch.refused.length,
+    refused: batch.refused,
+    directives: checkpoint === null ? [] : [directiveOf(checkpoint, receivedAt)],
+  })
+}
+
+function directiveOf({ since, until }: { since: EpochMs; until: EpochMs }, now: EpochMs): Directive {
+  return { id: checkpointDirective(since), version: 1, kind: 'checkpoint', withinMs: Math.max(0, until - now) }
+}
+
+/** Counts of one rank must add up as those of all together: what is wrong in one is wrong in the sum. */
+function findingOf(attempt: AttemptId, frame: ReportFrame, at: EpochMs): RunEvent | null {
+  const message = unconservedMessage(frame)
+  if (message === null) return null
+  return {
+    run: runOfAttempt(attempt),
+    at,
+    kind: 'experts-unconserved',
+    message: `attempt ${attemptNumberOf(attempt)}, ${message}`,
+  }
 }

@@ -1,46 +1,114 @@
-// Expert load of a run: a picture of all steps, and one step whole. Computed from frames and measures as they are stored.
+// Expert load of a run: a picture of many steps, and one step whole. Computed from roll-ups, frames and measures as they are stored.
+import { conservationOf, unconservedText, WHAT_TO_DO } from '../../core/experts/finding.ts'
 import { measuresOf, outliersOf } from '../../core/experts/measures.ts'
-import { bucketSteps, gapsOf, historyOf, overviewOf } from '../../core/experts/overview.ts'
+import { emptyStretches, gapsOf, historyOf, measureBuckets, rowsOf } from '../../core/experts/overview.ts'
 import type {
+  ExpertFindingDocument,
   ExpertFrameDocument,
   ExpertHistoryDocument,
   ExpertsDocument,
+  ExpertTileDocument,
   StatementDocument,
 } from '../../domain/documents.ts'
-import type { AttemptId } from '../../domain/ids.ts'
+import type { ExpertMeasure } from '../../domain/expert-blocks.ts'
 import { attemptIdOf } from '../../domain/ids.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import type { Run } from '../../domain/run.ts'
 import type { Store, StoredFrame } from '../../ports/store.ts'
+import type { ExpertsAsked } from '../../ports/views.ts'
+import type { Found } from './expert-zoom.ts'
+import { loadParts, loadZoomOf, measureParts, zoomOf } from './expert-zoom.ts'
 
-type LayerSet = Awaited<ReturnType<Store['expertLayers']>>[number]
-type Found = { readonly number: number; readonly attempt: AttemptId; readonly set: LayerSet }
-
-export async function expertsOf(
-  store: Store,
-  run: Run,
-  asked: { readonly attempt: number | null; readonly points: number },
-): Promise<Answer<ExpertsDocument>> {
+export async function expertsOf(store: Store, run: Run, asked: ExpertsAsked): Promise<Answer<ExpertsDocument>> {
   const found = await setOf(store, run, asked.attempt)
   if (found === null) return nothing(run, asked.attempt)
-  const { number, attempt, set } = found
-  const { firstStep, lastStep } = set
-  const measures = await store.expertMeasures(attempt, set.layers, firstStep, lastStep)
-  const size = bucketSteps(firstStep, lastStep, asked.points)
+  const { number, set } = found
+  const zoom = zoomOf(set, asked)
+  const { buckets, spreads } = measureBuckets(await measureParts(store, found, zoom), set.names.length, zoom.size)
   return accepted({
     run: run.id,
     attempt: number,
     layers: set.names,
     experts: set.experts,
     topK: set.topK,
-    firstStep,
-    lastStep,
+    firstStep: set.firstStep,
+    lastStep: set.lastStep,
     frames: set.frames,
-    ...overviewOf(measures, set.names.length, size),
-    gaps: gapsOf(measures.map(({ step }) => step)),
-    unconserved: measures.reduce((sum, each) => sum + (each.unconserved > 0 ? 1 : 0), 0),
-    observedAt: measures.at(-1)?.at ?? null,
+    buckets,
+    maxVio: {
+      min: rowsOf(spreads, 'maxVio', 'min'),
+      mean: rowsOf(spreads, 'maxVio', 'mean'),
+      max: rowsOf(spreads, 'maxVio', 'max'),
+      p99: rowsOf(spreads, 'maxVio', 'p99'),
+    },
+    cv: rowsOf(spreads, 'cv', 'mean'),
+    entropy: rowsOf(spreads, 'entropy', 'mean'),
+    dead: rowsOf(spreads, 'dead', 'max'),
+    hot: rowsOf(spreads, 'hot', 'max'),
+    gaps: set.frames > STEPS_LISTED_MAX ? emptyStretches(buckets) : await gapsIn(store, found),
+    unconserved: set.unconserved,
+    finding: await findingOf(store, found),
+    observedAt: set.lastAt,
+  })
+}
+
+/** Beyond so many steps only stretches without any frame in a whole bucket are told as gaps. */
+const STEPS_LISTED_MAX = 65_536
+
+const gapsIn = async (store: Store, { attempt, set }: Found) =>
+  gapsOf(await store.expertSteps(attempt, set.layers, set.firstStep, set.lastStep))
+
+/** Counts that do not add up, with the numbers of the newest frame in which they do not. */
+async function findingOf(store: Store, { number, attempt, set }: Found): Promise<ExpertFindingDocument | null> {
+  if (set.unconservedStep === null) return null
+  const frame = await store.expertFrame(attempt, set.layers, set.unconservedStep)
+  const seen = frame === null ? null : conservationOf(frame)
+  if (seen === null) return null
+  const { step, layer, layers, counted, expected } = seen
+  const steps = set.unconserved
+  return {
+    attempt: number,
+    steps,
+    step,
+    layer,
+    layers,
+    counted,
+    expected,
+    text: unconservedText(seen),
+    whatToDo: WHAT_TO_DO,
+  }
+}
+
+/** The finding of the newest attempt that reported experts; null where their counts add up. */
+export async function expertFindingOf(store: Store, run: Run): Promise<ExpertFindingDocument | null> {
+  const found = await setOf(store, run, null)
+  return found === null ? null : findingOf(store, found)
+}
+
+/** One measure of all layers over some steps: what a heat map draws. */
+export async function expertTileOf(
+  store: Store,
+  run: Run,
+  asked: ExpertsAsked & { readonly measure: ExpertMeasure },
+): Promise<Answer<ExpertTileDocument>> {
+  const found = await setOf(store, run, asked.attempt)
+  if (found === null) return nothing(run, asked.attempt)
+  const { number, set } = found
+  const zoom = zoomOf(set, asked)
+  const { buckets, spreads } = measureBuckets(await measureParts(store, found, zoom), set.names.length, zoom.size)
+  return accepted({
+    run: run.id,
+    attempt: number,
+    measure: asked.measure,
+    layers: set.names,
+    firstStep: set.firstStep,
+    lastStep: set.lastStep,
+    buckets,
+    min: rowsOf(spreads, asked.measure, 'min'),
+    mean: rowsOf(spreads, asked.measure, 'mean'),
+    max: rowsOf(spreads, asked.measure, 'max'),
+    p99: rowsOf(spreads, asked.measure, 'p99'),
   })
 }
 
@@ -81,37 +149,25 @@ export async function expertFrameOf(
   })
 }
 
-/** Frames that one history reads: more of a long run would take seconds, so that it looks at every second, fourth ... step. */
-const HISTORY_FRAMES_MAX = 2_048
-
 export async function expertHistoryOf(
   store: Store,
   run: Run,
-  asked: {
-    readonly attempt: number | null
-    readonly layer: number
-    readonly expert: number
-    readonly points: number
-  },
+  asked: ExpertsAsked & { readonly layer: number; readonly expert: number },
 ): Promise<Answer<ExpertHistoryDocument>> {
   const found = await setOf(store, run, asked.attempt)
   if (found === null) return nothing(run, asked.attempt)
-  const { number, attempt, set } = found
-  const layer = set.names[asked.layer]
-  if (layer === undefined || asked.expert >= set.experts)
+  const { number, set } = found
+  const { layer, expert } = asked
+  const name = set.names[layer]
+  if (name === undefined || expert >= set.experts)
     return refused(
       'not-found',
-      `there is no expert ${asked.expert} in layer ${asked.layer}`,
+      `there is no expert ${expert} in layer ${layer}`,
       `layers are 0 to ${set.names.length - 1}, experts 0 to ${set.experts - 1}`,
     )
-  const { firstStep, lastStep } = set
-  const stride = bucketSteps(firstStep, lastStep, HISTORY_FRAMES_MAX)
-  const series = await store.expertSeries(attempt, set.layers, { layer: asked.layer, expert: asked.expert, stride })
-  const ratios = series.flatMap(({ step, count, total }) =>
-    total === 0 ? [] : [{ step, ratio: (count * set.experts) / total }],
-  )
-  const size = bucketSteps(firstStep, lastStep, asked.points)
-  return accepted({ run: run.id, attempt: number, layer, expert: asked.expert, stride, ...historyOf(ratios, size) })
+  const zoom = loadZoomOf(set, asked)
+  const parts = await loadParts(store, found, zoom, { layer, expert })
+  return accepted({ run: run.id, attempt: number, layer: name, expert, stride: 1, ...historyOf(parts, zoom.size) })
 }
 
 /** An expert is called dead in a statement when it was so in each of so many last frames: one step proves nothing. */

@@ -2,11 +2,13 @@ import { describeExit } from '../../core/observe/workers.ts'
 import type { Attempt } from '../../domain/attempt.ts'
 import type { CellRecord } from '../../domain/books.ts'
 import type { Claim } from '../../domain/claim.ts'
-import type { AttemptDocument, ShowDocument } from '../../domain/documents.ts'
+import type { AttemptDocument, FindingDocument, ShowDocument } from '../../domain/documents.ts'
 import type { Run } from '../../domain/run.ts'
 import type { Control } from '../control.ts'
+import { expertFindingOf } from './experts.ts'
 import { progressOf } from './progress.ts'
 import { documentOf } from './run-document.ts'
+import { liveCondition } from './why.ts'
 
 export async function showOf(control: Control, run: Run): Promise<ShowDocument> {
   const { attempts, claims, newest } = await control.store.attemptsOf(run.id)
@@ -17,13 +19,23 @@ export async function showOf(control: Control, run: Run): Promise<ShowDocument> 
   const living = documents.at(-1)
   const last =
     living === undefined || living.state === 'ended' ? [] : [{ ...living, lastStep: progress.step ?? living.lastStep }]
+  const document = documentOf(run)
+  const preparing = document.reason === 'preparing-environment' ? await liveCondition(control, run) : null
   return {
-    ...documentOf(run),
+    ...document,
+    message: preparing ?? document.message,
     attempts: [...documents.slice(0, documents.length - last.length), ...last],
     progress,
-    findings: [],
+    findings: await findingsOf(control, run),
     spec: specs.get(run.id) ?? null,
   }
+}
+
+async function findingsOf({ store }: Control, run: Run): Promise<FindingDocument[]> {
+  const seen = await expertFindingOf(store, run)
+  if (seen === null) return []
+  const { attempt, text, whatToDo } = seen
+  return [{ kind: 'experts-unconserved', attempt, text, whatToDo }]
 }
 
 function attemptDocument(attempt: Attempt, claims: readonly Claim[], newest: readonly CellRecord[]): AttemptDocument {

@@ -16,7 +16,7 @@ import type { Views } from '../../ports/views.ts'
 import type { RequestContext } from '../requests/context.ts'
 import { findVisible, isRefusal, mayNot } from '../requests/context.ts'
 import type { Principal, Verb } from '../../domain/principal.ts'
-import { expertFrameOf, expertHistoryOf, expertsOf } from './experts.ts'
+import { expertFrameOf, expertHistoryOf, expertsOf, expertTileOf } from './experts.ts'
 import { gaugesOf } from './gauges.ts'
 import { ledgerOf } from './ledger.ts'
 import { budgetDocument } from './plan.ts'
@@ -24,7 +24,7 @@ import { documentOf } from './run-document.ts'
 import { searchLogs, seriesOf } from './series.ts'
 import { showOf } from './show.ts'
 import { statementOf } from './statement.ts'
-import { tableOf } from './table.ts'
+import { rowsOf, tableOf } from './table.ts'
 import { whyOf } from './why.ts'
 
 export function viewsOf(context: RequestContext): Views {
@@ -94,6 +94,10 @@ export function viewsOf(context: RequestContext): Views {
       const run = await findVisible(context, who, reference, 'run.read')
       return isRefusal(run) ? run : expertsOf(store, run, asked)
     },
+    async expertTile(who, reference, asked) {
+      const run = await findVisible(context, who, reference, 'run.read')
+      return isRefusal(run) ? run : expertTileOf(store, run, asked)
+    },
     async expertFrame(who, reference, asked) {
       const run = await findVisible(context, who, reference, 'run.read')
       return isRefusal(run) ? run : expertFrameOf(store, run, asked)
@@ -105,6 +109,14 @@ export function viewsOf(context: RequestContext): Views {
     async table(who, { project, ...query }) {
       const projects = projectsFor(visibleProjects(who, 'run.read'), project)
       return accepted(await tableOf(control, { ...query, projects, limit: Math.min(query.limit, TABLE_ROWS_MAX) }))
+    },
+    async rows(who, runs) {
+      const visible = visibleProjects(who, 'run.read')
+      const found = await store.runsOf(runs.slice(0, TABLE_ROWS_MAX))
+      return rowsOf(
+        control,
+        found.filter((run) => visible === 'all' || visible.has(run.project)),
+      )
     },
     series: (who, run, points) => ofRun(who, run, 'run.read', (found) => seriesOf(store, found, points)),
     searchLogs: (who, run, asked) => ofRun(who, run, 'run.logs', (found) => searchLogs(store, found, asked)),

@@ -40,7 +40,7 @@ export async function whyOf(control: Control, run: Run): Promise<WhyDocument> {
 }
 
 /** The progress of a preparation is not stored: the cluster is asked. */
-async function liveCondition(control: Control, run: Run): Promise<string | null> {
+export async function liveCondition(control: Control, run: Run): Promise<string | null> {
   const seen = await control.clusters
     .get(run.cluster)
     ?.observe()

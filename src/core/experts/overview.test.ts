@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { bucketSteps, gapsOf, historyOf, overviewOf } from './overview.ts'
-
-const measured = (step: number, ...layers: number[][]) => ({ step, values: new Float32Array(layers.flat()) })
+import { bucketSteps, emptyStretches, gapsOf, historyOf, measureBuckets, partOfStep, rowsOf } from './overview.ts'
 
 void test('buckets are powers of two of steps, as many as asked for at most', () => {
   assert.equal(bucketSteps(1, 600, 1_000), 1)
@@ -21,38 +19,27 @@ void test('buckets are powers of two of steps, as many as asked for at most', ()
 
 void test('a spike survives, a mean is one, a layer without a token is null, and what was not reported has no bucket', () => {
   const none = [Number.NaN, Number.NaN, Number.NaN, Number.NaN, Number.NaN]
-  const seen = overviewOf(
+  const measured = (step: number, ...layers: number[][]) => partOfStep(step, new Float32Array(layers.flat()))
+  const { buckets, spreads } = measureBuckets(
     [measured(0, [1, 2, 0.5, 0, 0], none), measured(1, [9, 4, 1, 3, 1], none), measured(8, none, none)],
     2,
     4,
   )
-  assert.deepEqual(seen.buckets, [
+  assert.deepEqual(buckets, [
     { from: 0, to: 3, frames: 2 },
     { from: 8, to: 11, frames: 1 },
   ])
-  assert.deepEqual(seen.maxVio, {
-    min: [
-      [1, null],
-      [null, null],
-    ],
-    mean: [
-      [5, null],
-      [null, null],
-    ],
-    max: [
-      [9, null],
-      [null, null],
-    ],
-  })
-  assert.deepEqual(
-    [seen.cv[0], seen.entropy[0], seen.dead[0], seen.hot[0]],
-    [
-      [3, null],
-      [0.75, null],
-      [3, null],
-      [1, null],
-    ],
-  )
+  const empty = [null, null]
+  assert.deepEqual(rowsOf(spreads, 'maxVio', 'min'), [[1, null], empty])
+  assert.deepEqual(rowsOf(spreads, 'maxVio', 'mean'), [[5, null], empty])
+  assert.deepEqual(rowsOf(spreads, 'maxVio', 'max'), [[9, null], empty])
+  assert.deepEqual(rowsOf(spreads, 'entropy', 'mean'), [[0.75, null], empty])
+  assert.deepEqual(rowsOf(spreads, 'dead', 'max'), [[3, null], empty])
+})
+
+void test('between buckets lies what was not reported', () => {
+  const bucket = (from: number, to: number) => ({ from, to, frames: 1 })
+  assert.deepEqual(emptyStretches([bucket(0, 3), bucket(4, 7), bucket(16, 19)]), [{ from: 8, to: 15 }])
 })
 
 void test('a gap is what is missing by the usual distance', () => {
@@ -62,7 +49,9 @@ void test('a gap is what is missing by the usual distance', () => {
 })
 
 void test('the history of an expert keeps the least and the most of a bucket', () => {
-  const series = [0, 1, 2, 3].map((step) => ({ step, ratio: [1, 0.5, 3, 1.5][step] ?? 0 }))
+  const series = [1, 0.5, 3, 1.5].map((ratio, step) => {
+    return { from: step, to: step, frames: 1, min: ratio, max: ratio, mean: ratio, p99: ratio }
+  })
   assert.deepEqual(historyOf(series, 2), {
     buckets: [
       { from: 0, to: 1, frames: 2 },

@@ -1,21 +1,33 @@
 // Many steps of expert load in few buckets, for a picture of a whole run: each bucket is a power of two of steps long, and keeps the
 // least and the most of what lies in it, so that a spike survives zooming out.
+import type { ExpertMeasure, LoadPart, RolledBlock, Spread } from '../../domain/expert-blocks.ts'
+import { EXPERT_MEASURES, firstStepOf, lastStepOf } from '../../domain/expert-blocks.ts'
 import { MEASURES_PER_LAYER } from './measures.ts'
+import { mergedSpread } from './rollup.ts'
 
-export type MeasuredStep = { readonly step: number; readonly values: Float32Array }
-
-/** One row for each bucket, one number for each layer; null: no token reached the layer in the bucket. */
-export type Overview = {
-  readonly buckets: readonly { readonly from: number; readonly to: number; readonly frames: number }[]
-  readonly maxVio: { readonly min: Rows; readonly mean: Rows; readonly max: Rows }
-  /** Means. */
-  readonly cv: Rows
-  readonly entropy: Rows
-  /** The most in any frame of the bucket. */
-  readonly dead: Rows
-  readonly hot: Rows
+/** Measures of a stretch of steps that lies in one bucket. */
+export type MeasurePart = {
+  readonly from: number
+  readonly to: number
+  readonly frames: number
+  readonly seen: Uint32Array
+  readonly measures: Spread
 }
-type Rows = readonly (readonly (number | null)[])[]
+
+export function partOfStep(step: number, values: Float32Array): MeasurePart {
+  const seen = new Uint32Array(values.length / MEASURES_PER_LAYER)
+  for (let layer = 0; layer < seen.length; layer += 1)
+    seen[layer] = Number.isNaN(values[layer * MEASURES_PER_LAYER]) ? 0 : 1
+  return { from: step, to: step, frames: 1, seen, measures: { min: values, max: values, mean: values, p99: values } }
+}
+
+export const partOfBlock = ({ level, block, frames, seen, measures }: RolledBlock): MeasurePart => ({
+  from: firstStepOf(block, level),
+  to: lastStepOf(block, level),
+  frames,
+  seen,
+  measures,
+})
 
 /** The least power of two with which `[first, last]` needs at most `points` buckets. */
 export function bucketSteps(first: number, last: number, points: number): number {
@@ -24,57 +36,65 @@ export function bucketSteps(first: number, last: number, points: number): number
   return size
 }
 
-/** `steps` are sorted. A stretch without a frame has no bucket: what was not reported is not drawn. */
-export function overviewOf(steps: readonly MeasuredStep[], layers: number, size: number): Overview {
-  const buckets: { from: number; to: number; frames: number }[] = []
-  const rows = { min: [], mean: [], max: [], cv: [], entropy: [], dead: [], hot: [] } as Record<
-    'min' | 'mean' | 'max' | 'cv' | 'entropy' | 'dead' | 'hot',
-    (number | null)[][]
-  >
-  for (let index = 0; index < steps.length;) {
-    const bucket = Math.floor((steps[index]?.step ?? 0) / size)
-    let end = index
-    while (end < steps.length && Math.floor((steps[end]?.step ?? 0) / size) === bucket) end += 1
-    const some = steps.slice(index, end)
-    buckets.push({ from: bucket * size, to: (bucket + 1) * size - 1, frames: some.length })
-    const over = (measure: number, reduce: (values: readonly number[]) => number): (number | null)[] =>
-      Array.from({ length: layers }, (_, layer) => {
-        const values = some.flatMap(({ values: all }) => {
-          const value = all[layer * MEASURES_PER_LAYER + measure]
-          return value === undefined || Number.isNaN(value) ? [] : [value]
-        })
-        return values.length === 0 ? null : reduce(values)
-      })
-    rows.min.push(over(0, least))
-    rows.mean.push(over(0, mean))
-    rows.max.push(over(0, most))
-    rows.cv.push(over(1, mean))
-    rows.entropy.push(over(2, mean))
-    rows.dead.push(over(3, most))
-    rows.hot.push(over(4, most))
-    index = end
+export type Bucket = { readonly from: number; readonly to: number; readonly frames: number }
+export type MeasureBuckets = { readonly buckets: readonly Bucket[]; readonly spreads: readonly Spread[] }
+
+/** `parts` are sorted. A stretch without a frame has no bucket: what was not reported is not drawn. */
+export function measureBuckets(parts: readonly MeasurePart[], layers: number, size: number): MeasureBuckets {
+  const buckets: Bucket[] = []
+  const spreads: Spread[] = []
+  for (const [bucket, some] of Map.groupBy(parts, ({ from }) => Math.floor(from / size))) {
+    const frames = some.reduce((sum, part) => sum + part.frames, 0)
+    buckets.push({ from: bucket * size, to: (bucket + 1) * size - 1, frames })
+    const seen = new Uint32Array(layers)
+    for (const part of some)
+      for (let layer = 0; layer < layers; layer += 1) seen[layer] = (seen[layer] ?? 0) + (part.seen[layer] ?? 0)
+    const [first] = some
+    spreads.push(
+      some.length === 1 && first !== undefined
+        ? first.measures
+        : mergedSpread(
+            some.map((part) => ({ spread: part.measures, seen: part.seen })),
+            seen,
+            MEASURES_PER_LAYER,
+          ),
+    )
   }
-  const { min, mean: means, max, cv, entropy, dead, hot } = rows
-  return { buckets, maxVio: { min, mean: means, max }, cv, entropy, dead, hot }
+  return { buckets, spreads }
 }
 
-const least = (values: readonly number[]): number => values.reduce((a, b) => (b < a ? b : a))
-const most = (values: readonly number[]): number => values.reduce((a, b) => (b > a ? b : a))
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length
+export type Rows = readonly (readonly (number | null)[])[]
 
-/** The same for one number a step. p99 is the smallest value that 99 of 100 do not exceed. */
-export function historyOf(series: readonly { readonly step: number; readonly ratio: number }[], size: number) {
-  const buckets: { from: number; to: number; frames: number }[] = []
-  const [min, mean_, max, p99]: [number[], number[], number[], number[]] = [[], [], [], []]
-  for (const [bucket, some] of Map.groupBy(series, ({ step }) => Math.floor(step / size))) {
-    const sorted = some.map(({ ratio }) => ratio).toSorted((a, b) => a - b)
-    buckets.push({ from: bucket * size, to: (bucket + 1) * size - 1, frames: some.length })
-    min.push(sorted[0] ?? 0)
-    mean_.push(mean(sorted))
-    max.push(sorted.at(-1) ?? 0)
-    p99.push(sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0)
+/** One row for each bucket, one number for each layer; null: no token reached the layer in the bucket. */
+export function rowsOf(spreads: readonly Spread[], measure: ExpertMeasure, of: keyof Spread): Rows {
+  const place = EXPERT_MEASURES.indexOf(measure)
+  return spreads.map((spread) => {
+    const values = spread[of]
+    const row: (number | null)[] = []
+    for (let index = place; index < values.length; index += MEASURES_PER_LAYER) {
+      const value = values[index] ?? Number.NaN
+      row.push(Number.isNaN(value) ? null : readable(value))
+    }
+    return row
+  })
+}
+
+/** A 32-bit float has seven digits; its other ten as a 64-bit one would be half of a document. */
+const readable = (value: number): number => Math.round(value * 1e6) / 1e6
+
+/** One expert. `parts` are sorted, each in one bucket. */
+export function historyOf(parts: readonly LoadPart[], size: number) {
+  const buckets: Bucket[] = []
+  const [min, mean, max, p99]: [number[], number[], number[], number[]] = [[], [], [], []]
+  for (const [bucket, some] of Map.groupBy(parts, ({ from }) => Math.floor(from / size))) {
+    const frames = some.reduce((sum, part) => sum + part.frames, 0)
+    buckets.push({ from: bucket * size, to: (bucket + 1) * size - 1, frames })
+    min.push(readable(some.reduce((least, part) => Math.min(least, part.min), Infinity)))
+    mean.push(readable(some.reduce((sum, part) => sum + part.mean * part.frames, 0) / frames))
+    max.push(readable(some.reduce((most, part) => Math.max(most, part.max), 0)))
+    p99.push(readable(some.reduce((most, part) => Math.max(most, part.p99), 0)))
   }
-  return { buckets, min, mean: mean_, max, p99 }
+  return { buckets, min, mean, max, p99 }
 }
 
 const GAPS_MAX = 1_000
@@ -89,4 +109,15 @@ export function gapsOf(steps: readonly number[]): { from: number; to: number }[]
     if (distance > usual && gaps.length < GAPS_MAX) gaps.push({ from: before + 1, to: before + distance - 1 })
   }
   return gaps
+}
+
+/** Stretches between buckets in which nothing was reported. */
+export function emptyStretches(buckets: readonly Bucket[]): { from: number; to: number }[] {
+  return buckets
+    .slice(1)
+    .flatMap(({ from }, index) => {
+      const before = buckets[index]?.to ?? from - 1
+      return before + 1 < from ? [{ from: before + 1, to: from - 1 }] : []
+    })
+    .slice(0, GAPS_MAX)
 }

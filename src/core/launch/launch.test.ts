@@ -3,10 +3,12 @@ import { test } from 'node:test'
 import type { Attempt } from '../../domain/attempt.ts'
 import { restartHolder } from '../../domain/claim.ts'
 import { attemptOf, claimOf, nodeId, nodeOf, runOf, specOf, t, worldOf } from '../../domain/fixture.ts'
+import type { Item } from '../../domain/item.ts'
 import type { Run } from '../../domain/run.ts'
 import { DEFAULT_DURATIONS } from '../../domain/settings.ts'
 import { durationMs } from '../../domain/units.ts'
-import { attemptsToEnd, attemptsToLaunch, decideEndings, decideHolds, planOf } from './launch.ts'
+import type { World } from '../../domain/world.ts'
+import { attemptsToEnd, attemptsToLaunch, decideEndings, decideHolds, decideSignals, planOf } from './launch.ts'
 
 const RUN = runOf(1)
 const SEATS = [{ node: 'a', slots: [0, 1] }]
@@ -102,4 +104,72 @@ void test('the holds of a run end together, and give its reserve back once', () 
     items.map((item) => item.writes.map((write) => write.kind)),
     [['release', 'release', 'give-back', 'event']],
   )
+})
+
+const REPORTS = { obeysAt: t(-10_000), saved: false, savedStep: null }
+const asking = (over: Partial<Attempt> = {}) => {
+  const { reports: _, ...rest } = world('stop', over)
+  return { ...rest, reports: new Map([[attemptOf(RUN, 1, SEATS).attempt.id, REPORTS]]) }
+}
+const stateIn = (writes: Item['writes']): Attempt['state'] | undefined =>
+  writes.flatMap((write) => (write.kind === 'attempt' ? [write.attempt.state] : []))[0]
+
+test('who obeys is asked for a checkpoint before the gang is asked to end', () => {
+  const running = asking({ state: { kind: 'running' } })
+  const [item] = decideEndings(running, DEFAULT_DURATIONS)
+  const state = stateIn(item?.writes ?? [])
+  assert.ok(state?.kind === 'stopping')
+  assert.equal(state.checkpointUntil, t(0) + DEFAULT_DURATIONS.checkpointMs)
+  assert.deepEqual(attemptsToEnd(asking({ state })), [])
+})
+
+test('nobody is asked for a checkpoint who was silent for long, has not started, or is to end at once', () => {
+  const silent = { ...REPORTS, obeysAt: t(-1 - DEFAULT_DURATIONS.blindAfterMs) }
+  for (const some of [
+    { ...asking({ state: { kind: 'running' } }), reports: new Map([[attemptOf(RUN, 1, SEATS).attempt.id, silent]]) },
+    asking({ state: { kind: 'launching' } }),
+    { ...asking({ state: { kind: 'running' } }), runs: world('stop-now').runs },
+  ]) {
+    const [item] = decideEndings(some, DEFAULT_DURATIONS)
+    assert.equal((stateIn(item?.writes ?? []) as { checkpointUntil?: number } | undefined)?.checkpointUntil, undefined)
+  }
+})
+
+const WAITS = { ...stopping(60_000), checkpointUntil: t(1_000) } as Attempt['state']
+const SIGNALS: readonly [why: string, over: Partial<World>, message: RegExp | null][] = [
+  ['it is not saved yet', {}, null],
+  [
+    'the checkpoint is durable',
+    { reports: new Map([[attemptOf(RUN, 1, SEATS).attempt.id, { ...REPORTS, saved: true, savedStep: 42 }]]) },
+    /step 42 is durable/,
+  ],
+  ['its time is over', { now: t(1_000) }, /in time/],
+  [
+    'a worker has ended',
+    { claims: attemptOf(RUN, 1, SEATS).claims.map((claim) => ({ ...claim, endedAt: t(-1) })) },
+    /worker/,
+  ],
+]
+for (const [why, over, message] of SIGNALS) {
+  test(`an ending that asked for a checkpoint, where ${why}`, () => {
+    const some = { ...asking({ state: WAITS }), ...over }
+    const [item] = decideSignals(some)
+    assert.equal(item !== undefined, message !== null)
+    if (item === undefined || message === null) return
+    const state = stateIn(item.writes)
+    assert.deepEqual(state, { ...stopping(60_000), since: some.now })
+    const event = item.writes.find((write) => write.kind === 'event')
+    assert.match(event?.kind === 'event' ? event.event.message : '', message)
+  })
+}
+
+test('a stop at once does not wait for a checkpoint that was asked for', () => {
+  const { runs } = world('stop-now')
+  const [item] = decideEndings({ ...asking({ state: WAITS }), runs }, DEFAULT_DURATIONS)
+  assert.deepEqual(stateIn(item?.writes ?? []), {
+    kind: 'stopping',
+    cause: 'stop',
+    since: t(0),
+    graceMs: 0,
+  })
 })

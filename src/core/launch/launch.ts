@@ -9,7 +9,7 @@ import { livingAttempt } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { DurationMs } from '../../domain/units.ts'
-import { durationMs } from '../../domain/units.ts'
+import { durationMs, epochMs } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
 
 /** Attempts whose end a person asked for, and that are not ending yet. */
@@ -20,11 +20,11 @@ export function decideEndings(world: World, durations: Durations): Item[] {
     const attempt = id === null ? undefined : world.attempts.get(id)
     const cause = causeOf(run)
     if (attempt === undefined || cause === null) continue
-    const graceMs = run.wish === 'stop-now' ? durationMs(0) : durations.graceMs
+    const now = run.wish === 'stop-now'
     const { state } = attempt
     // `stop --now` after `stop` only shortens the grace.
-    if (state.kind === 'stopping' && state.graceMs <= graceMs) continue
-    items.push(endItem(world, run, attempt, cause, graceMs))
+    if (state.kind === 'stopping' && (!now || state.graceMs === 0)) continue
+    items.push(endItem(world, run, attempt, cause, now ? { ...durations, graceMs: durationMs(0) } : durations))
   }
   return items
 }
@@ -34,10 +34,21 @@ function causeOf(run: Run): EndCause | null {
   return run.wish === 'suspend' ? 'suspend' : 'stop'
 }
 
-/** Ends an attempt for a cause: from here on `launch` asks its workers to end, again and again. */
-export function endItem(world: World, run: Run, attempt: Attempt, cause: EndCause, graceMs: DurationMs): Item {
+type EndDurations = Pick<Durations, 'graceMs' | 'checkpointMs' | 'blindAfterMs'>
+
+/**
+ * Ends an attempt for a cause: from here on `launch` asks its workers to end, again and again. Where somebody inside obeys, a checkpoint is
+ * asked for first, unless there is no grace.
+ */
+export function endItem(world: World, run: Run, attempt: Attempt, cause: EndCause, durations: EndDurations): Item {
+  const { graceMs, checkpointMs } = durations
+  const asks = graceMs > 0 && attempt.state.kind === 'running' && obeys(world, attempt, durations)
+  const wait = asks ? { checkpointUntil: epochMs(world.now + checkpointMs) } : {}
   const writes: Write[] = [
-    { kind: 'attempt', attempt: { ...attempt, state: { kind: 'stopping', cause, since: world.now, graceMs } } },
+    {
+      kind: 'attempt',
+      attempt: { ...attempt, state: { kind: 'stopping', cause, since: world.now, graceMs, ...wait } },
+    },
     { kind: 'run', run: { ...run, state: { kind: 'stopping', attempt: attempt.id, cause } } },
     {
       kind: 'event',
@@ -45,7 +56,7 @@ export function endItem(world: World, run: Run, attempt: Attempt, cause: EndCaus
         run: run.id,
         at: world.now,
         kind: 'stopping',
-        message: `attempt ${attempt.number} is asked to end: ${cause}`,
+        message: `attempt ${attempt.number} is asked ${asks ? 'for a checkpoint, then to end' : 'to end'}: ${cause}`,
       },
     },
   ]
@@ -64,6 +75,42 @@ export function endItem(world: World, run: Run, attempt: Attempt, cause: EndCaus
   return { about: `end ${attempt.id} ${cause}`, expects: [{ kind: 'run', id: run.id, version: run.version }], writes }
 }
 
+/** A script that has asked for directives, and was heard since it could have gone blind. */
+function obeys(world: World, attempt: Attempt, { blindAfterMs }: EndDurations): boolean {
+  const heardAt = world.reports.get(attempt.id)?.obeysAt ?? null
+  return heardAt !== null && world.now - heardAt <= blindAfterMs
+}
+
+/** Endings that waited for a checkpoint and wait no more: it is durable, its time is over, or the gang is broken and will save none. */
+export function decideSignals(world: World): Item[] {
+  const broken = new Set(world.claims.filter((claim) => claim.endedAt !== null).map((claim) => claim.attempt))
+  return [...world.attempts.values()].flatMap((attempt) => {
+    const run = world.runs.get(attempt.run)
+    if (run === undefined || attempt.state.kind !== 'stopping' || attempt.state.checkpointUntil === undefined) return []
+    const { checkpointUntil, ...state } = attempt.state
+    const reports = world.reports.get(attempt.id)
+    const why = broken.has(attempt.id)
+      ? 'a worker of it has ended'
+      : reports?.saved === true
+        ? `the checkpoint${reports.savedStep === null ? '' : ` of step ${reports.savedStep}`} is durable`
+        : world.now >= checkpointUntil
+          ? 'no checkpoint came in time'
+          : null
+    if (why === null) return []
+    const message = `attempt ${attempt.number} is asked to end: ${why}`
+    return {
+      about: `signal ${attempt.id}`,
+      expects: [{ kind: 'run', id: run.id, version: run.version }],
+      writes: [
+        { kind: 'attempt', attempt: { ...attempt, state: { ...state, since: world.now } } },
+        // Its version moves with the attempt.
+        { kind: 'run', run },
+        { kind: 'event', event: { run: run.id, at: world.now, kind: 'stopping', message } },
+      ],
+    } satisfies Item
+  })
+}
+
 /** Attempts to start: everything planned whose workers have not all been seen. */
 export function attemptsToLaunch(world: World): Attempt[] {
   const unbound = new Set(
@@ -76,7 +123,7 @@ export function attemptsToLaunch(world: World): Attempt[] {
 
 export function attemptsToEnd(world: World): { readonly attempt: Attempt; readonly request: EndRequest }[] {
   return [...world.attempts.values()].flatMap((attempt) =>
-    attempt.state.kind === 'stopping'
+    attempt.state.kind === 'stopping' && attempt.state.checkpointUntil === undefined
       ? [{ attempt, request: { attempt: attempt.id, graceMs: attempt.state.graceMs, askedAt: attempt.state.since } }]
       : [],
   )

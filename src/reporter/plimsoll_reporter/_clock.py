@@ -14,4 +14,7 @@ class Clock:
         self.started_ms = self.now_ms()
 
     def now_ms(self) -> int:
-        return (time.monotonic_ns() + self._offset_ns) // 1_000_000
+        return self.ms(time.monotonic_ns())
+
+    def ms(self, monotonic_ns: int) -> int:
+        return (monotonic_ns + self._offset_ns) // 1_000_000

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
+from time import monotonic_ns
 from typing import Any, Iterable, Optional, Protocol
 
 from . import _values, _warn
-from ._buffer import Buffer
+from ._buffer import EXPERTS, FRAMES_SURE, STEP, STEPS_MAX, Buffer
 from ._clock import Clock
 from ._directives import Directives
 from ._sender import Sender
@@ -32,8 +34,8 @@ class Reporter:
     def __init__(self, settings: Settings, forked: bool = False) -> None:
         self._settings = settings
         self._forked = forked
-        self._buffer = Buffer()
         self._clock = Clock()
+        self._buffer = Buffer(self._clock)
         self._now_ms = self._clock.now_ms
         self._directives = Directives(self._tell)
         self._sender: Optional[Sender] = None
@@ -42,14 +44,20 @@ class Reporter:
         self.stopped = False
         self.source = os.urandom(8).hex()
         self.watches: list[Watch] = []
+        # What the short ways in __init__ take; None while there is more to do than these do.
+        self.hot_step: Optional[tuple[Any, ...]] = None
+        self.hot_experts: Optional[tuple[Any, ...]] = None
+        self._seen: Any = None
         # Whether the script numbers its steps itself.
         self.explicit = False
 
     def step(self, step: Any, loss: Any, tokens: Any, samples: Any, duration: Any, steps: Any) -> None:
         if not self._begin(trains=True):
             return
-        self.explicit = True
-        at = self._now_ms()
+        at = monotonic_ns()
+        if not self.explicit:
+            self.explicit = True
+            self._heat_step()
         for watch in self.watches:
             watch.flush(step)
         values = (step, steps, duration, loss, tokens, samples)
@@ -62,31 +70,31 @@ class Reporter:
 
     def phase(self, phase: str, edge: str) -> None:
         if self._begin():
-            self._buffer.event(self._now_ms(), 'phase', (phase, edge))
+            self._buffer.event('phase', (phase, edge))
 
     def checkpoint(self, step: Any, state: str, path: Any) -> None:
         if not self._begin():
             return
         step = self._number(step)
-        self._buffer.event(self._now_ms(), 'checkpoint', (step, state, None if path is None else str(path)))
+        self._buffer.event('checkpoint', (step, state, None if path is None else str(path)))
         self._directives.checkpoint(step, state)
         if state == 'durable':
             self._hurry()
 
     def resumed(self, step: Any) -> None:
         if self._begin():
-            self._buffer.event(self._now_ms(), 'resumed', (self._number(step),))
+            self._buffer.event('resumed', (self._number(step),))
 
     def done(self) -> None:
         if self._begin():
-            self._buffer.event(self._now_ms(), 'done', ())
+            self._buffer.event('done', ())
             self._hurry()
 
     def experts(self, step: Any, counts: Any, layers: Optional[Iterable[str]], experts: Optional[int], tokens: Any,
                 top_k: Any, flags: Iterable[str]) -> None:
         if not self._begin():
             return
-        at = self._now_ms()
+        at = monotonic_ns()
         if type(step) not in PLAIN or type(tokens) not in PLAIN or type(top_k) not in PLAIN:
             step, tokens, top_k = self._number(step), self._number(tokens), self._number(top_k)
         held: Any = UNUSABLE
@@ -94,12 +102,12 @@ class Reporter:
         words: tuple[str, ...] = ()
         size = 0
         try:
-            # A tuple is taken as it is: to count 58 references up and down costs more than the rest, since the background
-            # thread has these names in the cache of another core.
             names = layers if layers is None or type(layers) is tuple else tuple(layers)
             words = flags if type(flags) is tuple else tuple(flags)
             held = _values.take_counts(counts, experts)
             size = held.size
+            if self._seen is None and self.hot_experts is not None and 'torch' in sys.modules:
+                self._heat_experts()
         except Exception:
             _warn.once('value experts', 'a value given to experts cannot be used; it is reported as a gap')
             held = UNUSABLE
@@ -134,10 +142,21 @@ class Reporter:
             sender = Sender(self._settings, self.source, self._buffer, self._clock, self._directives)
             sender.start()
             self._sender = sender
+            self._heat_experts()
         except Exception:
             self.stopped = True
-            self._buffer.clear()
+            self._buffer.close()
             _warn.once('start', 'the background thread could not be started; nothing is reported')
+
+    def _heat_step(self) -> None:
+        buffer, said = self._buffer, self._buffer.queues[STEP]
+        self.hot_step = (buffer.over, self.watches, buffer.number, monotonic_ns, said.append, said, STEPS_MAX, self._directives)
+
+    def _heat_experts(self) -> None:
+        buffer, said = self._buffer, self._buffer.queues[EXPERTS]
+        # Before torch is seen nothing is a tensor.
+        self._seen = getattr(sys.modules.get('torch'), 'Tensor', None)
+        self.hot_experts = (buffer.over, self._seen, _values.spares, buffer.number, monotonic_ns, said.append, said, FRAMES_SURE)
 
     def _hurry(self) -> None:
         sender = self._sender
@@ -145,7 +164,7 @@ class Reporter:
             sender.hurry()
 
     def _tell(self, *values: Any) -> None:
-        self._buffer.event(self._now_ms(), 'directive', values)
+        self._buffer.event('directive', values)
 
     @staticmethod
     def _number(value: Any) -> Any:

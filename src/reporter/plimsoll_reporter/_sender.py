@@ -230,7 +230,7 @@ class Sender:
         self.stopped = True
         self._ready.clear()
         self._held = None
-        self._buffer.clear()
+        self._buffer.close()
         self._client.close()
 
 

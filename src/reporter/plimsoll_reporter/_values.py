@@ -43,7 +43,7 @@ _Tensor: Any = ()
 
 # Copies of counts that were sent, for the next ones of that shape: fresh memory would cost the training thread the page
 # faults, which are dearer than the copy.
-_spare: dict[Any, deque[Any]] = {}
+spares: dict[Any, deque[Any]] = {}
 SPARE_BYTES_MAX = 32 * 1024 * 1024
 
 
@@ -97,6 +97,18 @@ class Counts(NamedTuple):
     size: int
 
 
+def counted(held: Any) -> Counts:
+    """Counts as the training thread left them: a copy of a tensor, or bytes and the number of experts, are looked at here."""
+    if isinstance(held, Counts):
+        return held
+    if type(held) is tuple:
+        return take_counts(*held)
+    if not tensor(held):
+        raise Invalid
+    layers, experts = tuple(held.shape)
+    return Counts(layers, experts, held, 'tensor', 8 * layers * experts)
+
+
 def take_counts(counts: Any, experts: Optional[int]) -> Counts:
     if tensor(counts):
         return take_tensor(counts)
@@ -137,7 +149,7 @@ def take_tensor(counts: Any) -> Counts:
     check(layers, experts)
     if counts.is_cpu:
         try:
-            held = _spare[shape].pop()
+            held = spares[shape].pop()
         except (KeyError, IndexError):
             held = spare(shape)
         held.copy_(counts)
@@ -157,7 +169,7 @@ def copied(view: memoryview) -> Any:
     if not view.c_contiguous:
         return view.tobytes()
     try:
-        held = _spare[view.nbytes].pop()
+        held = spares[view.nbytes].pop()
     except (KeyError, IndexError):
         held = bytearray(view.nbytes)
     memoryview(held)[:] = view.cast('B')
@@ -165,9 +177,9 @@ def copied(view: memoryview) -> Any:
 
 
 def give_back(held: Any, key: Any, size: int) -> None:
-    if key not in _spare and len(_spare) >= 8:
-        _spare.clear()
-    queue = _spare.setdefault(key, deque())
+    if key not in spares and len(spares) >= 8:
+        spares.clear()
+    queue = spares.setdefault(key, deque())
     if (len(queue) + 1) * size <= SPARE_BYTES_MAX:
         queue.append(held)
 
@@ -187,7 +199,8 @@ def read_counts(counts: Counts) -> tuple[bytes, bool]:
     if form == 'tensor':
         there = held.get().cpu() if isinstance(held, Later) else held
         raw = ctypes.string_at(there.data_ptr(), counts.size)
-        if there is held:
+        # One that carries a gradient, as the counts did that were copied into it, would keep what it came from alive.
+        if there is held and not held.requires_grad:
             give_back(held, (counts.layers, counts.experts), counts.size)
         held, form = raw, 'q'
     elif isinstance(held, bytearray):

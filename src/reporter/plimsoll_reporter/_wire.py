@@ -66,9 +66,8 @@ def done() -> dict[str, Any]:
     return {}
 
 
-def experts(step: Any, layers: Any, counts: Any, tokens: Any, top_k: Any, flags: Iterable[str]) -> dict[str, Any]:
-    if not isinstance(counts, _values.Counts):
-        raise Invalid
+def experts(step: Any, layers: Any, held: Any, tokens: Any, top_k: Any, flags: Iterable[str]) -> dict[str, Any]:
+    counts = _values.counted(held)
     packed, saturated = _values.read_counts(counts)
     return {
         'step': whole(step),

@@ -32,6 +32,29 @@ def test_counts_of_a_tensor_are_copied_at_once(dtype, reporter, server):
         whole.tolist(), whole.t().tolist(), whole[:, 1:3].tolist(), [whole[1].tolist()]]
 
 
+def test_a_copy_that_is_used_again_holds_each_steps_own_counts(reporter, server):
+    counts = torch.zeros(3, 4, dtype=torch.int64)
+    reporter.experts(0, counts, layers=('a', 'b', 'c'))
+    server.until(lambda: len(server.of('experts')) == 1)
+    for step in range(1, 40):
+        counts.fill_(step)
+        reporter.experts(step, counts, layers=('a', 'b', 'c'), tokens=step, top_k=4)
+    counts.zero_()
+    server.until(lambda: len(server.of('experts')) == 40)
+    for step, fact in enumerate(server.of('experts')):
+        assert fact['step'] == step and cells(fact) == [[step] * 4] * 3 and fact['tokens'] == (step or None)
+
+
+def test_odd_tensors_are_told_as_counts_or_as_gaps(reporter, server):
+    shape = (3, 4)
+    reporter.experts(0, torch.zeros(shape, dtype=torch.int64))
+    server.until(lambda: len(server.of('experts')) == 1)
+    reporter.experts(1, torch.sparse_coo_tensor(torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0), shape).coalesce())
+    reporter.experts(2, torch.zeros(shape, requires_grad=True))
+    server.until(lambda: len(server.of('experts')) + len(server.of('gap')) == 3)
+    assert server.of('experts')[-1]['step'] == 2
+
+
 def test_counts_that_are_negative_or_have_a_third_dimension_are_gaps(reporter, server):
     reporter.experts(1, torch.tensor([[-1, 2]]))
     reporter.experts(2, torch.zeros(2, 2, 2))

@@ -6,12 +6,14 @@ import type { Node } from '../../domain/node.ts'
 import { CELL_MS } from '../../domain/units.ts'
 import type { Tables } from '../store/tables.ts'
 
-type Past = { sum: number; from: number; to: number }
+/** `holders` are those of the newest stretch, which is the only one that can still get a row. */
+type Past = { sum: number; from: number; to: number; holders: Set<string> }
+
+const textOf = (row: Held): string => `${row.node}|${row.from}|${row.holder}`
 
 export class LayerOne {
   readonly #tables: Tables
   readonly #pasts = new Map<NodeId, Past>()
-  readonly #keys = new Set<string>()
   /** GPU-ms of attempts by cell, for whoever divides them. */
   readonly held = new Map<string, number>()
   /** Keys of `held` that grew in the last look. */
@@ -40,18 +42,18 @@ export class LayerOne {
   }
 
   #add(row: Held): string | null {
-    const key = `${row.node}|${row.from}|${row.holder}`
-    if (this.#keys.has(key)) return `layer 1 has ${key} twice`
-    this.#keys.add(key)
     const cell = Math.floor(row.from / CELL_MS) * CELL_MS
-    if (row.to > cell + CELL_MS) return `layer 1 has ${key} across the end of a cell`
-    const past = this.#pasts.get(row.node) ?? { sum: 0, from: row.from, to: row.from }
+    if (row.to > cell + CELL_MS) return `layer 1 has ${textOf(row)} across the end of a cell`
+    const past = this.#pasts.get(row.node) ?? { sum: 0, from: row.from, to: row.from, holders: new Set() }
     const next = row.from === past.to
     if (!next && (row.from !== past.from || row.to !== past.to)) {
       return `layer 1 of ${row.node} goes on at ${row.from}, and it stood at ${past.to}`
     }
+    const holders = next ? new Set<string>() : past.holders
+    if (holders.has(row.holder)) return `layer 1 has ${textOf(row)} twice`
+    holders.add(row.holder)
     const gpuMs = row.slots * (row.to - row.from)
-    this.#pasts.set(row.node, { sum: past.sum + gpuMs, from: row.from, to: row.to })
+    this.#pasts.set(row.node, { sum: past.sum + gpuMs, from: row.from, to: row.to, holders })
     const attempt = row.holder.slice(0, row.holder.lastIndexOf('-'))
     if (attempt !== '') {
       const cellKey = `${attempt}|${cell}`

@@ -85,9 +85,11 @@ export class Charges {
 
   #checkRun(id: RunId): string | null {
     const run = this.#tables.runs.get(id)
+    // Where no budget covers it, there is nothing to compare with.
+    if (run === undefined || run.budgets.length === 0) return null
     const claims = (this.#claims.get(id) ?? []).flatMap((at) => this.#tables.claims[at] ?? [])
     const paid = claims.map((claim) => [claim, this.#paid(claim)] as const)
-    for (const budgetId of run?.budgets ?? []) {
+    for (const budgetId of run.budgets) {
       const budget = this.#tables.budgets.get(budgetId)
       const reserve = this.#tables.reserves.get(`${id}|${budgetId}`)
       if (budget === undefined) continue
@@ -99,7 +101,7 @@ export class Charges {
     }
     // Who holds nothing has nothing reserved: a restart hold is a claim too.
     if (claims.some((claim) => claim.releasedAt === null)) return null
-    for (const budgetId of run?.budgets ?? []) {
+    for (const budgetId of run.budgets) {
       const reserve = this.#tables.reserves.get(`${id}|${budgetId}`)
       if (reserve !== undefined && rest(reserve) > 0)
         return `run ${id} holds nothing, and ${rest(reserve)} of budget ${budgetId} are still reserved for it`

@@ -5,23 +5,17 @@ import { reporterSource } from '../../domain/fact.ts'
 import type { AttemptId } from '../../domain/ids.ts'
 import type { ReportStore } from '../../ports/store.ts'
 import type { Flushed, Said } from '../mail.ts'
+import type { FrameRow as Row } from '../store/experts.ts'
+import { frameRows } from '../store/experts.ts'
 import type { Tables } from '../store/tables.ts'
 import { pushTo } from '../store/tables.ts'
-
-type Row = Tables['frames'] extends Map<string, infer Value> ? Value : never
 
 const COUNT_MAX = 2 ** 32 - 1
 
 export async function checkExperts(tables: Tables, store: ReportStore): Promise<string | null> {
-  const byAttempt = Map.groupBy(tables.frames.values(), (row) => row.attempt)
-  for (const [attempt, rows] of byAttempt) {
-    for (const set of await store.expertLayers(attempt)) {
-      const own = rows.filter(
-        ({ frame }) => frame.experts === set.experts && frame.layers.join('\n') === set.names.join('\n'),
-      )
-      const problem = await checkSet(store, attempt, set.layers, own)
-      if (problem !== null) return problem
-    }
+  for (const set of tables.expertSets.values()) {
+    const problem = await checkSet(store, set.attempt, set.layers, frameRows(set))
+    if (problem !== null) return problem
   }
   return null
 }

@@ -6,7 +6,7 @@ import { reporterSource } from '../../domain/fact.ts'
 import type { AttemptId } from '../../domain/ids.ts'
 import type { ReportSave } from '../../ports/store.ts'
 import type { Answered, Said } from '../mail.ts'
-import { frameKey } from '../store/reports.ts'
+import { frameOf } from '../store/experts.ts'
 import type { Tables } from '../store/tables.ts'
 
 type Raw = Readonly<Record<string, unknown>>
@@ -121,7 +121,7 @@ export class Reports {
   /** The later process of a rank counts. */
   #hasFrame(attempt: AttemptId, rank: number, raw: Raw, startedAt: number, honest: boolean): boolean {
     const { step, layers, experts } = raw as { step: number; layers: string[]; experts: number }
-    const row = this.#tables.frames.get(frameKey(attempt, rank, { step, layers, experts }))
+    const row = frameOf(this.#tables, attempt, rank, { step, layers, experts })
     if (row === undefined || row.startedAt < startedAt) return false
     return !honest || row.startedAt > startedAt || sameFrame(raw, row.frame)
   }

@@ -2,6 +2,7 @@
 import type { Attempt } from '../../domain/attempt.ts'
 import type { AttemptBooks, CellRecord, CellSummary } from '../../domain/books.ts'
 import { byTime } from '../../domain/fact.ts'
+import type { Held } from '../../domain/holdings.ts'
 import type { AttemptId } from '../../domain/ids.ts'
 import type { AttemptAccount } from '../../domain/reasons.ts'
 import type { Cell, EpochMs } from '../../domain/units.ts'
@@ -58,11 +59,10 @@ function readOne(tables: Tables, id: AttemptId, firstCell: FirstCell, allCells: 
     claims,
     readFrom,
     held: claims
-      .flatMap((claim) => tables.heldBy.get(claim.holder) ?? [])
-      .filter((row) => row.from >= heldFrom)
+      .flatMap((claim) => rowsFrom(tables.heldBy.get(claim.holder) ?? [], heldFrom))
       .toSorted((a, b) => a.from - b.from),
     facts: [...(tables.facts.get(id)?.values() ?? [])].filter((fact) => fact.at >= factsFrom).toSorted(byTime),
-    cells: cellsOf(tables, id).filter((record) => record.cell >= cellsFrom),
+    cells: cellsOf(tables, id, cellsFrom),
     bookedTo: bookedTo(tables, attempt),
     sources: [
       ...(tables.cursorsOf.get(id) ?? [])
@@ -86,21 +86,47 @@ function siblingOf(tables: Tables, id: AttemptId): BooksRead['siblings'] {
   return attempt === undefined || books === undefined ? [] : [{ attempt, books, newest: newestCell(tables, id) }]
 }
 
-function cellsOf(tables: Tables, id: AttemptId): CellRecord[] {
-  return [...(tables.cells.get(id) ?? [])]
-    .map(([cell, stored]) => ({
-      attempt: id,
-      cell,
-      revision: stored.revision,
-      balance: tables.balances.get(balanceKey(id, cell)) ?? {},
-      summary: stored.summary,
-    }))
-    .toSorted((a, b) => a.cell - b.cell)
+/** Those of a holder lie in the order of time: the newest are at the end, and a long run has thousands before them. */
+function rowsFrom(rows: readonly Held[], from: number): readonly Held[] {
+  let first = rows.length
+  while (first > 0 && (rows[first - 1]?.from ?? from) >= from) first -= 1
+  return rows.slice(first)
+}
+
+/** From a cell on, in their order. Cells have no gap: one is posted after the other, so that none before the first has to be looked at. */
+function cellsOf(tables: Tables, id: AttemptId, from: number): CellRecord[] {
+  const records: CellRecord[] = []
+  const cells = tables.cells.get(id)
+  const newest = newestOf(tables, id)
+  if (cells === undefined || newest === null) return records
+  for (let cell = newest; cell >= from; cell = (cell - CELL_MS) as Cell) {
+    const record = recordOf(tables, id, cell)
+    if (record === null) break
+    records.push(record)
+  }
+  return records.reverse()
+}
+
+function recordOf(tables: Tables, id: AttemptId, cell: Cell): CellRecord | null {
+  const stored = tables.cells.get(id)?.get(cell)
+  if (stored === undefined) return null
+  const balance = tables.balances.get(balanceKey(id, cell)) ?? {}
+  return { attempt: id, cell, revision: stored.revision, balance, summary: stored.summary }
+}
+
+/** The last one that was posted; where a write was told otherwise, the greatest. */
+function newestOf(tables: Tables, id: AttemptId): Cell | null {
+  const cells = tables.cells.get(id)
+  if (cells === undefined || cells.size === 0) return null
+  const posted = tables.books.get(id)?.postedTo ?? null
+  if (posted !== null && cells.has(posted) && !cells.has((posted + CELL_MS) as Cell)) return posted
+  return [...cells.keys()].reduce((a, b) => (a > b ? a : b))
 }
 
 export function newestCell(tables: Tables, id: AttemptId): CellRecord | null {
-  const newest = cellsOf(tables, id).at(-1)
-  return newest === undefined ? null : { ...newest, balance: {} }
+  const newest = newestOf(tables, id)
+  const record = newest === null ? null : recordOf(tables, id, newest)
+  return record === null ? null : { ...record, balance: {} }
 }
 
 /**

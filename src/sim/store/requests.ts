@@ -5,7 +5,7 @@ import { LIVE_RUNS_MAX } from '../../domain/limits.ts'
 import type { Run } from '../../domain/run.ts'
 import type { RequestStore, SubmitRequest, SubmitResult } from '../../ports/store.ts'
 import type { Tables } from './tables.ts'
-import { liveRuns, putRun, writeAudit, writeEvent } from './tables.ts'
+import { nameKey, putRun, writeAudit, writeEvent } from './tables.ts'
 
 export function requestStore(tables: Tables): RequestStore {
   return {
@@ -34,10 +34,9 @@ function submit(tables: Tables, request: SubmitRequest): SubmitResult {
   if (before !== undefined) {
     return before.hash === key?.hash ? { kind: 'repeat', run: before.run } : { kind: 'key-reused' }
   }
-  const live = liveRuns(tables)
-  const taken = live.find((each) => each.project === run.project && each.name === run.name)
-  if (taken !== undefined) return { kind: 'name-taken', by: taken.id }
-  if (live.length >= LIVE_RUNS_MAX) return { kind: 'too-many', live: live.length }
+  const taken = tables.liveNames.get(nameKey(run))
+  if (taken !== undefined) return { kind: 'name-taken', by: taken }
+  if (tables.live.size >= LIVE_RUNS_MAX) return { kind: 'too-many', live: tables.live.size }
   if (tables.runs.has(run.id)) throw new Error(`run ${run.id} is there already`)
   if (!tables.projects.has(run.project)) throw new Error(`there is no project ${run.project}`)
   tables.writes += 1

@@ -18,7 +18,8 @@ import type { Run } from '../../domain/run.ts'
 import { isEnded } from '../../domain/run.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { Cell, EpochMs, Price } from '../../domain/units.ts'
-import type { FrameSave, ReportSave, StoredToken } from '../../ports/store.ts'
+import type { ReportSave, StoredToken } from '../../ports/store.ts'
+import type { ExpertSet } from './experts.ts'
 
 export type Posting = {
   readonly attempt: AttemptId
@@ -83,6 +84,8 @@ export type Tables = {
   readonly runs: Map<RunId, Run>
   /** The same rows, without the ended ones. */
   readonly live: Map<RunId, Run>
+  /** Who has a name now, by `nameKey`: a submit looks here, and not at all that live. */
+  readonly liveNames: Map<string, RunId>
   readonly specs: Map<RunId, RunSpec>
   readonly attempts: Map<AttemptId, Attempt>
   readonly liveAttempts: Map<AttemptId, Attempt>
@@ -110,9 +113,19 @@ export type Tables = {
   /** Those that are not complete. */
   readonly openCursors: Set<WorkerId>
   readonly chunks: Map<WorkerId, Chunk[]>
-  /** Reporters by stream, and frames by attempt, layers, step and rank. */
-  readonly sources: Map<string, { attempt: AttemptId; process: string; lastAt: EpochMs | null; observedTo: EpochMs }>
-  readonly frames: Map<string, { attempt: AttemptId; rank: number; startedAt: EpochMs; frame: FrameSave }>
+  /** Reporters by stream, and expert load by attempt and set of layers. */
+  readonly sources: Map<
+    string,
+    {
+      attempt: AttemptId
+      process: string
+      lastAt: EpochMs | null
+      observedTo: EpochMs
+      /** When a process of it that obeys directives was heard last. */
+      obeysAt: EpochMs | null
+    }
+  >
+  readonly expertSets: Map<string, ExpertSet>
   readonly events: Ledger<RunEvent & { readonly id: number }>
   readonly audit: Ledger<AuditEntry & { readonly id: number }>
   readonly keys: Map<string, { readonly hash: string; readonly run: RunId }>
@@ -135,6 +148,7 @@ export const emptyTables = (): Tables => ({
   policies: new Ledger(),
   runs: new Map(),
   live: new Map(),
+  liveNames: new Map(),
   specs: new Map(),
   attempts: new Map(),
   liveAttempts: new Map(),
@@ -161,7 +175,7 @@ export const emptyTables = (): Tables => ({
   openCursors: new Set(),
   chunks: new Map(),
   sources: new Map(),
-  frames: new Map(),
+  expertSets: new Map(),
   events: new Ledger(),
   audit: new Ledger(),
   keys: new Map(),
@@ -176,12 +190,18 @@ export const livingClaims = (tables: Tables): Claim[] => [...tables.livingClaims
 export const claimsOfAttempt = (tables: Tables, attempt: AttemptId): Claim[] =>
   (tables.claimsOf.get(attempt) ?? []).flatMap((id) => tables.claims[id] ?? [])
 
-export const liveRuns = (tables: Tables): Run[] => [...tables.live.values()]
+export const nameKey = ({ project, name }: Pick<Run, 'project' | 'name'>): string => `${project}\n${name}`
 
 export function putRun(tables: Tables, run: Run): void {
   tables.runs.set(run.id, run)
-  if (isEnded(run.state)) tables.live.delete(run.id)
-  else tables.live.set(run.id, run)
+  const name = nameKey(run)
+  if (!isEnded(run.state)) {
+    tables.live.set(run.id, run)
+    tables.liveNames.set(name, run.id)
+    return
+  }
+  tables.live.delete(run.id)
+  if (tables.liveNames.get(name) === run.id) tables.liveNames.delete(name)
 }
 
 export function putAttempt(tables: Tables, attempt: Attempt): void {

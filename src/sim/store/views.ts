@@ -40,6 +40,9 @@ export function viewStore(tables: Tables): ViewStore {
       for (const { state } of visible) counts[state.kind] = (counts[state.kind] ?? 0) + 1
       return { runs: found.slice(offset, offset + limit), total: found.length, counts }
     },
+    async runsOf(ids) {
+      return ids.flatMap((id) => tables.runs.get(id) ?? [])
+    },
     async newestSteps(attempts) {
       return new Map(
         attempts.flatMap((attempt) => {

@@ -1,5 +1,5 @@
 // The server's clock as this browser can tell it: ages of what the server saw must not depend on a laptop that is ten minutes off.
-import { useSyncExternalStore } from 'react'
+import { useCallback, useSyncExternalStore } from 'react'
 
 let skewMs = 0
 
@@ -13,11 +13,13 @@ export const now = (): number => Date.now() + skewMs
 
 /** Now, renewed every `everyMs`: what is drawn with it stays as old as that at most. */
 export function useNow(everyMs: number): number {
-  return useSyncExternalStore(
-    (listener) => {
+  // The same function each time: another one would start another timer in each drawing.
+  const subscribe = useCallback(
+    (listener: () => void) => {
       const timer = setInterval(listener, everyMs)
       return () => clearInterval(timer)
     },
-    () => Math.floor(now() / everyMs) * everyMs,
+    [everyMs],
   )
+  return useSyncExternalStore(subscribe, () => Math.floor(now() / everyMs) * everyMs)
 }

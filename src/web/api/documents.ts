@@ -103,6 +103,11 @@ export type Experts = {
   readonly dead: Matrix
   readonly hot: Matrix
   readonly gaps: readonly { readonly from: number; readonly to: number }[]
+  readonly finding: {
+    readonly steps: number
+    readonly text: string
+    readonly whatToDo: string
+  } | null
 }
 
 export type ExpertFrame = {

@@ -69,8 +69,11 @@ export class Live {
     source.addEventListener('row', (event) => this.#onRow(JSON.parse(String(event.data)) as TableRow))
     source.addEventListener('run', (event) => this.#onRun(JSON.parse(String(event.data)) as Show))
     source.addEventListener('beat', (event) => {
-      noteServerTime((JSON.parse(String(event.data)) as { observedAt: string }).observedAt)
-      this.#heard()
+      const { observedAt, stale } = JSON.parse(String(event.data)) as { observedAt: string; stale: boolean }
+      noteServerTime(observedAt)
+      // The server is there, and what it could tell is old: it has not heard its store, or something holds the feed back.
+      if (stale) this.#become({ kind: 'stale', heardAt: this.#state.heardAt })
+      else this.#heard()
     })
     source.addEventListener('reset', () => {
       this.#heard()

@@ -113,10 +113,13 @@ export const logSearchQuery = (run: string, q: string, attempt: number | null) =
     queryFn: ({ signal }) => ask<LogSearch>(`${path(run)}/logs/search`, { q, attempt, limit: 200 }, signal),
   })
 
+/** The drawing of all steps is about so many pixels wide, and a line through each second one looks the same. */
+const EXPERT_POINTS = 500
+
 export const expertsQuery = (run: string, attempt: number | null, alive: boolean) =>
   queryOptions({
     queryKey: ['experts', run, attempt],
-    queryFn: ({ signal }) => ask<Experts>(`${path(run)}/experts`, { attempt, points: 1000 }, signal),
+    queryFn: ({ signal }) => ask<Experts>(`${path(run)}/experts`, { attempt, points: EXPERT_POINTS }, signal),
     refetchInterval: again(alive),
   })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { colourTable, pack, parseHex, placeOf, type Rgb, STOPS, unpack } from './colours.ts'
+import { colourByBits, colourTable, pack, parseHex, placeOf, type Rgb, STOPS, unpack } from './colours.ts'
 
 const tokens = readFileSync(new URL('../style/tokens.css', import.meta.url), 'utf8')
 
@@ -41,4 +41,20 @@ test('what is beyond the scale has the colour of its end', () => {
   assert.equal(placeOf(0.0001), 0)
   assert.equal(placeOf(0), 0)
   assert.equal(placeOf(1), 128)
+})
+
+test('the colour by bits is that by the logarithm, or its neighbour', () => {
+  const table = Uint32Array.from({ length: 257 }, (_, place) => place + 1)
+  const quick = colourByBits(table, 999)
+  const bits = new Uint32Array(1)
+  const float = new Float32Array(bits.buffer)
+  const by = (ratio: number): number => {
+    float[0] = ratio
+    return quick[(bits[0] ?? 0) >>> 16] ?? 0
+  }
+  for (let ratio = 0; ratio < 12; ratio += 0.00137) {
+    assert.ok(Math.abs(by(ratio) - 1 - placeOf(ratio)) <= 1, `${ratio}: ${by(ratio) - 1} and ${placeOf(ratio)}`)
+  }
+  assert.equal(by(Number.NaN), 999)
+  assert.equal(by(1), 129)
 })

@@ -55,3 +55,18 @@ export function placeOf(ratio: number): number {
   const doublings = Math.min(SPAN, Math.max(-SPAN, Math.log2(ratio)))
   return Math.round((SIZE - 1) / 2 + (doublings * (SIZE - 1)) / (2 * SPAN))
 }
+
+/**
+ * The colour of a ratio by the upper 16 bits of it as a 32-bit float: sign, exponent and 7 bits of the rest, which is finer than two places of
+ * the table. What is not a number has the colour of a gap.
+ */
+export function colourByBits(table: Uint32Array, gap: number): Uint32Array {
+  const bits = new Uint32Array(1)
+  const float = new Float32Array(bits.buffer)
+  return Uint32Array.from({ length: 2 ** 16 }, (_, upper) => {
+    // The middle of all that have these bits.
+    bits[0] = ((upper << 16) | 0x8000) >>> 0
+    const ratio = float[0] ?? Number.NaN
+    return Number.isNaN(ratio) ? gap : (table[placeOf(Math.max(0, ratio))] ?? 0)
+  })
+}

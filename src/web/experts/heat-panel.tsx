@@ -31,19 +31,26 @@ const MOVES: Readonly<Record<string, readonly [down: number, right: number]>> = 
 export function HeatPanel({ show, experts, view, onStep }: Props) {
   const [order, setOrder] = useState<OrderOf>('expert')
   const [box, width] = useWidth<HTMLDivElement>()
-  const base = useRef<HTMLCanvasElement>(null)
-  const over = useRef<HTMLCanvasElement>(null)
   const legend = useRef<HTMLCanvasElement>(null)
   const heat = useRef<HeatMap | null>(null)
   const theme = useTheme()
   const { layers, experts: count } = experts
 
   useEffect(() => {
-    if (base.current === null || over.current === null || width === 0) return undefined
-    heat.current ??= new HeatMap(base.current, over.current)
+    const place = box.current
+    if (place === null) return undefined
+    const made = new HeatMap(place)
+    heat.current = made
+    return () => {
+      heat.current = null
+      made.remove()
+    }
+  }, [box])
+  useEffect(() => {
     const map = heat.current
+    if (map === null || width === 0 || box.current === null) return undefined
     map.retheme()
-    map.fit(width, layers.length, count)
+    box.current.style.height = `${map.fit(width, layers.length, count)}px`
     if (legend.current !== null) map.scale(legend.current)
     let drawn: Frame | null = null
     let asked = 0
@@ -66,7 +73,7 @@ export function HeatPanel({ show, experts, view, onStep }: Props) {
       stop()
       cancelAnimationFrame(asked)
     }
-  }, [view, width, theme, order, layers.length, count])
+  }, [box, view, width, theme, order, layers.length, count])
 
   const at = (event: PointerEvent) => {
     const corner = event.currentTarget.getBoundingClientRect()
@@ -121,10 +128,7 @@ export function HeatPanel({ show, experts, view, onStep }: Props) {
             const cell = at(event)
             if (cell !== null) view.change({ cell })
           }}
-        >
-          <canvas ref={base} aria-hidden="true" />
-          <canvas ref={over} aria-hidden="true" className="heat-over" />
-        </div>
+        />
         <div className="heat-foot">
           <div className="scale">
             <span>1/8×</span>

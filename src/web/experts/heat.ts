@@ -1,8 +1,9 @@
-// The heat map, layers by experts, drawn by hand: one small picture of the colours, scaled up without smoothing, then what stands out.
-// A frame must be drawn well within 8 ms, since one follows the pointer over all steps.
+// The heat map, layers by experts, drawn by hand: one small picture of the colours that the browser scales up without smoothing, and above
+// it what stands out. A frame must be drawn well within 8 ms, since one follows the pointer over all steps: what does not change with it
+// is drawn once, on a sheet of its own.
 import { shortLayer } from './frame.ts'
 import { token } from '../frame/theme.ts'
-import { colourTable, css, DEAD_BELOW, pack, parseHex, placeOf, STOPS } from './colours.ts'
+import { colourByBits, colourTable, css, DEAD_BELOW, pack, parseHex, placeOf, STOPS } from './colours.ts'
 import type { Cell, Frame } from './frame.ts'
 
 export type OrderOf = 'expert' | 'load'
@@ -22,6 +23,8 @@ type Geometry = {
 
 type Palette = {
   readonly table: Uint32Array
+  /** The same by the upper half of a number's bits: no logarithm for each of 15,000 cells. */
+  readonly quick: Uint32Array
   readonly gap: number
   readonly ink: string
   readonly ink3: string
@@ -35,25 +38,45 @@ type Palette = {
 const CELL_MIN = 2.2
 const BARS = 84
 const TOP = 14
+const TITLE = 30
+
+/** What is drawn by itself: the colours change with each frame, the names of layers and experts never, the marks seldom. */
+const SHEETS = ['cells', 'names', 'bars', 'marks'] as const
 
 export class HeatMap {
-  readonly #base: HTMLCanvasElement
-  readonly #over: HTMLCanvasElement
-  readonly #small = document.createElement('canvas')
+  readonly #sheets: Readonly<Record<(typeof SHEETS)[number], HTMLCanvasElement>>
   #geometry: Geometry | null = null
   #palette: Palette = readPalette()
+  #image: ImageData | null = null
   #frame: Frame | null = null
   #order: OrderOf = 'expert'
   /** For each layer the experts in the order in which they are drawn. */
   #places: Uint16Array | null = null
+  /** The columns that have a dead expert, as layer and column. */
+  #dead: readonly number[] = []
+  /** What the names and the marks were drawn for. */
+  #named = ''
+  #marked = ''
 
-  constructor(base: HTMLCanvasElement, over: HTMLCanvasElement) {
-    this.#base = base
-    this.#over = over
+  constructor(box: HTMLElement) {
+    const sheet = (name: string): HTMLCanvasElement => {
+      const canvas = document.createElement('canvas')
+      canvas.className = `heat-${name}`
+      canvas.setAttribute('aria-hidden', 'true')
+      box.append(canvas)
+      return canvas
+    }
+    this.#sheets = { cells: sheet('cells'), names: sheet('names'), bars: sheet('bars'), marks: sheet('marks') }
+  }
+
+  remove(): void {
+    for (const name of SHEETS) this.#sheets[name].remove()
   }
 
   retheme(): void {
     this.#palette = readPalette()
+    this.#named = ''
+    this.#marked = ''
   }
 
   /** Fits the drawing to a width; gives its height. */
@@ -69,13 +92,22 @@ export class HeatMap {
       Math.min(22, Math.round((innerWidth > 2400 ? 700 : innerWidth >= 1280 ? 580 : 464) / layers)),
     )
     const height = TOP + layers * row + 6
-    this.#geometry = { width, height, left, top: TOP, cell: Math.min(26, room / columns), row, columns, each, bars }
-    for (const canvas of [this.#base, this.#over]) {
-      canvas.width = Math.round(width * devicePixelRatio)
+    const cell = Math.min(26, room / columns)
+    this.#geometry = { width, height, left, top: TOP, cell, row, columns, each, bars }
+    const { cells, names, bars: beside, marks } = this.#sheets
+    // A cell is one pixel here; the browser makes it larger where it draws the page, beside the main thread.
+    layOut(cells, left, TOP, cell * columns, row * layers)
+    for (const [canvas, from, wide] of [
+      [names, 0, width],
+      [marks, 0, width],
+      [beside, left + cell * columns, bars ? BARS : 0],
+    ] as const) {
+      canvas.width = Math.round(wide * devicePixelRatio)
       canvas.height = Math.round(height * devicePixelRatio)
-      canvas.style.height = `${height}px`
-      canvas.style.width = `${width}px`
+      layOut(canvas, from, 0, wide, height)
     }
+    this.#named = ''
+    this.#marked = ''
     return height
   }
 
@@ -83,7 +115,14 @@ export class HeatMap {
     this.#frame = frame
     this.#order = order
     this.#places = order === 'load' ? byLoad(frame) : null
-    this.#drawBase()
+    const geometry = this.#geometry
+    if (geometry === null) return
+    this.#drawCells(geometry, frame)
+    if (geometry.bars) this.#drawBars(geometry, frame)
+    const named = `${order} ${frame.experts} ${frame.layers.join()}`
+    if (named === this.#named) return
+    this.#named = named
+    this.#drawNames(geometry, frame)
   }
 
   /** What is under the pointer, in pixels of the page from the corner of the drawing. */
@@ -107,42 +146,51 @@ export class HeatMap {
     return { layer: next, expert: down === 0 ? this.#expertAt(next, place) : expert }
   }
 
+  /** The cell that is looked at, the one under the pointer, and dead experts. */
   mark(selected: Cell, hover: Cell | null): void {
     const geometry = this.#geometry
-    const ctx = this.#over.getContext('2d')
-    if (geometry === null || ctx === null) return
-    ctx.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0)
+    const marked = [
+      [selected.layer, this.#columnOf(selected), 2] as const,
+      ...(hover === null ? [] : [[hover.layer, this.#columnOf(hover), 1] as const]),
+    ]
+    const told = `${marked.join()} ${this.#dead.join()}`
+    if (geometry === null || told === this.#marked) return
+    this.#marked = told
+    const ctx = pen(this.#sheets.marks)
     ctx.clearRect(0, 0, geometry.width, geometry.height)
-    ctx.strokeStyle = this.#palette.ink
     const { left, top, cell, row, columns } = geometry
+    this.#drawDead(ctx, geometry)
+    ctx.strokeStyle = this.#palette.ink
     ctx.lineWidth = 1
     ctx.strokeRect(left - 0.5, top + selected.layer * row - 0.5, cell * columns + 1, row + 1)
-    for (const [at, width] of [
-      [selected, 2],
-      [hover, 1],
-    ] as const) {
-      if (at === null) continue
-      const column = Math.floor(this.#placeOf(at.layer, at.expert) / geometry.each)
+    for (const [layer, column, width] of marked) {
       ctx.lineWidth = width
-      ctx.strokeRect(left + column * cell - 2, top + at.layer * row - 2, cell + 4, row + 4)
+      ctx.strokeRect(left + column * cell - 2, top + layer * row - 2, cell + 4, row + 4)
     }
   }
 
   /** The picture with a title, as a PNG. */
   async picture(title: string): Promise<Blob> {
+    const { cells, names, bars, marks } = this.#sheets
     const canvas = document.createElement('canvas')
     const scale = devicePixelRatio
-    canvas.width = this.#base.width
-    canvas.height = this.#base.height + Math.round(30 * scale)
-    const ctx = canvas.getContext('2d')
-    if (ctx === null) throw new Error('this browser has no canvas')
+    canvas.width = names.width
+    canvas.height = names.height + Math.round(TITLE * scale)
+    const ctx = pen(canvas)
     ctx.fillStyle = token('--panel')
     ctx.fillRect(0, 0, canvas.width, canvas.height)
     ctx.fillStyle = this.#palette.ink
-    ctx.font = `${13 * scale}px ${token('--sans')}`
-    ctx.fillText(title, 8 * scale, 19 * scale)
-    ctx.drawImage(this.#base, 0, 30 * scale)
-    ctx.drawImage(this.#over, 0, 30 * scale)
+    ctx.font = `13px ${token('--sans')}`
+    ctx.fillText(title, 8, 19)
+    ctx.imageSmoothingEnabled = false
+    const geometry = this.#geometry
+    if (geometry !== null) {
+      const { left, top, cell, columns, row, width, height } = geometry
+      ctx.drawImage(cells, left, top + TITLE, cell * columns, row * cells.height)
+      ctx.drawImage(names, 0, TITLE, width, height)
+      if (geometry.bars) ctx.drawImage(bars, left + cell * columns, TITLE, BARS, height)
+      ctx.drawImage(marks, 0, TITLE, width, height)
+    }
     return new Promise((resolve, reject) =>
       canvas.toBlob((blob) => (blob === null ? reject(new Error('no picture could be made')) : resolve(blob))),
     )
@@ -169,42 +217,30 @@ export class HeatMap {
     return this.#places.subarray(first, first + this.#frame.experts).indexOf(expert)
   }
 
-  #drawBase(): void {
-    const geometry = this.#geometry
-    const frame = this.#frame
-    const ctx = this.#base.getContext('2d')
-    if (geometry === null || frame === null || ctx === null) return
-    ctx.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0)
-    ctx.clearRect(0, 0, geometry.width, geometry.height)
-    const dead = this.#drawCells(ctx, geometry, frame)
-    this.#drawDead(ctx, geometry, dead)
-    this.#drawLabels(ctx, geometry, frame)
-    if (geometry.bars) this.#drawBars(ctx, geometry, frame)
-  }
+  readonly #columnOf = ({ layer, expert }: Cell): number =>
+    Math.floor(this.#placeOf(layer, expert) / (this.#geometry?.each ?? 1))
 
-  /** Colours first; gives the columns that have a dead expert, as layer and column. */
-  #drawCells(ctx: CanvasRenderingContext2D, { left, top, cell, row, columns, each }: Geometry, frame: Frame): number[] {
-    const { layers } = frame
-    const image = new ImageData(columns, layers.length)
-    const pixels = new Uint32Array(image.data.buffer)
+  #drawCells({ columns, each }: Geometry, frame: Frame): void {
+    const { cells } = this.#sheets
+    if (cells.width !== columns || cells.height !== frame.layers.length || this.#image === null) {
+      cells.width = columns
+      cells.height = frame.layers.length
+      this.#image = new ImageData(columns, frame.layers.length)
+    }
+    const pixels = new Uint32Array(this.#image.data.buffer)
     // The usual case, as fast as it can be: a cell is an expert.
-    const dead =
+    this.#dead =
       each === 1 && this.#places === null ? this.#paintPlain(frame, pixels) : this.#paint(frame, pixels, columns, each)
-    this.#small.width = columns
-    this.#small.height = layers.length
-    this.#small.getContext('2d')?.putImageData(image, 0, 0)
-    ctx.imageSmoothingEnabled = false
-    ctx.drawImage(this.#small, left, top, cell * columns, row * layers.length)
-    return dead
+    cells.getContext('2d')?.putImageData(this.#image, 0, 0)
   }
 
   #paintPlain({ ratios, experts }: Frame, pixels: Uint32Array): number[] {
-    const { table, gap } = this.#palette
+    const { quick } = this.#palette
+    const bits = new Uint32Array(ratios.buffer, ratios.byteOffset, ratios.length)
     const dead: number[] = []
     for (let index = 0; index < ratios.length; index += 1) {
-      const ratio = ratios[index] ?? Number.NaN
-      pixels[index] = Number.isNaN(ratio) ? gap : (table[placeOf(ratio)] ?? 0)
-      if (ratio < DEAD_BELOW) dead.push(Math.floor(index / experts), index % experts)
+      pixels[index] = quick[(bits[index] ?? 0) >>> 16] ?? 0
+      if ((ratios[index] ?? Number.NaN) < DEAD_BELOW) dead.push(Math.floor(index / experts), index % experts)
     }
     return dead
   }
@@ -231,7 +267,8 @@ export class HeatMap {
     return dead
   }
 
-  #drawDead(ctx: CanvasRenderingContext2D, { left, top, cell, row }: Geometry, dead: readonly number[]): void {
+  #drawDead(ctx: CanvasRenderingContext2D, { left, top, cell, row }: Geometry): void {
+    const dead = this.#dead
     for (let index = 0; index < dead.length; index += 2) {
       const x = left + (dead[index + 1] ?? 0) * cell
       const y = top + (dead[index] ?? 0) * row
@@ -242,7 +279,9 @@ export class HeatMap {
     }
   }
 
-  #drawLabels(ctx: CanvasRenderingContext2D, { left, top, cell, row, each }: Geometry, frame: Frame): void {
+  #drawNames({ left, top, cell, row, each, width, height }: Geometry, frame: Frame): void {
+    const ctx = pen(this.#sheets.names)
+    ctx.clearRect(0, 0, width, height)
     ctx.font = this.#palette.font
     ctx.fillStyle = this.#palette.ink3
     ctx.textAlign = 'left'
@@ -262,40 +301,63 @@ export class HeatMap {
     ctx.textAlign = 'left'
   }
 
-  #drawBars(ctx: CanvasRenderingContext2D, { left, top, cell, row, columns, width }: Geometry, frame: Frame): void {
-    const x = left + cell * columns + 14
-    const room = width - x - 34
-    const { bar, bad, ink3 } = this.#palette
+  #drawBars({ top, row, height }: Geometry, frame: Frame): void {
+    const ctx = pen(this.#sheets.bars)
+    const x = 14
+    const room = Math.max(20, BARS - x - 34)
+    const { bar, bad, ink3, font } = this.#palette
+    ctx.clearRect(0, 0, BARS, height)
+    ctx.font = font
     ctx.fillStyle = ink3
     ctx.fillText('MaxVio', x, 10)
-    const most = Math.max(1, ...frame.maxVio)
-    const worst = frame.maxVio.indexOf(Math.max(...frame.maxVio))
+    const highest = Math.max(...frame.maxVio)
+    const most = Math.max(1, highest)
     for (const [layer, value] of frame.maxVio.entries()) {
       const odd = (frame.hot[layer]?.length ?? 0) + (frame.dead[layer]?.length ?? 0) > 0
       ctx.fillStyle = odd ? bad : bar
-      ctx.fillRect(x, top + layer * row + 1, Math.max(1, (value / most) * Math.max(20, room)), Math.max(1, row - 2))
-      if (layer === worst) {
-        ctx.fillText(value.toFixed(2), x + (value / most) * Math.max(20, room) + 4, top + layer * row + row / 2 + 4)
+      ctx.fillRect(x, top + layer * row + 1, Math.max(1, (value / most) * room), Math.max(1, row - 2))
+      if (value === highest) {
+        ctx.fillText(value.toFixed(2), x + (value / most) * room + 4, top + layer * row + row / 2 + 4)
       }
     }
   }
 }
 
-function byLoad({ ratios, layers, experts }: Frame): Uint16Array {
-  const places = new Uint16Array(ratios.length)
+function layOut({ style }: HTMLCanvasElement, left: number, top: number, width: number, height: number): void {
+  style.left = `${left}px`
+  style.top = `${top}px`
+  style.width = `${width}px`
+  style.height = `${height}px`
+}
+
+/** Draws in pixels of the page. */
+function pen(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+  const ctx = canvas.getContext('2d')
+  if (ctx === null) throw new Error('this browser has no canvas')
+  ctx.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0)
+  return ctx
+}
+
+/** Count and expert in one number each, so that numbers are sorted and no function is called for each comparison. */
+function byLoad({ counts, layers, experts }: Frame): Uint16Array {
+  const places = new Uint16Array(counts.length)
+  const keys = new Float64Array(experts)
   for (let layer = 0; layer < layers.length; layer += 1) {
     const first = layer * experts
-    const order = Array.from({ length: experts }, (_, expert) => expert)
-    order.sort((a, b) => (ratios[first + b] ?? 0) - (ratios[first + a] ?? 0))
-    places.set(order, first)
+    for (let expert = 0; expert < experts; expert += 1) keys[expert] = expert - (counts[first + expert] ?? 0) * experts
+    keys.sort()
+    for (let at = 0; at < experts; at += 1) places[first + at] = (((keys[at] ?? 0) % experts) + experts) % experts
   }
   return places
 }
 
 function readPalette(): Palette {
+  const table = colourTable(STOPS.map(([at, name]) => [at, parseHex(token(name))] as const))
+  const gap = pack(parseHex(token('--load-gap')))
   return {
-    table: colourTable(STOPS.map(([at, name]) => [at, parseHex(token(name))] as const)),
-    gap: pack(parseHex(token('--load-gap'))),
+    table,
+    quick: colourByBits(table, gap),
+    gap,
     ink: token('--ink'),
     ink3: token('--ink-3'),
     bar: token('--line-3'),

@@ -2,8 +2,9 @@
 import { shortLayer } from './frame.ts'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useMemo, useState } from 'react'
+import type { ExpertHistory } from '../api/documents.ts'
 import { expertHistoryQuery } from '../api/queries.ts'
-import { ratio } from '../format/numbers.ts'
+import { int, ratio } from '../format/numbers.ts'
 import { Panel, Reading, Refusal } from '../parts/bits.tsx'
 import { Plot } from '../parts/plot.tsx'
 import type { Cell } from './frame.ts'
@@ -19,12 +20,12 @@ export function OneExpert({ run, attempt, view, layers }: Props) {
   const now = useShown(view, (shown) => shown.cell)
   const cell = useSettled(now)
   const history = useQuery(expertHistoryQuery(run, attempt, cell.layer, cell.expert))
-  const data = useMemo((): [number[], (number | null)[], (number | null)[], (number | null)[]] | null => {
+  const data = useMemo((): [number[], ...(number | null)[][]] | null => {
     if (history.data === undefined) return null
     const shown = (values: readonly (number | null)[]): (number | null)[] =>
       values.map((value) => (value === null ? null : Math.max(LEAST, value)))
-    const { buckets, min, mean, max } = history.data
-    return [buckets.map(({ to }) => to), shown(max), shown(min), shown(mean)]
+    const { buckets, min, mean, max, p99 } = history.data
+    return [buckets.map(({ to }) => to), shown(max), shown(min), shown(mean), shown(p99)]
   }, [history.data])
   const last = history.data?.mean.at(-1) ?? null
   return (
@@ -32,7 +33,7 @@ export function OneExpert({ run, attempt, view, layers }: Props) {
       id="h-one"
       title={`Layer ${shortLayer(layers[cell.layer], cell.layer)}, expert ${cell.expert}`}
       sub="load ratio by step"
-      footer="Band: lowest to highest in each part of the steps; line: mean. Below 0.01× is drawn at 0.01×."
+      footer={`Band: lowest to highest of every step; line: mean; dashes: p99.${partOf(history.data)} Below 0.01× is drawn at 0.01×.`}
     >
       {data === null ? (
         history.error === null ? (
@@ -52,6 +53,7 @@ export function OneExpert({ run, attempt, view, layers }: Props) {
               { color: '--grid', width: 0 },
               { color: '--grid', width: 0 },
               { color: '--plot', width: 1.6, ...(last === null ? {} : { end: ratio(last) }) },
+              { color: '--plot', width: 1, dash: [3, 3] },
             ]}
             bands={[[1, 2]]}
             format={(value) => `${Number(value.toPrecision(2))}×`}
@@ -60,6 +62,13 @@ export function OneExpert({ run, attempt, view, layers }: Props) {
       )}
     </Panel>
   )
+}
+
+/** How much one point of the plot stands for. */
+function partOf(history: ExpertHistory | undefined): string {
+  const bucket = history?.buckets[0]
+  if (bucket === undefined || bucket.to === bucket.from) return ''
+  return ` Each point is ${int(bucket.to - bucket.from + 1)} steps.`
 }
 
 function useSettled(cell: Cell): Cell {

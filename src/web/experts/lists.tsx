@@ -4,12 +4,12 @@ import { dec, int, ratio } from '../format/numbers.ts'
 import { Panel } from '../parts/bits.tsx'
 import { Mark } from '../parts/glyphs.tsx'
 import { type Cell, type Frame, median, ratioAt, shortLayer } from './frame.ts'
-import { useShown, type View } from './view.ts'
+import { useShownCalmly, type View } from './view.ts'
 
 const SHOWN_MAX = 12
 
 export function Dead({ view }: { readonly view: View }) {
-  const frame = useShown(view, (shown) => shown.frame)
+  const frame = useShownCalmly(view, (shown) => shown.frame)
   const cells = frame === null ? [] : cellsOf(frame.dead)
   return (
     <Panel id="h-dead" title="Dead" sub={frame === null ? '' : `${int(cells.length)} at step ${int(frame.step)}`}>
@@ -19,7 +19,7 @@ export function Dead({ view }: { readonly view: View }) {
 }
 
 export function Hot({ view }: { readonly view: View }) {
-  const frame = useShown(view, (shown) => shown.frame)
+  const frame = useShownCalmly(view, (shown) => shown.frame)
   const cells = frame === null ? [] : cellsOf(frame.hot).toSorted((a, b) => ratioAt(frame, b) - ratioAt(frame, a))
   return (
     <Panel id="h-hot" title="Hot" sub={frame === null ? '' : `${int(cells.length)}, most load first`}>
@@ -102,8 +102,8 @@ const Row = memo(function Row({ name, ratio: text, severity, layer, expert, view
 })
 
 export function Measures({ view }: { readonly view: View }) {
-  const frame = useShown(view, (shown) => shown.frame)
-  const layer = useShown(view, (shown) => shown.cell.layer)
+  const frame = useShownCalmly(view, (shown) => shown.frame)
+  const layer = useShownCalmly(view, (shown) => shown.cell.layer)
   if (frame === null) return null
   const rows: readonly (readonly [string, readonly number[], number])[] = [
     ['MaxVio, this step', frame.maxVio, 2],

@@ -89,6 +89,7 @@ function Loads({ show, experts }: LoadsProps) {
         {int(experts.layers.length)} MoE layers × {int(experts.experts)} experts, top {experts.topK} · attempt {attempt}{' '}
         · {int(experts.frames)} steps reported
       </p>
+      <Finding finding={experts.finding} />
       <FrameError view={view} />
       <div className="grid experts">
         <HeatPanel show={show} experts={experts} view={view} onStep={goTo} />
@@ -100,6 +101,17 @@ function Loads({ show, experts }: LoadsProps) {
         </div>
       </div>
     </>
+  )
+}
+
+/** About whoever counts: what is drawn below may be wrong. */
+function Finding({ finding }: Pick<Experts, 'finding'>) {
+  if (finding === null) return null
+  return (
+    <p role="status" className="callout warn-edge">
+      The counts of {int(finding.steps)} {finding.steps === 1 ? 'step' : 'steps'} do not add up. The newest,{' '}
+      {finding.text}. What to do: {finding.whatToDo}.
+    </p>
   )
 }
 

@@ -27,10 +27,11 @@ export function Scrubber({ experts, view, onStep }: Props) {
   }, [view])
   useEffect(() => view.subscribe(place), [view, place])
 
-  const drag = (event: PointerEvent): void => {
-    if (plot.current === null || (event.buttons & 1) === 0) return
-    const corner = event.currentTarget.getBoundingClientRect()
-    onStep(plot.current.posToVal(event.clientX - corner.left - plot.current.bbox.left / devicePixelRatio, 'x'))
+  // Where the drawing begins is asked once for a drag: to ask in each frame is to lay the page out twice in it.
+  const left = useRef(0)
+  const drag = ({ buttons, clientX }: PointerEvent): void => {
+    if (plot.current === null || (buttons & 1) === 0) return
+    onStep(plot.current.posToVal(clientX - left.current - plot.current.bbox.left / devicePixelRatio, 'x'))
   }
   const onKeyDown = (event: KeyboardEvent): void => {
     const far = event.shiftKey ? 10 : 1
@@ -65,6 +66,7 @@ export function Scrubber({ experts, view, onStep }: Props) {
         onKeyDown={onKeyDown}
         onPointerDown={(event) => {
           event.currentTarget.setPointerCapture(event.pointerId)
+          left.current = event.currentTarget.getBoundingClientRect().left
           drag(event)
         }}
         onPointerMove={drag}
@@ -74,6 +76,7 @@ export function Scrubber({ experts, view, onStep }: Props) {
           height={104}
           time={false}
           log
+          still
           data={data}
           lines={[
             { color: '--grid', width: 0 },

@@ -11,9 +11,14 @@ export type Shown = {
   readonly hover: Cell | null
 }
 
+/** Numbers in a list cannot be read as fast as a scrub changes them: they follow this often. */
+const CALM_MS = 120
+
 export class View {
   #shown: Shown
   readonly #listeners = new Set<() => void>()
+  readonly #calm = new Set<() => void>()
+  #calmTimer: ReturnType<typeof setTimeout> | null = null
 
   constructor(shown: Shown) {
     this.#shown = shown
@@ -26,10 +31,29 @@ export class View {
   }
 
   change(part: Partial<Shown>): void {
+    const first = this.#shown.frame === null
     this.#shown = { ...this.#shown, ...part }
     for (const listener of this.#listeners) listener()
+    if (part.cell !== undefined || (first && part.frame !== undefined)) this.#tellCalm()
+    else if (part.frame !== undefined) this.#calmTimer ??= setTimeout(() => this.#tellCalm(), CALM_MS)
+  }
+
+  /** As `subscribe`, but a new frame is told a moment later, and of those that come meanwhile only the last. */
+  readonly subscribeCalmly = (listener: () => void): (() => void) => {
+    this.#calm.add(listener)
+    return () => this.#calm.delete(listener)
+  }
+
+  #tellCalm(): void {
+    if (this.#calmTimer !== null) clearTimeout(this.#calmTimer)
+    this.#calmTimer = null
+    for (const listener of this.#calm) listener()
   }
 }
 
 export const useShown = <Part>(view: View, part: (shown: Shown) => Part): Part =>
   useSyncExternalStore(view.subscribe, () => part(view.shown()))
+
+/** For what stands in lists. */
+export const useShownCalmly = <Part>(view: View, part: (shown: Shown) => Part): Part =>
+  useSyncExternalStore(view.subscribeCalmly, () => part(view.shown()))

@@ -3,11 +3,9 @@ import { useSyncExternalStore } from 'react'
 
 const query = matchMedia('(max-width: 640px)')
 
-export const useNarrow = (): boolean =>
-  useSyncExternalStore(
-    (listener) => {
-      query.addEventListener('change', listener)
-      return () => query.removeEventListener('change', listener)
-    },
-    () => query.matches,
-  )
+const subscribe = (listener: () => void): (() => void) => {
+  query.addEventListener('change', listener)
+  return () => query.removeEventListener('change', listener)
+}
+
+export const useNarrow = (): boolean => useSyncExternalStore(subscribe, () => query.matches)

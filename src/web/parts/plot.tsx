@@ -26,6 +26,8 @@ export type PlotProps = {
   readonly bands?: readonly (readonly [number, number])[]
   readonly range?: readonly [number, number]
   readonly log?: boolean
+  /** It has a handle of its own and follows no pointer. */
+  readonly still?: boolean
   readonly format: (value: number) => string
   readonly marks?: readonly { readonly x: number; readonly text: string; readonly color?: string }[]
   readonly ticks?: readonly number[]
@@ -70,7 +72,7 @@ export function Plot(props: PlotProps) {
 type Latest = { readonly current: PlotProps }
 
 function optionsOf(latest: Latest, width: number): uPlot.Options {
-  const { height, time, lines, log, bands } = latest.current
+  const { height, time, lines, log, bands, still } = latest.current
   const font = `11px ${token('--sans')}`
   const axis = { stroke: token('--ink-3'), font, ticks: { stroke: token('--axis'), size: 4, width: 1 } }
   return {
@@ -79,6 +81,7 @@ function optionsOf(latest: Latest, width: number): uPlot.Options {
     padding: [14, 56, 0, 0],
     legend: { show: false },
     cursor: {
+      show: still !== true,
       y: false,
       points: { show: lines.length <= 4, size: 5 },
       drag: { x: false, y: false },

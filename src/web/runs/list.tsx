@@ -5,6 +5,7 @@ import { useVirtualizer, useWindowVirtualizer } from '@tanstack/react-virtual'
 import {
   type CSSProperties,
   type KeyboardEvent,
+  memo,
   type ReactNode,
   type RefObject,
   useCallback,
@@ -22,7 +23,7 @@ import { type Column, leastWidth, type Place, placesOf, shownColumns } from './c
 import { type Filters, type Sort, sectionsOf } from './filters.ts'
 import { layOut, lineAt, type Part, pagesIn, type Wanted } from './lines.ts'
 import { Head, headingOf, RowLine } from './row-line.tsx'
-import { type Rows, rowOf, useRows } from './rows.ts'
+import { type Rows, rowOf, type Summary, summaryOf, useRows } from './rows.ts'
 
 /** What is drawn with the clock in the list is this old at most. */
 const CLOCK_MS = 30_000
@@ -30,16 +31,18 @@ const CLOCK_MS = 30_000
 export type Chosen = ReadonlyMap<string, TableRow>
 
 const OVERSCAN = 3
+/** How long pages that came into view may wait for a moment without other work. */
+const VIEW_MS_MAX = 100
 
 type ListProps = {
   readonly filters: Filters
   readonly chosen: Chosen
   readonly onChoose: (row: TableRow) => void
   readonly onSort: (sort: Sort) => void
-  readonly onRows: (rows: Rows) => void
+  readonly onSummary: (summary: Summary) => void
 }
 
-function useLines(filters: Filters, onRows: ListProps['onRows']) {
+function useLines(filters: Filters, onSummary: ListProps['onSummary']) {
   const sections = useMemo(() => sectionsOf(filters), [filters])
   const [view, show] = useState<readonly [from: number, to: number]>([0, 60])
   const setView = useCallback(
@@ -52,7 +55,7 @@ function useLines(filters: Filters, onRows: ListProps['onRows']) {
   const totals = rows.totals.join()
   const { parts, lines } = useMemo(() => layOut(sections, totals.split(',').map(Number)), [sections, totals])
   useLayoutEffect(() => setKnown(parts), [parts])
-  useEffect(() => onRows(rows), [rows, onRows])
+  useEffect(() => onSummary(summaryOf(rows)), [rows, onSummary])
   return { rows, parts, lines, setView }
 }
 
@@ -63,8 +66,8 @@ const stepped = (from: number, to: number): readonly [number, number] => [
   Math.ceil(to / STEP) * STEP + STEP,
 ]
 
-export function WideList({ filters, chosen, onChoose, onSort, onRows }: ListProps) {
-  const { rows, parts, lines, setView } = useLines(filters, onRows)
+export const WideList = memo(function WideList({ filters, chosen, onChoose, onSort, onSummary }: ListProps) {
+  const { rows, parts, lines, setView } = useLines(filters, onSummary)
   const box = useRef<HTMLDivElement>(null)
   const columns = useMemo(() => shownColumns(filters.columns), [filters.columns])
   const width = useBoxWidth(box)
@@ -83,7 +86,7 @@ export function WideList({ filters, chosen, onChoose, onSort, onRows }: ListProp
       head={<Head columns={columns} filters={filters} onSort={onSort} />}
     />
   )
-}
+})
 
 type GridProps = {
   readonly box: RefObject<HTMLDivElement | null>
@@ -110,6 +113,8 @@ function Grid({ box, rows, parts, lines, columns, places, chosen, onChoose, onVi
     estimateSize: () => height,
     overscan: OVERSCAN,
     useFlushSync: false,
+    // Else it sets a timer in each frame to find out when the scroll is over.
+    useScrollendEvent: true,
   })
   useEffect(() => virtual.measure(), [virtual, height])
   // Elements of rows that left are used again for those that came, and stay where they are in the document: an element that is moved is laid
@@ -119,16 +124,21 @@ function Grid({ box, rows, parts, lines, columns, places, chosen, onChoose, onVi
   const slots = useRef(0)
   slots.current = Math.max(slots.current, range.length)
   const first = Math.max(0, Math.min(range[0]?.index ?? 0, lines - slots.current))
-  const items = inSlots(first, Math.min(lines, first + slots.current), slots.current)
+  const items = inSlots(first, Math.min(lines, first + slots.current), slots.current).flatMap((index) => {
+    const line = lineAt(parts, index)
+    if (line === null) return []
+    return [{ index, line, row: line.kind === 'row' ? rowOf(rows, line.part.section, line.index) : undefined }]
+  })
   // A line that is still being read costs nothing yet.
   const isLight = useBudget(
-    items.filter((index) => {
-      const line = lineAt(parts, index)
-      return line?.kind === 'head' || (line !== null && rowOf(rows, line.part.section, line.index) !== undefined)
-    }),
+    items.filter(({ line, row }) => line.kind === 'head' || row !== undefined).map(({ index }) => index),
   )
   const [from, to] = stepped(first, range.at(-1)?.index ?? 60)
-  useEffect(() => onView([from, to]), [from, to, onView])
+  // Once the frame is drawn: what is only passed on the way is not read at all.
+  useEffect(() => {
+    const idle = requestIdleCallback(() => onView([from, to]), { timeout: VIEW_MS_MAX })
+    return () => cancelIdleCallback(idle)
+  }, [from, to, onView])
 
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.target !== box.current) return
@@ -153,43 +163,41 @@ function Grid({ box, rows, parts, lines, columns, places, chosen, onChoose, onVi
       role="grid"
       aria-label="Runs"
       aria-rowcount={lines + 1}
-      aria-activedescendant={active >= 0 && items.includes(active) ? `line-${active}` : undefined}
+      aria-activedescendant={active >= 0 && items.some(({ index }) => index === active) ? `line-${active}` : undefined}
       tabIndex={0}
       onKeyDown={onKeyDown}
     >
       <div className="grid-in" style={{ minWidth: leastWidth(columns), '--columns': tracks } as CSSProperties}>
         {head}
         <div className="grid-lines" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
-          {items.map((index) => {
-            const line = lineAt(parts, index)
-            if (line === null) return null
-            const row = line.kind === 'row' ? rowOf(rows, line.part.section, line.index) : undefined
-            return (
-              <RowLine
-                key={index % slots.current}
-                at={index * height}
-                index={index}
-                height={height}
-                heading={headingOf(line)}
-                row={row}
-                columns={columns}
-                now={now}
-                light={isLight(index)}
-                chosen={row !== undefined && chosen.has(row.id)}
-                active={index === active}
-                onChoose={onChoose}
-              />
-            )
-          })}
+          {items.map(({ index, line, row }) => (
+            <RowLine
+              key={index % slots.current}
+              at={index * height}
+              index={index}
+              height={height}
+              heading={headingOf(line)}
+              row={row}
+              columns={columns}
+              now={now}
+              light={isLight(index)}
+              chosen={row !== undefined && chosen.has(row.id)}
+              active={index === active}
+              onChoose={onChoose}
+            />
+          ))}
         </div>
       </div>
     </div>
   )
 }
 
-/** The lines from `first` up to `end`, in the order of their slots. */
-const inSlots = (first: number, end: number, slots: number): readonly number[] =>
-  Array.from({ length: Math.max(0, end - first) }, (_, at) => first + at).toSorted((a, b) => (a % slots) - (b % slots))
+/** The lines from `first` up to `end`, in the order of their slots: those from the next multiple of `slots` on come first. */
+function inSlots(first: number, end: number, slots: number): readonly number[] {
+  const length = Math.max(0, end - first)
+  const turn = slots === 0 ? 0 : Math.min(length, (slots - (first % slots)) % slots)
+  return Array.from({ length }, (_, at) => first + ((at + turn) % length))
+}
 
 /** Where a key goes from a line; null: nowhere. Headings are passed over. */
 function moved(parts: readonly Part[], lines: number, from: number, key: string, page: number): number | null {
@@ -211,8 +219,8 @@ function moved(parts: readonly Part[], lines: number, from: number, key: string,
 }
 
 /** A phone gets the same runs as cards, in the page's own scroll. */
-export function NarrowList({ filters, onRows }: ListProps) {
-  const { rows, parts, lines, setView } = useLines(filters, onRows)
+export function NarrowList({ filters, onSummary }: ListProps) {
+  const { rows, parts, lines, setView } = useLines(filters, onSummary)
   const box = useRef<HTMLDivElement>(null)
   const now = useNow(CLOCK_MS)
   const virtual = useWindowVirtualizer({

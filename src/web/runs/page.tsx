@@ -10,8 +10,7 @@ import { useNarrow } from '../parts/narrow.ts'
 import { useWords } from '../parts/search.ts'
 import { type Filters, readFilters, type Sort, sortedBy, writeFilters } from './filters.ts'
 import { NarrowList, WideList } from './list.tsx'
-import { PAGE_ROWS } from './lines.ts'
-import { allRows, type Rows } from './rows.ts'
+import { sameSummary, type Summary } from './rows.ts'
 import { Toolbar } from './toolbar.tsx'
 import { Views } from './views-bar.tsx'
 
@@ -24,7 +23,7 @@ export function RunsPage() {
   const navigate = useNavigate()
   const session = useQuery(sessionQuery)
   const narrow = useNarrow()
-  const [rows, setRows] = useState<Rows | null>(null)
+  const [summary, setSummary] = useState<Summary | null>(null)
   const [chosen, setChosen] = useState<ReadonlyMap<string, TableRow>>(new Map())
 
   useEffect(() => live.follow(null), [])
@@ -39,18 +38,23 @@ export function RunsPage() {
   const onSort = useCallback((sort: Sort) => show(sortedBy(filters, sort)), [filters, show])
   const onChoose = useCallback((row: TableRow) => setChosen((before) => choose(before, row)), [])
 
-  const total = rows === null ? 0 : rows.totals.reduce((sum, each) => sum + each, 0)
-  const nothing = rows !== null && !rows.pending && total === 0
-  const list = { filters, chosen, onChoose, onSort, onRows: setRows }
+  const onSummary = useCallback(
+    (next: Summary) => setSummary((before) => (before !== null && sameSummary(before, next) ? before : next)),
+    [],
+  )
+  const own = useMemo(() => writeFilters(filters), [filters])
+  const counts = summary?.counts ?? null
+  const nothing = summary !== null && !summary.pending && summary.total === 0
+  const list = { filters, chosen, onChoose, onSort, onSummary }
   return (
     <div className="runs">
       <div className="head">
         <h1>Runs</h1>
-        <p className="dim">{rows?.counts === null || rows === null ? 'reading…' : sentence(rows.counts)}</p>
+        <p className="dim">{counts === null ? 'reading…' : sentence(counts)}</p>
       </div>
-      <Views search={writeFilters(filters)} user={session.data?.user ?? ''} counts={rows?.counts ?? null} />
-      <Toolbar filters={filters} counts={rows?.counts ?? null} onShow={show} />
-      {rows?.error ? <Refusal error={rows.error} /> : null}
+      <Views search={own} user={session.data?.user ?? ''} counts={counts} />
+      <Toolbar filters={filters} counts={counts} onShow={show} />
+      {summary?.error ? <Refusal error={summary.error} /> : null}
       <section
         className={`panel list-panel ${nothing ? 'nothing' : ''}`}
         aria-label="List of runs"
@@ -62,9 +66,9 @@ export function RunsPage() {
         }}
       >
         {narrow ? <NarrowList {...list} /> : <WideList {...list} />}
-        {nothing ? <NoRuns filters={filters} counts={rows.counts ?? {}} /> : null}
+        {nothing ? <NoRuns filters={filters} counts={counts ?? {}} /> : null}
         <footer className="eq">
-          <Sums rows={rows} total={total} />
+          <Sums summary={summary} />
         </footer>
       </section>
       {chosen.size > 0 ? <Compare chosen={[...chosen.values()]} onClear={() => setChosen(new Map())} /> : null}
@@ -102,28 +106,18 @@ function sentence(counts: Readonly<Record<string, number>>): string {
 }
 
 /** Sums are printed when every row that they are of has been read; else the footer says how many there are. */
-function Sums({ rows, total }: { readonly rows: Rows | null; readonly total: number }) {
-  if (rows === null) return <>Reading…</>
-  const all = allRows(rows)
-  if (all.length < total || total > 3 * PAGE_ROWS) return <>{int(total)} runs. The list reads on as you scroll.</>
-  const gpus = all
-    .filter(
-      (row) => row.endedAt === null && row.startedAt !== null && row.state !== 'suspended' && row.state !== 'queued',
-    )
-    .reduce((sum, row) => sum + row.gpus, 0)
-  const held = all.reduce((sum, row) => sum + row.heldGpuMs, 0)
-  const costs = new Map<string, number>()
-  for (const { money: cost } of all) {
-    if (cost !== null) costs.set(cost.currency, (costs.get(cost.currency) ?? 0) + cost.micros)
-  }
+function Sums({ summary }: { readonly summary: Summary | null }) {
+  if (summary === null) return <>Reading…</>
+  const { total, sums } = summary
+  if (sums === null) return <>{int(total)} runs. The list reads on as you scroll.</>
   return (
     <>
-      {int(total)} {total === 1 ? 'run' : 'runs'}: <b>{int(gpus)} GPUs</b> in use · <b>{gpuHours(held)} GPU-h</b> held
-      so far
-      {[...costs].map(([currency, micros]) => (
-        <span key={currency}>
+      {int(total)} {total === 1 ? 'run' : 'runs'}: <b>{int(sums.gpus)} GPUs</b> in use ·{' '}
+      <b>{gpuHours(sums.heldGpuMs)} GPU-h</b> held so far
+      {sums.costs.map((cost) => (
+        <span key={cost.currency}>
           {' '}
-          · <b>{money({ micros, currency })}</b>
+          · <b>{money(cost)}</b>
         </span>
       ))}
     </>

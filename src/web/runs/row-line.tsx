@@ -87,27 +87,16 @@ export const RowLine = memo(function RowLine(props: RowLineProps) {
       </div>
     )
   }
-  if (row === undefined) {
+  if (row === undefined || props.light) {
     return (
-      <div {...common} className="gr" style={place}>
-        <div role="gridcell" className="faint small span">
-          reading…
-        </div>
-      </div>
-    )
-  }
-  if (props.light) {
-    return (
-      <div key="light" {...common} aria-busy="true" className="gr line" style={place}>
-        <div role="gridcell" className="span faint">
-          {row.project}/{row.name}
-        </div>
+      <div key="light" {...common} aria-busy="true" className="gr light" style={place}>
+        <div role="gridcell">{row === undefined ? 'reading…' : `${row.project}/${row.name}`}</div>
       </div>
     )
   }
   const state = `${props.chosen ? ' sel' : ''}${props.active ? ' active' : ''}`
   return (
-    <div {...common} className={`gr line${state}`} style={place}>
+    <div key="whole" {...common} className={`gr line${state}`} style={place}>
       <div role="gridcell">
         <span
           className="box"

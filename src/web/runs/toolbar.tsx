@@ -1,5 +1,5 @@
 // What narrows the list: words, states, how it is grouped, which columns. All of it stands in the address.
-import { useEffect, useRef, useState } from 'react'
+import { memo, useEffect, useRef, useState } from 'react'
 import { RUN_STATES } from '../../domain/run.ts'
 import { int } from '../format/numbers.ts'
 import { COLUMNS, shownColumns } from './columns.tsx'
@@ -14,7 +14,7 @@ type Props = {
   readonly onShow: (filters: Filters, replace?: boolean) => void
 }
 
-export function Toolbar({ filters, counts, onShow }: Props) {
+export const Toolbar = memo(function Toolbar({ filters, counts, onShow }: Props) {
   return (
     <div className="toolbar">
       <Words filters={filters} onShow={onShow} />
@@ -54,7 +54,7 @@ export function Toolbar({ filters, counts, onShow }: Props) {
       </fieldset>
     </div>
   )
-}
+})
 
 const toggled = (states: readonly State[], state: State): readonly State[] =>
   states.includes(state) ? states.filter((each) => each !== state) : [...states, state]

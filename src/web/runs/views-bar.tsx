@@ -1,12 +1,12 @@
 // Saved views as tabs: those that everyone has, then one's own.
 import { Link } from '@tanstack/react-router'
-import { useRef, useState } from 'react'
+import { memo, useRef, useState } from 'react'
 import { int } from '../format/numbers.ts'
 import { builtIn, keepViews, keptViews, sameView, type View, withView } from './views.ts'
 
 const NAME_MAX = 40
 
-export function Views(props: {
+export const Views = memo(function Views(props: {
   readonly search: Readonly<Record<string, string>>
   readonly user: string
   readonly counts: Readonly<Record<string, number>> | null
@@ -43,7 +43,7 @@ export function Views(props: {
       )}
     </nav>
   )
-}
+})
 
 /** A view that names only states has a count; what else it asks for only the server could count. */
 function countOf({ search }: View, counts: Readonly<Record<string, number>> | null): number | null {

@@ -44,11 +44,7 @@ function overview(experts: Wire<'experts'>): string {
   const { from, to } = experts.buckets[newest] ?? { from: experts.lastStep, to: experts.lastStep }
   return [
     `attempt ${experts.attempt}: ${experts.layers.length} layers of ${experts.experts} experts, top ${experts.topK ?? 'unknown'}, ${integer(experts.frames)} steps from ${integer(experts.firstStep)} to ${integer(experts.lastStep)}, seen ${when(experts.observedAt)}`,
-    ...(experts.unconserved === 0
-      ? []
-      : [
-          `counts that are not tokens x top-k in ${counted(experts.unconserved, 'step')}: whoever counts is wrong there`,
-        ]),
+    ...findingText(experts),
     table(
       ['LAYER', `MAXVIO ${from}-${Math.min(to, experts.lastStep)}`, 'WORST', 'BEST', 'CV', 'ENTROPY', 'DEAD', 'HOT'],
       rows,
@@ -69,6 +65,14 @@ function frame(seen: Wire<'expert-frame'>): string {
     `attempt ${seen.attempt}, step ${integer(seen.step)}: ${integer(seen.tokens)} tokens to ${seen.topK ?? 'unknown'} of ${seen.experts} experts each, seen ${when(seen.observedAt)}`,
     table(['LAYER', 'MAXVIO', 'CV', 'ENTROPY', 'DEAD', 'HOT'], rows),
   ].join('\n')
+}
+
+function findingText({ unconserved, finding }: Wire<'experts'>): string[] {
+  if (unconserved === 0) return []
+  return [
+    `counts that are not tokens x top-k in ${counted(unconserved, 'step')}: whoever counts is wrong there`,
+    ...(finding === null ? [] : [`  ${visible(finding.text)}`, `  ${visible(finding.whatToDo)}`]),
+  ]
 }
 
 const known = (rows: readonly (readonly (number | null)[])[], layer: number): number[] =>

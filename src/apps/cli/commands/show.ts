@@ -22,6 +22,10 @@ function words(run: Wire<'show'>): string {
     `  created ${when(run.createdAt)}`,
     `  progress: ${steps(progress)}`,
     `  held ${gpuHours(progress.heldGpuMs)}, paid ${gpuHours(progress.paidGpuMs)} with its restart holds: ${money(progress.money)}`,
+    ...run.findings.flatMap((each) => [
+      `  finding: ${each.kind}, attempt ${each.attempt}: ${visible(each.text)}`,
+      `    ${visible(each.whatToDo)}`,
+    ]),
     ...(run.attempts.length === 0 ? [] : ['', attempts(run.attempts)]),
     ...logHint(run),
   ].join('\n')
