@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { measureFrame } from '../../src/core/experts/measures.ts'
+import type { FactBody } from '../../src/domain/fact.ts'
 import { reporterSource } from '../../src/domain/fact.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import type { AttemptId } from '../../src/domain/ids.ts'
-import { epochMs } from '../../src/domain/units.ts'
+import { CELL_MS, epochMs } from '../../src/domain/units.ts'
 import type { FrameSave, ReportSave, Store } from '../../src/ports/store.ts'
 import { parseReport } from '../../src/contract/ingest.ts'
 import { Mutations } from '../parts/mutated.ts'
 import { reporting } from '../parts/reporting.ts'
 import { openSimulated, PostgresBenches } from '../parts/stores.ts'
-import { booksOf, filled, placing, stepAt, T0 } from './things.ts'
+import { booksOf, CELL0, filled, placing, postedTo, revisionOf, stepAt, T0, withStep } from './things.ts'
 
 const MUTATED = 300
 
@@ -112,6 +113,38 @@ for (const [name, open] of [
       assert.equal((await booksOf(bench.store, attempt)).facts.length, 1)
       const [later] = await bench.store.readBooks([attempt], ({ placedAt }) => (placedAt + 600_000) as never)
       assert.equal(later?.facts.length, 0)
+      await bench.close()
+    })
+
+    test('books that are closed are opened by every fact that comes after them, not by the first alone', async () => {
+      const bench = await open(T0)
+      const { store } = bench
+      const attempt = await placedRun(store)
+      const epoch = await store.takeLead('test', 60_000, false)
+      assert.ok(epoch !== null)
+      const source = `rep:${attempt}:0`
+      const late = async (sequence: number, body: FactBody): Promise<void> => {
+        const at = epochMs(CELL0 + CELL_MS + sequence * 1_000)
+        const fact = { source: `${source}:00`, sequence, attempt, at, sentAt: at, body }
+        await store.saveReport(reportOf(attempt, 0, { receivedAt: at, facts: [fact] }))
+      }
+      const close = async (): Promise<void> => {
+        const { books } = await booksOf(store, attempt)
+        const closed = { ...postedTo(books, CELL0), source, dirtyFrom: null, closed: true }
+        assert.ok(await store.writeBooks(epoch, { revisions: [], books: closed, reopen: [] }))
+      }
+      await store.writeBooks(epoch, {
+        revisions: [revisionOf(attempt, CELL0, 1, {}, withStep(5))],
+        books: (await booksOf(store, attempt)).books,
+        reopen: [],
+      })
+      await close()
+      await late(1, stepAt(7))
+      assert.notEqual((await booksOf(store, attempt)).books.dirtyFrom, null)
+      await close()
+      await late(2, { kind: 'saved', step: 7 })
+      const { books } = await booksOf(store, attempt)
+      assert.deepEqual([books.closed, books.dirtyFrom], [false, CELL0])
       await bench.close()
     })
 

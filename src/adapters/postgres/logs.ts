@@ -136,7 +136,8 @@ export async function saveFacts(tx: Queryable, facts: readonly Fact[]): Promise<
     values: [[...earliest.keys()]],
   })
   // Before the facts are written: the first mark after the posted cells covers back into them, however late it comes, and so does one
-  // that comes before it in time. A fact reopens from the newest earlier cell that has a mark of its own and no open phase on; what is not posted yet needs no reopening.
+  // that comes before it in time. A fact reopens from the newest earlier cell that has a mark of its own and no open phase on; what is
+  // not posted yet needs no reopening. Of closed books nothing is still to be posted: whatever comes after them opens them.
   await tx.query({
     text: `update attempt_books b set closed = false, dirty_from = least(b.dirty_from,
                coalesce((select max(s.cell) from cell_summary s where s.attempt = n.attempt and s.cell < n.cell
@@ -144,7 +145,7 @@ export async function saveFacts(tx: Queryable, facts: readonly Fact[]): Promise<
                         (select min(s.cell) from cell_summary s where s.attempt = n.attempt), n.cell))
            from unnest($1::text[], $2::bigint[], $3::bigint[]) as n(attempt, cell, at)
            where b.attempt = n.attempt and b.posted_to is not null
-             and (n.cell < b.posted_to + $4 or not exists (
+             and (b.closed or n.cell < b.posted_to + $4 or not exists (
                select 1 from fact f where f.attempt = n.attempt and f.at >= b.posted_to + $4 and f.at <= n.at and f.body->>'kind' = 'step' and (f.source = b.source or starts_with(f.source, b.source || ':'))))`,
     values: [...columns([...earliest], ([attempt, at]) => [attempt, cellOf(at), at]), CELL_MS],
   })

@@ -127,7 +127,8 @@ function reopen(tables: Tables, attempt: AttemptId, at: EpochMs, before: readonl
   const spoken = before.some(
     (fact) => fact.body.kind === 'step' && fact.at >= end && fact.at <= at && streamOf(fact.source) === books.source,
   )
-  if (cell >= end && spoken) return
+  // Of closed books nothing is still to be posted: whatever comes after them opens them.
+  if (cell >= end && spoken && !books.closed) return
   const posted = [...(tables.cells.get(attempt) ?? [])].toSorted(([a], [b]) => a - b)
   const marked = posted.findLast(
     ([each, stored]) =>
