@@ -98,7 +98,7 @@ async function nodeTests(folders: readonly string[], flags: readonly string[]): 
 
 /** They have another library than the rest: a document, and no process. */
 async function typesOfPages(): Promise<Outcome> {
-  for (const project of ['src/web', 'test/browser']) {
+  for (const project of ['src/web', 'test/browser', 'bench']) {
     const outcome = await command(bin('tsc'), ['--noEmit', '-p', project])
     if (outcome.kind !== 'passed') return outcome
   }
