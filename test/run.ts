@@ -175,7 +175,7 @@ const manyKills = (say: Say, kills: number): Promise<Outcome> =>
 
 /** They have another library than the rest: a document, and no process. */
 async function typesOfPages(say: Say): Promise<Outcome> {
-  for (const project of ['src/web', 'test/browser']) {
+  for (const project of ['src/web', 'test/browser', 'bench']) {
     const outcome = await command(say, bin('tsc'), ['--noEmit', '-p', project])
     if (outcome.kind !== 'passed') return outcome
   }

@@ -26,6 +26,8 @@ export const PAGE_ROWS_DEFAULT = 100
 export const TABLE_ROWS_MAX = 500
 /** Bytes of one log chunk as stored, and of one read of a worker's log. */
 export const LOG_CHUNK_BYTES_MAX = 256 * 1024
+/** A log of which a line comes each second has a chunk for each; a page of it should not be four lines. */
+export const LOG_CHUNKS_A_PAGE_MAX = 256
 /** A log line longer than this is matched by its beginning only. */
 export const LOG_LINE_CHARS_PARSED_MAX = 4_096
 /** Workers of an attempt whose logs are followed (design: state, Logs). */

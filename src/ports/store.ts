@@ -266,6 +266,7 @@ export interface ViewStore {
   statementRead(run: RunId, firstCell: (light: BooksLight) => Cell): Promise<StatementRead>
   ledgerRead(from: EpochMs, to: EpochMs, firstCell: (light: BooksLight) => Cell): Promise<LedgerRead>
   events(run: RunId, limit: number, after: number): Promise<readonly (RunEvent & { readonly id: number })[]>
+  /** From an offset on; a negative one counts from the end, and may lie within a line. */
   log(worker: WorkerId, offset: number, bytesMax: number): Promise<StoredLog>
   audit(limit: number, before: number | null): Promise<readonly (AuditEntry & { readonly id: number })[]>
   policy(): Promise<{ readonly version: number; readonly document: unknown } | null>

@@ -31,7 +31,7 @@ const PLACES: readonly Place[] = [
   { name: 'run-odd', world: 'odd', path: '/runs/r000000000000021', shows: 'text=State and why' },
   { name: 'experts', world: 'many', path: `${RUN}/experts`, shows: 'text=each layer sums to' },
   { name: 'experts-none', world: 'many', path: '/runs/r000000000000001/experts', shows: 'text=No expert load' },
-  { name: 'log', world: 'many', path: `${RUN}/logs`, shows: 'text=iteration 5/' },
+  { name: 'log', world: 'many', path: `${RUN}/logs`, shows: 'text=iteration 3999/' },
   { name: 'log-search', world: 'many', path: `${RUN}/logs?q=words`, shows: 'text=line with words' },
   { name: 'config', world: 'many', path: `${RUN}/config?with=r000000000000001`, shows: 'text=places of the spec' },
   { name: 'statement', world: 'many', path: `${RUN}/statement`, shows: 'text=What came of it' },

@@ -278,7 +278,8 @@ export function seriesOf(row: TableRow, now: number): Series {
   }
 }
 
-export function logOf(worker: number, offset: number, complete: boolean, now: number): WireOf<LogDocument> {
+export function logOf(worker: number, asked: number, complete: boolean, now: number): WireOf<LogDocument> {
+  const offset = asked < 0 ? Math.max(0, 400_000 + asked) : asked
   const lines = Array.from({ length: 200 }, (_, index) => {
     const number = Math.floor(offset / 100) + index
     return {

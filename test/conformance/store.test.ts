@@ -305,6 +305,9 @@ for (const [name, open] of [
       )
       const log = await store.log(worker, 4, 1_000)
       assert.equal(new TextDecoder().decode(log.bytes), 'lines\n')
+      const end = await store.log(worker, -3, 1_000)
+      assert.deepEqual([new TextDecoder().decode(end.bytes), end.nextOffset], ['es\n', log.nextOffset])
+      assert.equal((await store.log(worker, -1_000, 1_000)).offset, 0)
     })
 
     check(

@@ -10,6 +10,7 @@ import {
   PAGE_ROWS_MAX,
   EXPERTS_PER_LAYER_MAX,
   FRAME_LAYERS_MAX,
+  LOG_CHUNK_BYTES_MAX,
   POINTS_DEFAULT,
   POINTS_MAX,
   TABLE_ROWS_MAX,
@@ -42,7 +43,12 @@ export const runsQuery = z.strictObject({
 export const logsQuery = z.strictObject({
   worker: z.coerce.number().int().min(0).default(0),
   attempt: z.coerce.number().int().min(1).optional(),
-  offset: z.coerce.number().int().min(0).default(0),
+  offset: z.coerce
+    .number()
+    .int()
+    .min(-LOG_CHUNK_BYTES_MAX)
+    .default(0)
+    .meta({ description: 'of a byte; a negative one counts from the end of what there is' }),
 })
 
 const attempt = z.coerce.number().int().min(1).optional()

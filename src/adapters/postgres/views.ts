@@ -1,6 +1,7 @@
 // Reads for people. Each is one snapshot, bounded by a page or a window.
 import type { CellRecord } from '../../domain/books.ts'
 import type { AttemptId, NodeId, RunId } from '../../domain/ids.ts'
+import { LOG_CHUNKS_A_PAGE_MAX } from '../../domain/limits.ts'
 import type { Run } from '../../domain/run.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { LedgerRead, ViewStore } from '../../ports/store.ts'
@@ -37,14 +38,21 @@ export function viewStore(database: Database): ViewStore {
         values: [run, after, limit],
       })
     },
-    async log(worker, offset, bytesMax) {
-      const rows = await database.query<{ offset: number; next_offset: number; bytes: Buffer }>({
-        text: 'select "offset", next_offset, bytes from log_chunk where worker = $1 and next_offset > $2 order by "offset" limit 4',
-        values: [worker, offset],
-      })
+    async log(worker, asked, bytesMax) {
       const [cursor] = await database.query<{ complete: boolean; offset: number }>({
         text: 'select complete, "offset" from log_cursor where worker = $1',
         values: [worker],
+      })
+      const offset = asked < 0 ? Math.max(0, (cursor?.offset ?? 0) + asked) : asked
+      // A log of which little comes at a time has many small chunks.
+      const rows = await database.query<{ offset: number; next_offset: number; bytes: Buffer }>({
+        text: `select "offset", next_offset, bytes from (
+                 select *, sum(octet_length(bytes)) over (order by "offset") - octet_length(bytes) as before from (
+                   select "offset", next_offset, bytes from log_chunk where worker = $1 and next_offset > $2
+                   order by "offset" limit ${LOG_CHUNKS_A_PAGE_MAX}
+                 ) chunks
+               ) sized where before < $3 order by "offset"`,
+        values: [worker, offset, bytesMax],
       })
       const parts: Uint8Array[] = []
       let at = offset

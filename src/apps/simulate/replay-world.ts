@@ -204,7 +204,7 @@ export class ReplayWorld {
   /** When nothing happens any more, everything is given back and every book is closed. */
   atRest(): void {
     const { live, livingClaims, books } = this.tables
-    const lost = checkLost(this.tables)
+    const lost = checkLost(this.tables, new Set())
     if (lost !== null) this.violations.push(lost)
     for (const run of live.values())
       this.violations.push(`run ${run.name} neither finished nor was refused: ${run.state.kind}`)

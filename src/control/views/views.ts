@@ -80,7 +80,7 @@ export function viewsOf(context: RequestContext): Views {
         )
       }
       const id = workerIdOf(attemptIdOf(run.id, number), worker.index)
-      const log = await store.log(id, Math.max(0, offset), LOG_CHUNK_BYTES_MAX)
+      const log = await store.log(id, offset, LOG_CHUNK_BYTES_MAX)
       const lines = linesOf(log.bytes, log.offset).map((line) => ({
         offset: line.offset,
         at: line.at,

@@ -4,6 +4,7 @@ import type { AttemptId } from '../../domain/ids.ts'
 import type { Fact } from '../../domain/fact.ts'
 import { compareStreams, streamOf } from '../../domain/fact.ts'
 import type { Run } from '../../domain/run.ts'
+import { LOG_CHUNKS_A_PAGE_MAX } from '../../domain/limits.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { LedgerRead, RunsQuery, StoredLog, ViewStore } from '../../ports/store.ts'
 import { heldGpuMs } from '../../domain/holdings.ts'
@@ -152,13 +153,12 @@ function openBooks(tables: Tables, to: EpochMs): AttemptId[] {
     .toSorted()
 }
 
-const CHUNKS_READ_MAX = 4
-
-function storedLog(tables: Tables, worker: WorkerId, offset: number, bytesMax: number): StoredLog {
+function storedLog(tables: Tables, worker: WorkerId, asked: number, bytesMax: number): StoredLog {
   const cursor = tables.cursors.get(worker)
+  const offset = asked < 0 ? Math.max(0, (cursor?.offset ?? 0) + asked) : asked
   const chunks = (tables.chunks.get(worker) ?? [])
     .filter((chunk) => chunk.nextOffset > offset)
-    .slice(0, CHUNKS_READ_MAX)
+    .slice(0, LOG_CHUNKS_A_PAGE_MAX)
   const parts: Uint8Array[] = []
   let at = offset
   let size = 0

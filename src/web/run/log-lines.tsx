@@ -1,7 +1,7 @@
 // Lines of a log, only those in view. A line is text: what it contains is shown, never obeyed.
 import { Link } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { memo, type ReactNode, useEffect, useRef } from 'react'
+import { memo, type ReactNode, useEffect, useLayoutEffect, useRef } from 'react'
 import { hmsMs, ms, utc } from '../format/times.ts'
 import { useRunId } from './use-run.ts'
 import { visible } from '../format/visible.ts'
@@ -18,9 +18,17 @@ export type LogRow = {
   readonly to: Readonly<Record<string, string>> | null
 }
 
-type Props = { readonly rows: readonly LogRow[]; readonly q: string; readonly onEnd: (() => void) | null }
+type Props = {
+  readonly rows: readonly LogRow[]
+  readonly q: string
+  /** Shows its end, and goes on showing it while lines come, until one scrolls away. */
+  readonly tail: boolean
+  readonly onEnd: (() => void) | null
+}
 
-export function LogLines({ rows, q, onEnd }: Props) {
+const AT_END_PX = 40
+
+export function LogLines({ rows, q, tail, onEnd }: Props) {
   const box = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({
     count: rows.length,
@@ -30,13 +38,29 @@ export function LogLines({ rows, q, onEnd }: Props) {
     getItemKey: (index) => rows[index]?.key ?? index,
     useFlushSync: false,
   })
+  const follows = useRef(tail)
+  useLayoutEffect(() => {
+    if (follows.current && rows.length > 0) virtual.scrollToIndex(rows.length - 1, { align: 'end' })
+  }, [virtual, rows.length])
+  const onScroll = (): void => {
+    const element = box.current
+    if (element === null || !tail) return
+    follows.current = element.scrollHeight - element.scrollTop - element.clientHeight < AT_END_PX
+  }
   const items = virtual.getVirtualItems()
   const last = items.at(-1)?.index ?? 0
   useEffect(() => {
     if (onEnd !== null && last >= rows.length - 10) onEnd()
   }, [onEnd, last, rows.length])
   return (
-    <div ref={box} className="log log-scroll" tabIndex={0} role="region" aria-label="Lines of the log">
+    <div
+      ref={box}
+      className="log log-scroll"
+      tabIndex={0}
+      role="region"
+      aria-label="Lines of the log"
+      onScroll={onScroll}
+    >
       <div className="log-in" style={{ height: virtual.getTotalSize() }}>
         {items.map((item) => {
           const row = rows[item.index]

@@ -7,7 +7,7 @@ import { ask } from '../api/ask.ts'
 import type { Logs, LogHit, LogSearch, Show } from '../api/documents.ts'
 import { logSearchQuery } from '../api/queries.ts'
 import { counted } from '../../domain/words.ts'
-import { bytes } from '../format/numbers.ts'
+import { bytes, int } from '../format/numbers.ts'
 import { Empty, Panel, Reading, Refusal } from '../parts/bits.tsx'
 import { useWords, whole } from '../parts/search.ts'
 import { type LogRow, LogLines } from './log-lines.tsx'
@@ -18,6 +18,8 @@ type Place = { readonly attempt: number; readonly worker: number; readonly offse
 /** How often the end of a living log is read again. */
 const FOLLOW_MS = 3_000
 const WORKERS_LISTED_MAX = 2_000
+/** Who names no place sees the end: what is there is what one comes for, and a long log would take minutes to get there. */
+const TAIL_BYTES = 64 * 1024
 
 export function LogsTab() {
   const show = useShow()
@@ -37,7 +39,7 @@ export function LogsTab() {
       </div>
     )
   }
-  const place = { attempt, worker: whole(search.worker) ?? 0, offset: whole(search.offset) ?? 0 }
+  const place = { attempt, worker: whole(search.worker) ?? 0, offset: whole(search.offset) ?? -TAIL_BYTES }
   return (
     <div className="grid">
       <Panel
@@ -144,7 +146,7 @@ function Controls({ show, place, q, all }: ControlsProps) {
           <select
             className="field"
             value={place.worker}
-            onChange={(event) => go(placeSearch({ ...place, worker: Number(event.target.value), offset: 0 }))}
+            onChange={(event) => go({ attempt: String(place.attempt), worker: event.target.value })}
           >
             {workers.slice(0, WORKERS_LISTED_MAX).map((worker, index) => (
               <option key={worker.id} value={index}>
@@ -197,11 +199,12 @@ function WorkerLog({ place }: { readonly place: Place }) {
       to: null,
     })),
   )
+  const from = pages[0]?.lines[0]?.offset ?? 0
   return (
     <>
-      {place.offset === 0 ? null : (
+      {from === 0 ? null : (
         <p className="body small dim">
-          From byte {place.offset.toLocaleString('en-US')} on.{' '}
+          {place.offset < 0 ? 'The end of it, from' : 'From'} byte {int(from)} on.{' '}
           <Link to="/runs/$run/logs" params={{ run }} search={placeSearch({ ...place, offset: 0 })}>
             Read it from its beginning
           </Link>
@@ -212,7 +215,12 @@ function WorkerLog({ place }: { readonly place: Place }) {
           This worker has printed nothing{pages.at(-1)?.complete === true ? '' : ' so far'}.
         </Empty>
       ) : (
-        <LogLines rows={rows} q="" onEnd={log.hasNextPage && !log.isFetching ? () => void log.fetchNextPage() : null} />
+        <LogLines
+          rows={rows}
+          q=""
+          tail={place.offset < 0}
+          onEnd={log.hasNextPage && !log.isFetching ? () => void log.fetchNextPage() : null}
+        />
       )}
       <p className="body small faint">
         {log.hasNextPage
@@ -235,7 +243,7 @@ function Hits({ q, attempt }: { readonly q: string; readonly attempt: number | n
   }
   return (
     <>
-      <LogLines rows={hits.map((hit) => rowOf(hit, firstError, attempt === null))} q={q} onEnd={null} />
+      <LogLines rows={hits.map((hit) => rowOf(hit, firstError, attempt === null))} q={q} tail={false} onEnd={null} />
       <p className="body small faint">
         {counted(hits.length, 'line')}
         {more ? ' and more: narrow the search' : ''}; {bytes(searchedBytes)} were searched.
