@@ -108,8 +108,8 @@ export type BooksWrite = {
 }
 
 export interface BooksStore {
-  /** Attempts with something due: a cell over, something dirty, or released and not closed. */
-  booksDue(now: EpochMs): Promise<readonly AttemptId[]>
+  /** Attempts with something due: a cell over, something dirty, or released and not closed. Those after `after` first, then the others. */
+  booksDue(now: EpochMs, after: AttemptId | null): Promise<readonly AttemptId[]>
   /** `firstCell` decides how far back to read, from what is cheap to know. One snapshot. */
   readBooks(attempts: readonly AttemptId[], firstCell: (light: BooksLight) => Cell): Promise<readonly BooksRead[]>
   /** Writes what is not there yet. False where another writer's revision came first: read again. */

@@ -43,7 +43,7 @@ export function simulatedStore(
     ...viewStore(tables),
     ...policyStore(tables),
     ...tokenStore(tables, clock),
-    booksDue: async (now) => booksDue(tables, now),
+    booksDue: async (now, after) => booksDue(tables, now, after),
     readBooks: async (attempts, firstCell) => readAll(tables, attempts, firstCell, false),
     writeBooks: async (epoch, write) => writeBooks(tables, epoch, write),
     shares: async () => ({ projects: new Map(tables.projects), budgets: budgetsInOrder(tables) }),

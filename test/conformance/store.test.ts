@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { FactBody } from '../../src/domain/fact.ts'
 import { logSource, reporterSource, reporterStream } from '../../src/domain/fact.ts'
+import type { AttemptId } from '../../src/domain/ids.ts'
 import { attemptIdOf } from '../../src/domain/ids.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
@@ -311,6 +312,30 @@ for (const [name, open] of [
     })
 
     check(
+      'what is due goes on after the attempt that was looked at last, and begins again',
+      async ({ store, clock }) => {
+        const runs = [1, 2, 3].map((number) => runOf(number))
+        await filled(store, { nodes: ['n1'], runs })
+        const attempts: AttemptId[] = []
+        for (const [slot, run] of runs.entries()) {
+          const at = await read(store, run, ['n1'])
+          const { attempt, item } = placing(at.run, at.nodes, slot)
+          await store.commit(null, [item])
+          attempts.push(attempt.id)
+        }
+        clock.set(T0 + 2 * CELL_MS)
+        const [one, two, three] = attempts.toSorted()
+        assert.ok(one !== undefined && two !== undefined && three !== undefined)
+        for (const [after, due] of [
+          [null, [one, two, three]],
+          [one, [two, three, one]],
+          [three, [one, two, three]],
+        ] as const)
+          assert.deepEqual(await store.booksDue(clock.now(), after), due)
+      },
+    )
+
+    check(
       'a revision is a compare-and-set; no balance is ever negative; a later fact reopens',
       async ({ store, clock }) => {
         await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
@@ -320,7 +345,7 @@ for (const [name, open] of [
         await store.commit(epoch, [item])
         clock.set(T0 + 2 * CELL_MS)
         await store.commit(epoch, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
-        assert.deepEqual(await store.booksDue(clock.now()), [attempt.id])
+        assert.deepEqual(await store.booksDue(clock.now(), null), [attempt.id])
         const { books } = await booksOf(store, attempt.id)
         const first = {
           revisions: [revisionOf(attempt.id, CELL0, 1, { productive: 100 }, withStep(5))],

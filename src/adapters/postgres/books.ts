@@ -18,14 +18,14 @@ const DUE_MAX = 200
 
 export function booksStore(database: Database, clock: Clock): BooksStore {
   return {
-    async booksDue(now) {
+    async booksDue(now, after) {
       const rows = await database.query<{ attempt: AttemptId }>({
         text: `select b.attempt from attempt_books b join attempt a on a.id = b.attempt
                where (not b.closed or b.dirty_from is not null)
                  and (b.dirty_from is not null or not a.living
                       or coalesce(b.posted_to + $2, (a.image->>'plannedAt')::bigint - (a.image->>'plannedAt')::bigint % $2) + $2 <= $1)
-               order by b.attempt limit $3`,
-        values: [now, CELL_MS, DUE_MAX],
+               order by coalesce(b.attempt <= $4, false), b.attempt limit $3`,
+        values: [now, CELL_MS, DUE_MAX, after],
       })
       return rows.map((row) => row.attempt)
     },

@@ -26,7 +26,7 @@ export function postgresStore(database: Database, clock: Clock, settings: StoreS
     ...viewStore(database),
     ...policyStore(database),
     ...tokenStore(database),
-    booksDue: (now) => books.booksDue(now),
+    booksDue: (now, after) => books.booksDue(now, after),
     readBooks: (attempts, firstCell) => books.readBooks(attempts, firstCell),
     async writeBooks(epoch, write) {
       try {

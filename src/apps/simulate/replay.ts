@@ -86,7 +86,7 @@ async function account({ control, store, timeline }: ReplayWorld): Promise<void>
   for (let [before, due] = ['', '-']; due !== before && due !== '';) {
     before = due
     await accountTurn(control)
-    due = (await store.booksDue(timeline.now())).join()
+    due = (await store.booksDue(timeline.now(), null)).join()
   }
 }
 

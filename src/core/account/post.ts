@@ -74,7 +74,9 @@ export function planPostings(work: AttemptWork, now: EpochMs, cellSettleMs: numb
     revisions.push({ attempt: work.attempt, cell, revision: (old?.revision ?? 0) + 1, lines, summary })
   }
   const last = seen.at(-1)?.cell ?? work.books.postedTo
-  const whole = work.releasedAt !== null && last !== null && cellEnd(last) >= work.releasedAt
+  const { releasedAt, placedAt } = work
+  // What was held for no time at the border of a cell has no cell at all.
+  const whole = releasedAt !== null && (releasedAt <= placedAt || (last !== null && cellEnd(last) >= releasedAt))
   return {
     revisions,
     books: {

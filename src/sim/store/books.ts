@@ -13,7 +13,7 @@ import { balanceKey, claimsOfAttempt } from './tables.ts'
 
 const DUE_MAX = 200
 
-export function booksDue(tables: Tables, now: EpochMs): AttemptId[] {
+export function booksDue(tables: Tables, now: EpochMs, after: AttemptId | null): AttemptId[] {
   const due: AttemptId[] = []
   for (const books of tables.books.values()) {
     const attempt = tables.attempts.get(books.attempt)
@@ -21,7 +21,9 @@ export function booksDue(tables: Tables, now: EpochMs): AttemptId[] {
     const next = books.postedTo === null ? cellOf(attempt.plannedAt) : books.postedTo + CELL_MS
     if (books.dirtyFrom !== null || attempt.state.kind === 'ended' || next + CELL_MS <= now) due.push(books.attempt)
   }
-  return due.toSorted().slice(0, DUE_MAX)
+  const sorted = due.toSorted()
+  const first = after === null ? 0 : sorted.findIndex((attempt) => attempt > after)
+  return first <= 0 ? sorted.slice(0, DUE_MAX) : [...sorted.slice(first), ...sorted.slice(0, first)].slice(0, DUE_MAX)
 }
 
 type FirstCell = (light: BooksLight) => Cell
