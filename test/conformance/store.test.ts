@@ -319,7 +319,7 @@ for (const [name, open] of [
         const attempts: AttemptId[] = []
         for (const [slot, run] of runs.entries()) {
           const at = await read(store, run, ['n1'])
-          const { attempt, item } = placing(at.run, at.nodes, slot)
+          const { attempt, item } = placing(at.run, at.nodes, 0, [slot])
           await store.commit(null, [item])
           attempts.push(attempt.id)
         }

@@ -73,7 +73,7 @@ void test('the last release settles all that is left, and the books of the attem
 
 void test('the books of what was held for no time are closed, at the border of a cell as well', () => {
   for (const at of [t(0), t(20_000)]) {
-    const books = new Books([{ ...FIRST, placedAt: at, startedAt: null, failureAt: at, releasedAt: at }])
+    const books = new Books([{ ...FIRST, placedAt: at, startedAt: at, failureAt: at, releasedAt: at }])
     books.settle(t(700_000))
     assert.equal(books.isClosed(0), true)
   }
