@@ -10,7 +10,7 @@ const VIEWERS = 500
 const PEOPLE = 10
 const ENDED = 2_000
 const TRAINING = 8
-const ASKED = 400
+const ASKED = 200
 /** Questions come from many pages, not one after the other as fast as they are answered. */
 const PAUSE_MS = 20
 

@@ -8,7 +8,7 @@ import { openPage, startBrowser } from './browser.ts'
 
 const WAIT_MS_MAX = 900_000
 const BYTES_MAX = 250_000
-const WIDTH = 1280
+const WIDTH = 1440
 const folder = join(root, 'docs', 'pictures')
 
 /** Runs beside the demonstration, so that the list has more than one: one ends well, one fails, one waits for what is not there. */
@@ -43,7 +43,7 @@ try {
   const address = new URL(page.url())
   await photograph(page, `${address.origin}/runs`, '.gr.line >> text=moe-demo', 'runs', 520)
   await photograph(page, address.href, 'text=Where the GPU-time went', 'run', 980)
-  await photograph(page, `${address.href}/experts`, 'text=each layer sums to', 'experts', 900)
+  await photograph(page, `${address.href}/experts`, 'text=each layer sums to', 'experts', 780)
 } finally {
   await browser.close()
   await home.remove()

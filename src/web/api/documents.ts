@@ -4,13 +4,14 @@ import type { WireOf } from '../../contract/wire.ts'
 import type {
   EventDocument,
   LogDocument,
-  RunDocument,
+  LogSearchDocument,
+  SeriesDocument,
   ShowDocument,
   StatementDocument,
+  TableDocument,
   WhyDocument,
 } from '../../domain/documents.ts'
 
-export type Money = { readonly micros: number; readonly currency: string }
 export type Show = WireOf<ShowDocument>
 export type Attempt = Show['attempts'][number]
 export type Statement = WireOf<StatementDocument>
@@ -27,63 +28,12 @@ export type Session = {
   readonly cluster: string
 }
 
-export type TableRow = WireOf<RunDocument> & {
-  readonly position: number | null
-  readonly step: number | null
-  readonly totalSteps: number | null
-  readonly loss: number | null
-  readonly tokensPerSecond: number | null
-  readonly etaMs: number | null
-  readonly observedAt: string | null
-  readonly heldGpuMs: number
-  readonly paidGpuMs: number
-  readonly money: Money | null
-  readonly restarts: number
-}
-
-export type Table = {
-  readonly rows: readonly TableRow[]
-  readonly total: number
-  readonly offset: number
-  readonly counts: Readonly<Record<string, number>>
-  readonly observedAt: string
-}
-
-export type SeriesAttempt = {
-  readonly number: number
-  readonly step: readonly number[]
-  readonly at: readonly string[]
-  readonly loss: readonly (number | null)[]
-  readonly stepMs: readonly (number | null)[]
-}
-
-export type Series = {
-  readonly run: string
-  readonly attempts: readonly SeriesAttempt[]
-  readonly marks: readonly {
-    readonly kind: 'saved' | 'resumed'
-    readonly attempt: number
-    readonly step: number
-    readonly at: string
-  }[]
-  readonly thinned: boolean
-}
-
-export type LogHit = {
-  readonly attempt: number
-  readonly worker: number
-  readonly offset: number
-  readonly at: string
-  readonly stream: string
-  readonly text: string
-}
-
-export type LogSearch = {
-  readonly hits: readonly LogHit[]
-  readonly firstError: LogHit | null
-  readonly searchedBytes: number
-  readonly more: boolean
-}
+export type Table = WireOf<TableDocument>
+export type TableRow = Table['rows'][number]
+export type Series = WireOf<SeriesDocument>
+export type SeriesAttempt = Series['attempts'][number]
+export type LogSearch = WireOf<LogSearchDocument>
+export type LogHit = LogSearch['hits'][number]
 
 type Matrix = readonly (readonly number[])[]
 

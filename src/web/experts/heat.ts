@@ -36,6 +36,9 @@ type Palette = {
 }
 
 const CELL_MIN = 2.2
+/** Few experts are drawn large, and not so large that a cell is no cell any more. */
+const CELL_MAX = 40
+const ROW_MAX = 32
 const BARS = 84
 const TOP = 14
 const TITLE = 30
@@ -89,14 +92,14 @@ export class HeatMap {
     const columns = Math.ceil(experts / each)
     const row = Math.max(
       bars ? 6 : 5,
-      Math.min(22, Math.round((innerWidth > 2400 ? 700 : innerWidth >= 1280 ? 580 : 464) / layers)),
+      Math.min(ROW_MAX, Math.round((innerWidth > 2400 ? 700 : innerWidth >= 1280 ? 580 : 464) / layers)),
     )
     const height = TOP + layers * row + 6
-    const cell = Math.min(26, room / columns)
+    const cell = Math.min(CELL_MAX, room / columns)
     this.#geometry = { width, height, left, top: TOP, cell, row, columns, each, bars }
     const { cells, names, bars: beside, marks } = this.#sheets
     // A cell is one pixel here; the browser makes it larger where it draws the page, beside the main thread.
-    layOut(cells, left, TOP, cell * columns, row * layers)
+    lay(cells, left, TOP, cell * columns, row * layers)
     for (const [canvas, from, wide] of [
       [names, 0, width],
       [marks, 0, width],
@@ -104,7 +107,7 @@ export class HeatMap {
     ] as const) {
       canvas.width = Math.round(wide * devicePixelRatio)
       canvas.height = Math.round(height * devicePixelRatio)
-      layOut(canvas, from, 0, wide, height)
+      lay(canvas, from, 0, wide, height)
     }
     this.#named = ''
     this.#marked = ''
@@ -323,7 +326,7 @@ export class HeatMap {
   }
 }
 
-function layOut({ style }: HTMLCanvasElement, left: number, top: number, width: number, height: number): void {
+function lay({ style }: HTMLCanvasElement, left: number, top: number, width: number, height: number): void {
   style.left = `${left}px`
   style.top = `${top}px`
   style.width = `${width}px`

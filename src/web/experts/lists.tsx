@@ -106,19 +106,19 @@ export function Measures({ view }: { readonly view: View }) {
   const layer = useShownCalmly(view, (shown) => shown.cell.layer)
   if (frame === null) return null
   const rows: readonly (readonly [string, readonly number[], number])[] = [
-    ['MaxVio, this step', frame.maxVio, 2],
+    ['MaxVio', frame.maxVio, 2],
     ['CV', frame.cv, 2],
     [`Entropy ÷ ln ${frame.experts}`, frame.entropy, 3],
     ['Dead experts', frame.dead.map((list) => list.length), 0],
     ['Hot experts', frame.hot.map((list) => list.length), 0],
   ]
   return (
-    <Panel id="h-measures" title="Balance">
+    <Panel id="h-measures" title="Balance" sub={`at step ${int(frame.step)}`}>
       <table className="lst">
         <thead>
           <tr>
             <th>Measure</th>
-            <th className="r">Median layer</th>
+            <th className="r">Median</th>
             <th className="r" title={frame.layers[layer]}>
               Layer {shortLayer(frame.layers[layer], layer)}
             </th>

@@ -204,7 +204,7 @@ function WorkerLog({ place }: { readonly place: Place }) {
     <>
       {from === 0 ? null : (
         <p className="body small dim">
-          {place.offset < 0 ? 'The end of it, from' : 'From'} byte {int(from)} on.{' '}
+          {place.offset < 0 ? 'Its end' : 'A part of it'}, byte {int(from)} and on.{' '}
           <Link to="/runs/$run/logs" params={{ run }} search={placeSearch({ ...place, offset: 0 })}>
             Read it from its beginning
           </Link>

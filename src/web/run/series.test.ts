@@ -8,7 +8,7 @@ const attempt = (number: number, first: number, losses: readonly (number | null)
   number,
   step: losses.map((_, index) => first + index),
   at: losses.map((_, index) => iso(begin + index)),
-  loss: losses,
+  loss: [...losses],
   stepMs: losses.map(() => 1000),
 })
 const series = (...attempts: Series['attempts']): Series => ({ run: 'r', attempts, marks: [], thinned: false })

@@ -58,7 +58,7 @@ export function Says({ row }: { readonly row: TableRow }) {
   const text = visible(row.message ?? row.reason ?? '')
   if (text === '') return null
   return (
-    <span className={row.state === 'failed' ? 'bad' : 'dim'} title={text}>
+    <span className={`says-text ${row.state === 'failed' ? 'bad' : 'dim'}`} title={text}>
       {text}
     </span>
   )
