@@ -91,6 +91,7 @@ async function answerWith(page: Page, experts: number): Promise<void> {
         dead: rows,
         hot: rows,
         gaps: [],
+        finding: null,
       }),
     ),
   )

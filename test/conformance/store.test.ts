@@ -326,12 +326,12 @@ for (const [name, open] of [
         clock.set(T0 + 2 * CELL_MS)
         const [one, two, three] = attempts.toSorted()
         assert.ok(one !== undefined && two !== undefined && three !== undefined)
-        for (const [after, due] of [
+        for (const [last, due] of [
           [null, [one, two, three]],
           [one, [two, three, one]],
           [three, [one, two, three]],
         ] as const)
-          assert.deepEqual(await store.booksDue(clock.now(), after), due)
+          assert.deepEqual(await store.booksDue(clock.now(), last), due)
       },
     )
 
