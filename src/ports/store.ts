@@ -250,6 +250,8 @@ export interface ViewStore {
   runsOf(ids: readonly RunId[]): Promise<readonly Run[]>
   /** The newest step facts of each attempt, the newest first. */
   newestSteps(attempts: readonly AttemptId[]): Promise<ReadonlyMap<AttemptId, readonly Fact[]>>
+  /** The step of the checkpoint that an attempt went on from, by the newest fact that says so; for attempts of which no cell is posted. */
+  resumedStep(attempt: AttemptId): Promise<number | null>
   /** All claims of some runs, living or not. */
   claimsOf(runs: readonly RunId[]): Promise<readonly Claim[]>
   /** Steps of the elected source of each attempt, at most about `points` in all, and checkpoints. */

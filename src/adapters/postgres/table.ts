@@ -6,7 +6,7 @@ import type { Database, Queryable } from './pool.ts'
 import type { ClaimRow, FactRow, RunRow } from './rows.ts'
 import { claimOf, factOf, runOf } from './rows.ts'
 
-type TableStore = Pick<ViewStore, 'runsTable' | 'runsOf' | 'newestSteps' | 'claimsOf' | 'seriesOf'>
+type TableStore = Pick<ViewStore, 'runsTable' | 'runsOf' | 'newestSteps' | 'resumedStep' | 'claimsOf' | 'seriesOf'>
 
 /** Each expression has the id after it, so that equal values keep their order from page to page. */
 const ORDER: Readonly<Record<RunsQuery['sort'], string>> = {
@@ -75,6 +75,13 @@ export function tableStore(database: Database): TableStore {
         values: [attempts, NEWEST_STEPS],
       })
       return Map.groupBy(rows.map(factOf), (fact) => fact.attempt)
+    },
+    async resumedStep(attempt) {
+      const [row] = await database.query<{ step: number }>({
+        text: `select (body->>'step')::bigint as step from fact where attempt = $1 and body->>'kind' = 'resumed' order by at desc limit 1`,
+        values: [attempt],
+      })
+      return row?.step ?? null
     },
     async claimsOf(runs) {
       const rows = await database.query<ClaimRow>({

@@ -3,6 +3,7 @@ import type { Attempt } from '../../domain/attempt.ts'
 import type { CellRecord } from '../../domain/books.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { AttemptDocument, FindingDocument, ShowDocument } from '../../domain/documents.ts'
+import type { AttemptId } from '../../domain/ids.ts'
 import type { Run } from '../../domain/run.ts'
 import type { Control } from '../control.ts'
 import { expertFindingOf } from './experts.ts'
@@ -18,7 +19,15 @@ export async function showOf(control: Control, run: Run): Promise<ShowDocument> 
   // The books of the living attempt may not have a posted cell yet; its newest step is known all the same.
   const living = documents.at(-1)
   const last =
-    living === undefined || living.state === 'ended' ? [] : [{ ...living, lastStep: progress.step ?? living.lastStep }]
+    living === undefined || living.state === 'ended'
+      ? []
+      : [
+          {
+            ...living,
+            lastStep: progress.step ?? living.lastStep,
+            resumedFromStep: living.resumedFromStep ?? (await unposted(control, newest, living.id)),
+          },
+        ]
   const document = documentOf(run)
   const preparing = document.reason === 'preparing-environment' ? await liveCondition(control, run) : null
   return {
@@ -36,6 +45,12 @@ async function findingsOf({ store }: Control, run: Run): Promise<FindingDocument
   if (seen === null) return []
   const { attempt, text, whatToDo } = seen
   return [{ kind: 'experts-unconserved', attempt, text, whatToDo }]
+}
+
+/** Before its first cell is posted nothing but its facts says where it went on. */
+async function unposted(control: Control, newest: readonly CellRecord[], id: string): Promise<number | null> {
+  if (newest.some(({ attempt }) => attempt === id)) return null
+  return control.store.resumedStep(id as AttemptId)
 }
 
 function attemptDocument(attempt: Attempt, claims: readonly Claim[], newest: readonly CellRecord[]): AttemptDocument {

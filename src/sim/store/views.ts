@@ -52,6 +52,12 @@ export function viewStore(tables: Tables): ViewStore {
         }),
       )
     },
+    async resumedStep(attempt) {
+      const steps = [...(tables.facts.get(attempt)?.values() ?? [])].flatMap(({ at, body }) =>
+        body.kind === 'resumed' ? [{ at, step: body.step }] : [],
+      )
+      return steps.toSorted((a, b) => b.at - a.at)[0]?.step ?? null
+    },
     async claimsOf(runs) {
       return tables.claims.filter((claim) => runs.includes(claim.run))
     },

@@ -236,30 +236,46 @@ function drawOver(plot: uPlot, { marks, ticks, lines }: PlotProps): void {
     }
   }
   ctx.setLineDash([])
-  for (const [index, line] of lines.entries()) {
-    if (line.end !== undefined) drawEnd(plot, index + 1, line)
-  }
+  drawEnds(plot, lines)
   ctx.restore()
 }
 
-function drawEnd(plot: uPlot, series: number, line: PlotLine): void {
+/** Names at the ends of lines. Two lines that end at about the same height have their names above each other, in the order of the lines. */
+function drawEnds(plot: uPlot, lines: readonly PlotLine[]): void {
+  const ends = lines.flatMap((line, index) => {
+    const end = line.end === undefined ? null : endOf(plot, index + 1)
+    return end === null ? [] : [{ ...end, line, text: end.y }]
+  })
+  const apart = 12 * devicePixelRatio
+  const sorted = ends.toSorted((a, b) => a.y - b.y)
+  for (const [index, end] of sorted.entries()) {
+    const above = sorted[index - 1]
+    if (above !== undefined) end.text = Math.max(end.text, above.text + apart)
+  }
+  for (const { x, y, line, text } of sorted) {
+    plot.ctx.fillStyle = token(line.color)
+    plot.ctx.beginPath()
+    plot.ctx.arc(x, y, 2.6 * devicePixelRatio, 0, 2 * Math.PI)
+    plot.ctx.fill()
+    halo(plot.ctx, line.end ?? '', x + 7 * devicePixelRatio, text + 4 * devicePixelRatio, token('--ink'))
+  }
+}
+
+/** Where a line ends, in pixels of the canvas; null: it has no value. */
+function endOf(plot: uPlot, series: number): { readonly x: number; readonly y: number } | null {
   const values = plot.data[series]
   const xs = plot.data[0]
-  if (values === undefined) return
+  if (values === undefined) return null
   let at = values.length - 1
   while (at >= 0 && (values[at] === null || values[at] === undefined)) at -= 1
   const value = values[at]
   const x = xs[at]
-  if (value === null || value === undefined || x === undefined) return
-  const scale = devicePixelRatio
-  const left = plot.valToPos(x, 'x', true)
+  if (value === null || value === undefined || x === undefined) return null
   const { top, height } = plot.bbox
-  const y = Math.min(top + height, Math.max(top, plot.valToPos(value, 'y', true)))
-  plot.ctx.fillStyle = token(line.color)
-  plot.ctx.beginPath()
-  plot.ctx.arc(left, y, 2.6 * scale, 0, 2 * Math.PI)
-  plot.ctx.fill()
-  halo(plot.ctx, line.end ?? '', left + 7 * scale, y + 4 * scale, token('--ink'))
+  return {
+    x: plot.valToPos(x, 'x', true),
+    y: Math.min(top + height, Math.max(top, plot.valToPos(value, 'y', true))),
+  }
 }
 
 function halo(ctx: CanvasRenderingContext2D, text: string, x: number, y: number, color: string): void {
