@@ -20,7 +20,10 @@ const BEHIND_MS_MAX = 2_000
 /** A reader that does not read is let go: it comes back and reads afresh. */
 const BUFFERED_BYTES_MAX = 4 * 1024 * 1024
 
-type Listener = (event: string, data: string) => void
+/** Some events, as they go over the wire, without a position. */
+type Listener = (events: string) => void
+const eventOf = (event: string, document: unknown): string => `event: ${event}\ndata: ${JSON.stringify(document)}\n\n`
+const RESET = eventOf('reset', {})
 
 export function streamRoutes(app: FastifyInstance, views: Views, feed: Feed): void {
   const follower = new Follower(feed)
@@ -52,8 +55,8 @@ export function streamRoutes(app: FastifyInstance, views: Views, feed: Feed): vo
   })
 }
 
-const whose = (principal: Principal): unknown =>
-  principal.kind === 'user' ? [principal.name, principal.grants] : principal.attempt
+/** What somebody may see depends on his grants, and not on who he is. */
+const whose = (principal: Principal): unknown => (principal.kind === 'user' ? principal.grants : principal.attempt)
 
 /** Somebody who listens to one topic or more. */
 class Client {
@@ -79,8 +82,8 @@ class Client {
     this.#catchingUp = true
     try {
       const read = await feed.feedAfter(last, CHANGES_PER_LOOK_MAX, false)
-      if (read === null || read.more) this.#send('reset', '{}')
-      else for (const group of this.#groups) await group.tell(runsOf(read), this.#send)
+      if (read === null || read.more) this.#send(RESET)
+      else for (const group of this.#groups) this.#send(await group.eventsOf(runsOf(read)))
       this.#catchingUp = false
     } catch {
       // The store is away: he has his old position still, and comes back with it.
@@ -94,9 +97,10 @@ class Client {
     this.#reply.raw.destroy()
   }
 
-  readonly #send: Listener = (event, data) => {
+  /** One write for all of them: many listen. The position comes after what it stands for, alone, which is no event to a browser. */
+  readonly #send: Listener = (events) => {
     const position = this.#catchingUp ? null : this.#position()
-    this.#write(`${position === null ? '' : `id: ${position}\n`}event: ${event}\ndata: ${data}\n\n`)
+    this.#write(position === null ? events : `${events}id: ${position}\n\n`)
   }
 
   /** What all his topics have told him up to; what one is still reading would be missed otherwise. */
@@ -113,7 +117,7 @@ class Client {
     const now = Date.now()
     const behindMs = this.#follower.behindMs(now)
     const beat = { observedAt: new Date(now).toISOString(), behindMs, stale: behindMs > BEHIND_MS_MAX }
-    this.#write(`event: beat\ndata: ${JSON.stringify(beat)}\n\n`)
+    this.#write(eventOf('beat', beat))
   }
 
   #write(text: string): void {
@@ -165,20 +169,22 @@ class Group {
     }
   }
 
-  /** The documents of some runs, to one listener. */
-  async tell(runs: ReadonlySet<RunId>, listener: Listener): Promise<void> {
+  /** The documents of some runs. */
+  async eventsOf(runs: ReadonlySet<RunId>): Promise<string> {
     if (this.#topic !== 'runs') {
-      if (this.#run !== null && !runs.has(this.#run)) return
+      if (this.#run !== null && !runs.has(this.#run)) return ''
       const shown = await this.#views.show(this.#who, this.#topic.slice('run:'.length))
-      if (!shown.ok) return
+      if (!shown.ok) return ''
       this.#run = shown.value.id as RunId
-      return listener('run', JSON.stringify(toWire('show', shown.value)))
+      return eventOf('run', toWire('show', shown.value))
     }
+    let events = ''
     const all = [...runs]
     for (let first = 0; first < all.length; first += ROWS_PER_READ_MAX) {
       const rows = await this.#views.rows(this.#who, all.slice(first, first + ROWS_PER_READ_MAX))
-      for (const row of rows) listener('row', JSON.stringify(rowOnWire(row)))
+      for (const row of rows) events += eventOf('row', rowOnWire(row))
     }
+    return events
   }
 
   #onNews(news: News): void {
@@ -187,7 +193,7 @@ class Group {
       // Whoever reads everything afresh needs nothing of what was due.
       this.#due.clear()
       this.#told = news.reached
-      return this.#toAll('reset', '{}')
+      return this.#toAll(RESET)
     }
     for (const run of news.runs) this.#due.add(run)
     void this.#read()
@@ -201,19 +207,20 @@ class Group {
       while (this.#due.size > 0 && this.#listeners.size > 0) {
         const [runs, reached] = [new Set(this.#due), this.#reached]
         this.#due.clear()
-        await this.tell(runs, (event, data) => this.#toAll(event, data))
+        const events = await this.eventsOf(runs)
         this.#told = reached
+        if (events !== '') this.#toAll(events)
       }
     } catch {
       // The store is away: what was due is not told later, so everybody reads afresh when it is back.
-      this.#toAll('reset', '{}')
+      this.#toAll(RESET)
     } finally {
       this.#reading = false
     }
   }
 
-  #toAll(event: string, data: string): void {
-    for (const listener of this.#listeners) listener(event, data)
+  #toAll(events: string): void {
+    for (const listener of this.#listeners) listener(events)
   }
 }
 
