@@ -40,6 +40,8 @@ export const STEPS_PER_MARK_MAX = 1_000_000
 /** One frame of expert load: at most so many counts, whatever the layers and experts. */
 export const FRAME_COUNTS_MAX = 131_072
 export const FRAME_LAYERS_MAX = 1_024
+/** A model has one set of layers, or a few where its ranks have different ones; one that has many names makes every look at its run slow. */
+export const EXPERT_SETS_MAX = 64
 export const EXPERTS_PER_LAYER_MAX = 4_096
 /** Points of a series or of a picture: more than a screen has columns. */
 export const POINTS_MAX = 4_096

@@ -188,7 +188,8 @@ export interface ReportStore extends ExpertBlockStore {
     /** An ending that waits for a checkpoint. */
     readonly checkpoint: { readonly since: EpochMs; readonly until: EpochMs } | null
   } | null>
-  saveReport(report: ReportSave): Promise<void>
+  /** Returns the places of the frames that were not taken, since their attempt has EXPERT_SETS_MAX sets of layers already. */
+  saveReport(report: ReportSave): Promise<readonly number[]>
   /** The sets of layers that an attempt reported, with how far they go. */
   expertLayers(attempt: AttemptId): Promise<readonly LayerSet[]>
   expertMeasures(attempt: AttemptId, layers: string, from: number, to: number): Promise<readonly StoredMeasures[]>

@@ -6,6 +6,7 @@ import type { FactBody } from '../../src/domain/fact.ts'
 import { reporterSource } from '../../src/domain/fact.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import type { AttemptId } from '../../src/domain/ids.ts'
+import { EXPERT_SETS_MAX } from '../../src/domain/limits.ts'
 import { CELL_MS, epochMs } from '../../src/domain/units.ts'
 import type { FrameSave, ReportSave, Store } from '../../src/ports/store.ts'
 import { parseReport } from '../../src/contract/ingest.ts'
@@ -95,6 +96,23 @@ for (const [name, open] of [
       assert.equal(frame?.tokens, Number.MAX_SAFE_INTEGER)
       assert.deepEqual(frame?.flags.toSorted(), ['local', 'saturated'])
       assert.equal(frame === null ? 0 : measureFrame(frame).unconserved, 1)
+      await bench.close()
+    })
+
+    test('an attempt has so many sets of layers and no more; what is known goes on', async () => {
+      const bench = await open(T0)
+      const attempt = await placedRun(bench.store)
+      const named = (set: number, step = 1): FrameSave => frameOf(2, [1, 1], { layers: [`l${set}`], step })
+      const first = Array.from({ length: EXPERT_SETS_MAX }, (_, set) => named(set))
+      assert.deepEqual(await bench.store.saveReport(reportOf(attempt, 0, { frames: first })), [])
+      const more = [
+        named(0, 2),
+        named(EXPERT_SETS_MAX),
+        named(5, 2),
+        frameOf(4, [1, 1, 0, 0], { layers: ['l0'], step: 3 }),
+      ]
+      assert.deepEqual(await bench.store.saveReport(reportOf(attempt, 0, { frames: more })), [1, 3])
+      assert.equal((await bench.store.expertLayers(attempt)).length, EXPERT_SETS_MAX)
       await bench.close()
     })
 

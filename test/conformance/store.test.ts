@@ -555,7 +555,7 @@ for (const [name, open] of [
         const at = await read(store, runOf(1), ['n1'])
         const { attempt, item } = placing(at.run, at.nodes, 0)
         await store.commit(null, [item])
-        const say = (sequence: number, obeys: readonly string[], bodies: readonly FactBody[]): Promise<void> =>
+        const say = (sequence: number, obeys: readonly string[], bodies: readonly FactBody[]): Promise<unknown> =>
           store.saveReport({
             attempt: attempt.id,
             rank: 0,

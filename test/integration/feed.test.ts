@@ -189,24 +189,52 @@ test('partitions are made for days ahead, take the rows, and are dropped when th
     await assert.rejects(database.query({ text: `delete from ${part?.name}`, values: [] }), /append-only/)
   }))
 
-test('facts of a run that lives are kept, however old they are', () =>
+test('facts of a run that lives are kept, however old its source says that they are', () =>
   withFeed(async ({ database, store }) => {
     const run = runOf(1)
     await store.submit(submissionOf(run))
-    await store.commit(null, [register(nodeOf('n1'))])
+    const attempt = `${run.id}-1`
+    await database.query({
+      text: `insert into attempt (id, run, number, cluster, living, image) values ($1, $2, 1, 'c', true, '{}')`,
+      values: [attempt, run.id],
+    })
+    await upkeep(database, epochMs(T0), RETENTION)
+    const [then, never] = [T0 - 400 * DAY, T0 + 9_000 * DAY]
+    for (const [sequence, at] of [T0, then, never].entries())
+      await database.query({
+        text: `insert into fact (source, sequence, attempt, at, sent_at, body) values ('s', $1, $2, $3, $3, '{"kind":"step"}')`,
+        values: [sequence, attempt, at],
+      })
+    const facts = { text: 'select sent_at from fact order by sent_at', values: [] }
+    const all = [then, T0, never].map((at) => ({ sent_at: at }))
+    await upkeep(database, epochMs(T0 + 200 * DAY), RETENTION)
+    assert.deepEqual(await database.query(facts), all)
+    await database.query({ text: 'delete from run where id = $1', values: [run.id] })
+    await database.query({
+      text: `insert into attempt_books (attempt, closed) values ($1, false)`,
+      values: [attempt],
+    })
+    await upkeep(database, epochMs(T0 + 200 * DAY), RETENTION)
+    assert.deepEqual(await database.query(facts), all)
+    await database.query({ text: 'update attempt_books set closed = true', values: [] })
+    await database.query({
+      text: `update attempt set living = false, image = jsonb_build_object('endedAt', $1::bigint)`,
+      values: [T0],
+    })
+    await upkeep(database, epochMs(T0 + 200 * DAY), RETENTION)
+    assert.deepEqual(await database.query(facts), [])
+  }))
+
+test('what came for a day before its partition was made moves into it', () =>
+  withFeed(async ({ database }) => {
     await upkeep(database, epochMs(T0), RETENTION)
     await database.query({
-      text: `insert into fact (source, sequence, attempt, at, sent_at, body) values ('s', 1, $1, $2, $2, '{"kind":"step"}')`,
-      values: [`${run.id}-1`, T0],
+      text: `insert into fact (source, sequence, attempt, at, sent_at, body) values ('s', 1, 'a', $1, $1, '{"kind":"step"}')`,
+      values: [T0 + 10 * DAY],
     })
-    await database.query({
-      text: `insert into claim (node, holder, run, attempt, placed_at, image) values ($4, 'h', $1, $2, $3, '{}')`,
-      values: [run.id, `${run.id}-1`, T0, nodeOf('n1').id],
-    })
-    const facts = { text: 'select count(*) as rows from fact', values: [] }
-    await upkeep(database, epochMs(T0 + 200 * DAY), RETENTION)
-    assert.deepEqual(await database.query(facts), [{ rows: 1 }])
-    await database.query({ text: 'delete from run where id = $1', values: [run.id] })
-    await upkeep(database, epochMs(T0 + 200 * DAY), RETENTION)
-    assert.deepEqual(await database.query(facts), [{ rows: 0 }])
+    const lies = async (): Promise<unknown> =>
+      (await database.query({ text: 'select tableoid::regclass::text as part from fact', values: [] }))[0]
+    assert.deepEqual(await lies(), { part: 'fact_default' })
+    await upkeep(database, epochMs(T0 + 8 * DAY), RETENTION)
+    assert.match(JSON.stringify(await lies()), /fact_2027\d{4}/)
   }))

@@ -11,7 +11,7 @@ export const CHANGES_PER_LOOK_MAX = 5_000
 export type Reached = { readonly look: number; readonly position: FeedPosition }
 
 export type News =
-  | { readonly kind: 'changed'; readonly runs: ReadonlySet<RunId>; readonly reached: Reached }
+  | { readonly kind: 'changed'; readonly runs: ReadonlySet<RunId>; readonly before: Reached; readonly reached: Reached }
   /** Something was missed: what is known must be read again. */
   | { readonly kind: 'reset'; readonly reached: Reached }
 
@@ -25,6 +25,8 @@ export class Follower {
   #looks = 0
   #looking = false
   #heardAt = 0
+  /** Those who wait for the first look. */
+  readonly #waiting = new Set<() => void>()
   #lagMs = 0
 
   constructor(feed: Feed) {
@@ -57,6 +59,16 @@ export class Follower {
     }
   }
 
+  /** Until the first look is over: what is committed after this is told. */
+  async ready(): Promise<void> {
+    if (this.#position === null) await new Promise<void>((resolve) => this.#waiting.add(resolve))
+  }
+
+  #isReady(): void {
+    for (const resolve of this.#waiting) resolve()
+    this.#waiting.clear()
+  }
+
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer)
     this.#timer = null
@@ -71,10 +83,13 @@ export class Follower {
       this.#heardAt = Date.now()
       this.#lagMs = read?.lagMs ?? 0
       if (read === null) return await this.#afresh()
+      const before = { look: this.#looks, position: this.#position }
       this.#position = read.position
       this.#looks += 1
       const runs = runsOf(read)
-      if (runs.size > 0) this.#tell({ kind: 'changed', runs, reached: { look: this.#looks, position: read.position } })
+      const reached = { look: this.#looks, position: read.position }
+      if (runs.size > 0) this.#tell({ kind: 'changed', runs, before, reached })
+      this.#isReady()
     } catch {
       // The store is away: there is nothing to say, and the next look asks again. Whoever watches sees the silence.
     } finally {
@@ -86,6 +101,7 @@ export class Follower {
     this.#position = await this.#feed.feedPosition()
     this.#looks += 1
     this.#tell({ kind: 'reset', reached: { look: this.#looks, position: this.#position } })
+    this.#isReady()
   }
 
   #tell(news: News): void {

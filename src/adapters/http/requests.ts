@@ -55,14 +55,22 @@ const attempt = z.coerce.number().int().min(1).optional()
 const points = z.coerce.number().int().min(2).max(POINTS_MAX).default(POINTS_DEFAULT)
 const step = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const zoom = { attempt, from: step.optional(), to: step.optional(), points }
-export const expertsQuery = z.strictObject(zoom)
-export const expertTileQuery = z.strictObject({ ...zoom, measure: z.enum(EXPERT_MEASURES).default('maxVio') })
+type Stretch = { readonly from?: number | undefined; readonly to?: number | undefined }
+const inOrder = ({ from, to }: Stretch): boolean => from === undefined || to === undefined || from <= to
+const ORDER = { path: ['from'], message: 'must not be after to' }
+
+export const expertsQuery = z.strictObject(zoom).refine(inOrder, ORDER)
+export const expertTileQuery = z
+  .strictObject({ ...zoom, measure: z.enum(EXPERT_MEASURES).default('maxVio') })
+  .refine(inOrder, ORDER)
 export const expertFrameQuery = z.strictObject({ attempt, step: step.optional() })
-export const expertHistoryQuery = z.strictObject({
-  ...zoom,
-  layer: z.coerce.number().int().min(0).max(FRAME_LAYERS_MAX),
-  expert: z.coerce.number().int().min(0).max(EXPERTS_PER_LAYER_MAX),
-})
+export const expertHistoryQuery = z
+  .strictObject({
+    ...zoom,
+    layer: z.coerce.number().int().min(0).max(FRAME_LAYERS_MAX),
+    expert: z.coerce.number().int().min(0).max(EXPERTS_PER_LAYER_MAX),
+  })
+  .refine(inOrder, ORDER)
 
 export const tableQuery = z.strictObject({
   q: z.string().max(200).optional(),

@@ -51,6 +51,8 @@ export type ServerOptions = {
 declare module 'fastify' {
   interface FastifyRequest {
     principal: Principal
+    /** With what it came; null for what needs none. */
+    secret: string | null
   }
 }
 
@@ -88,6 +90,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     transformObject: mended,
   })
   app.decorateRequest('principal')
+  app.decorateRequest('secret', null)
   app.addHook('onRequest', (request, reply) => admit(request, reply, options))
   app.addHook('preValidation', async (request, reply) => refuseNul(request, reply))
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply))
@@ -120,7 +123,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       tokenRoutes(scope, options)
       pageRoutes(scope, options)
       sessionRoutes(scope, options)
-      streamRoutes(scope, options.views, options.feed)
+      streamRoutes(scope, options.views, options.feed, options.authenticate)
     },
     { prefix: '/api/v1' },
   )
@@ -145,6 +148,7 @@ async function admit(request: FastifyRequest, reply: FastifyReply, options: Serv
   if (bearer === undefined && !isOurPage(request))
     return sendProblem(reply, problem('not-allowed', 'a change by a browser carries the header x-plimsoll: 1'))
   request.principal = principal
+  request.secret = secret ?? null
   return undefined
 }
 

@@ -1,10 +1,13 @@
 // The stream over a feed that a test moves: what is told, to whom, with which position, and what somebody gets who comes back.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import Fastify from 'fastify'
 import type { RunId } from '../../domain/ids.ts'
+import type { Principal } from '../../domain/principal.ts'
 import type { Feed, FeedRead } from '../../ports/feed.ts'
 import { BOSS, fakes, SECRET } from './fakes.fixture.ts'
 import { createServer } from './server.ts'
+import { streamRoutes } from './stream.ts'
 
 const FEED = '00000000-0000-4000-8000-000000000000'
 
@@ -65,7 +68,7 @@ class Listening {
       for await (const bytes of body) {
         text += decoder.decode(bytes, { stream: true })
         for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-          this.heard.push(eventOf(text.slice(0, end)))
+          if (!text.startsWith(':')) this.heard.push(eventOf(text.slice(0, end)))
           text = text.slice(end + 2)
           this.#waiting?.()
         }
@@ -115,6 +118,48 @@ test('topics that there are not are refused', () =>
     const headers = { authorization: `Bearer ${SECRET}` }
     for (const topics of ['moon', 'run:', 'runs,run:a,run:b,run:c,run:d,run:e,run:f,run:g,run:h'])
       assert.equal((await fetch(`${address}/api/v1/stream?topics=${topics}`, { headers })).status, 422)
+  }))
+
+test('two topics parameters are two topics; a HEAD is refused at once', () =>
+  serving(async (address) => {
+    const headers = { authorization: `Bearer ${SECRET}` }
+    const twice = new AbortController()
+    const response = await fetch(`${address}/api/v1/stream?topics=runs&topics=runs`, { headers, signal: twice.signal })
+    assert.equal(response.status, 200)
+    twice.abort()
+    assert.equal((await fetch(`${address}/api/v1/stream`, { headers, method: 'HEAD' })).status, 404)
+  }))
+
+test('a hundred streams of one person are enough', () =>
+  serving(async (address) => {
+    const all = await Promise.all(Array.from({ length: 100 }, () => Listening.to(address, 'runs')))
+    const headers = { authorization: `Bearer ${SECRET}` }
+    const more = await fetch(`${address}/api/v1/stream`, { headers })
+    assert.deepEqual([more.status, more.headers.get('retry-after')], [429, '60'])
+    for (const each of all) each.stop()
+  }))
+
+test('the first event of a stream has a position', () =>
+  serving(async (address, feed) => {
+    const one = await Listening.to(address, 'runs')
+    await one.until((heard) => heard.length > 0)
+    feed.changes.push(RUN)
+    await one.until((heard) => heard.some(({ id }) => id !== null))
+    assert.deepEqual(ids(one.heard), [RUN])
+    one.stop()
+  }))
+
+test('that what is told is old is said when it begins, and when it is over', () =>
+  serving(async (address, feed) => {
+    const one = await Listening.to(address, 'runs')
+    const stale = (heard: readonly Heard[]): unknown[] =>
+      heard.filter(({ event }) => event === 'beat').map(({ data }) => (data as { stale: boolean }).stale)
+    await one.until((heard) => stale(heard).length === 1)
+    feed.lagMs = 5_000
+    await one.until((heard) => stale(heard).at(-1) === true)
+    feed.lagMs = 0
+    await one.until((heard) => stale(heard).at(-1) === false)
+    one.stop()
   }))
 
 test('it begins with a beat; a row comes when its run changed, with the position of the feed', () =>
@@ -202,3 +247,28 @@ test('a hundred who watch the same cost one read of it', () =>
     assert.equal(reads, 1)
     for (const each of all) each.stop()
   }))
+
+test('a stream ends with the right to it', async () => {
+  let now: Principal | null = BOSS
+  const app = Fastify({ forceCloseConnections: true })
+  app.decorateRequest('principal')
+  app.decorateRequest('secret', SECRET)
+  app.addHook('onRequest', async (request) => {
+    request.principal = BOSS
+  })
+  app.register(async (scope) => streamRoutes(scope, fakes().views, new FakeFeed(), async () => now, 20), {
+    prefix: '/api/v1',
+  })
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  for (const after of [null, { kind: 'user', name: 'ada', grants: [] } as const]) {
+    now = BOSS
+    const response = await fetch(`${address}/api/v1/stream`)
+    const body = response.body?.getReader()
+    now = after
+    await assert.doesNotReject(async () => {
+      // The server hangs up: cleanly or not is the same to a browser.
+      for (;;) if ((await body?.read().catch(() => ({ done: true })))?.done === true) break
+    })
+  }
+  await app.close()
+})

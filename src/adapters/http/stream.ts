@@ -7,7 +7,7 @@ import type { TableRow } from '../../domain/documents.ts'
 import type { RunId } from '../../domain/ids.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Feed, FeedPosition } from '../../ports/feed.ts'
-import type { Views } from '../../ports/views.ts'
+import type { Authenticate, Views } from '../../ports/views.ts'
 import { CHANGES_PER_LOOK_MAX, Follower, runsOf } from './follower.ts'
 import type { News, Reached } from './follower.ts'
 import { problem, sendProblem } from './problem.ts'
@@ -25,16 +25,40 @@ type Listener = (events: string) => void
 const eventOf = (event: string, document: unknown): string => `event: ${event}\ndata: ${JSON.stringify(document)}\n\n`
 const RESET = eventOf('reset', {})
 
-export function streamRoutes(app: FastifyInstance, views: Views, feed: Feed): void {
+const KEPT_MAX = 1_000
+/** Streams that one person, and everybody together, may have open. */
+const STREAMS_OF_ONE_MAX = 100
+const STREAMS_MAX = 2_000
+
+export function streamRoutes(
+  app: FastifyInstance,
+  views: Views,
+  feed: Feed,
+  authenticate: Authenticate,
+  beatMs = BEAT_MS,
+): void {
   const follower = new Follower(feed)
   const groups = new Map<string, Group>()
+  const open = new Map<string, number>()
+  let all = 0
   app.addHook('onClose', async () => follower.stop())
-  app.get('/stream', { schema: { hide: true } }, async (request, reply) => {
-    const { topics = 'runs' } = request.query as { topics?: string }
-    const wanted = [...new Set(topics.split(','))]
+  app.get('/stream', { schema: { hide: true }, exposeHeadRoute: false }, async (request, reply) => {
+    const { topics = 'runs' } = request.query as { topics?: string | string[] }
+    const wanted = [...new Set([topics].flat().flatMap((each) => each.split(',')))]
     const bad = wanted.find((topic) => topic !== 'runs' && !/^run:[^,]{1,200}$/.test(topic))
     if (bad !== undefined || wanted.length > TOPICS_MAX)
       return sendProblem(reply, problem('invalid', `topics are runs and run:ID, at most ${TOPICS_MAX}`))
+    const person = nameOf(request.principal)
+    if (all >= STREAMS_MAX || (open.get(person) ?? 0) >= STREAMS_OF_ONE_MAX)
+      return sendProblem(reply.header('retry-after', '60'), {
+        ...problem(
+          'unavailable',
+          `at most ${STREAMS_OF_ONE_MAX} streams of one person, ${STREAMS_MAX} in all, are open`,
+        ),
+        status: 429,
+      })
+    all += 1
+    open.set(person, (open.get(person) ?? 0) + 1)
     reply.hijack()
     reply.raw.writeHead(200, {
       ...reply.getHeaders(),
@@ -47,14 +71,27 @@ export function streamRoutes(app: FastifyInstance, views: Views, feed: Feed): vo
       groups.set(name, group)
       return group
     })
-    const client = new Client(reply, follower, mine)
-    request.raw.on('close', () => client.close())
+    const secret = request.secret
+    // Who was signed out, or may see something else now, comes back and is asked again.
+    const isStill = async (): Promise<boolean> => {
+      const now = secret === null ? null : await authenticate(secret)
+      return now !== null && JSON.stringify(whose(now)) === JSON.stringify(whose(request.principal))
+    }
+    const client = new Client(reply, follower, mine, isStill, beatMs)
+    request.raw.on('close', () => {
+      client.close()
+      all -= 1
+      const left = (open.get(person) ?? 1) - 1
+      if (left > 0) open.set(person, left)
+      else open.delete(person)
+    })
     const last = request.headers['last-event-id']
-    if (typeof last === 'string') void client.catchUp(feed, last)
+    void client.begin(feed, typeof last === 'string' ? last : null)
     return reply
   })
 }
 
+const nameOf = (principal: Principal): string => (principal.kind === 'user' ? principal.name : principal.attempt)
 /** What somebody may see depends on his grants, and not on who he is. */
 const whose = (principal: Principal): unknown => (principal.kind === 'user' ? principal.grants : principal.attempt)
 
@@ -64,27 +101,40 @@ class Client {
   readonly #follower: Follower
   readonly #groups: readonly Group[]
   readonly #ends: readonly (() => void)[]
-  readonly #timer: NodeJS.Timeout
-  /** What he missed is being told: until then no event moves his position. */
-  #catchingUp = false
+  readonly #timers: readonly NodeJS.Timeout[]
+  readonly #isStill: () => Promise<boolean>
+  /** What goes out meanwhile, while it is told what he missed: it is the newer. */
+  #kept: string[] | null = []
+  #stale = false
 
-  constructor(reply: FastifyReply, follower: Follower, groups: readonly Group[]) {
+  constructor(
+    reply: FastifyReply,
+    follower: Follower,
+    groups: readonly Group[],
+    isStill: () => Promise<boolean>,
+    beatMs: number,
+  ) {
     this.#reply = reply
     this.#follower = follower
     this.#groups = groups
-    this.#timer = setInterval(() => this.#beat(), BEAT_MS)
+    this.#isStill = isStill
     this.#ends = groups.map((group) => group.join(this.#send))
-    this.#beat()
+    this.#timers = [setInterval(() => void this.#look(), beatMs), setInterval(() => this.#watch(), BEHIND_MS_MAX / 2)]
   }
 
-  /** What changed since his last event, told to him alone. */
-  async catchUp(feed: Feed, last: string): Promise<void> {
-    this.#catchingUp = true
+  /** The first beat says that from now on nothing is missed; before it comes what changed since his last event, told to him alone. */
+  async begin(feed: Feed, last: string | null): Promise<void> {
+    // Something must go over the wire before a proxy, or a browser, calls it open.
+    this.#write(': plimsoll\n\n')
     try {
-      const read = await feed.feedAfter(last, CHANGES_PER_LOOK_MAX, false)
-      if (read === null || read.more) this.#send(RESET)
-      else for (const group of this.#groups) this.#send(await group.eventsOf(runsOf(read)))
-      this.#catchingUp = false
+      await this.#follower.ready()
+      const read = last === null ? undefined : await feed.feedAfter(last, CHANGES_PER_LOOK_MAX, false)
+      if (read === null || read?.more === true) this.#write(RESET)
+      else if (read !== undefined) for (const group of this.#groups) this.#write(await group.eventsOf(runsOf(read)))
+      this.#beat()
+      const kept = this.#kept ?? []
+      this.#kept = null
+      for (const events of kept) this.#send(events)
     } catch {
       // The store is away: he has his old position still, and comes back with it.
       this.close()
@@ -92,14 +142,30 @@ class Client {
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    for (const timer of this.#timers) clearInterval(timer)
     for (const end of this.#ends) end()
     this.#reply.raw.destroy()
   }
 
+  async #look(): Promise<void> {
+    const isStill = await this.#isStill().catch(() => true)
+    if (!isStill) return this.close()
+    this.#beat()
+  }
+
+  /** Staleness is told when it begins and when it is over, not at the next beat. */
+  #watch(): void {
+    if (this.#follower.behindMs(Date.now()) > BEHIND_MS_MAX !== this.#stale) this.#beat()
+  }
+
   /** One write for all of them: many listen. The position comes after what it stands for, alone, which is no event to a browser. */
   readonly #send: Listener = (events) => {
-    const position = this.#catchingUp ? null : this.#position()
+    if (this.#kept !== null) {
+      // A catch-up that lasts: he reads everything instead.
+      if (this.#kept.length >= KEPT_MAX) return this.close()
+      return void this.#kept.push(events)
+    }
+    const position = this.#position()
     this.#write(position === null ? events : `${events}id: ${position}\n\n`)
   }
 
@@ -116,7 +182,8 @@ class Client {
   #beat(): void {
     const now = Date.now()
     const behindMs = this.#follower.behindMs(now)
-    const beat = { observedAt: new Date(now).toISOString(), behindMs, stale: behindMs > BEHIND_MS_MAX }
+    this.#stale = behindMs > BEHIND_MS_MAX
+    const beat = { observedAt: new Date(now).toISOString(), behindMs, stale: this.#stale }
     this.#write(eventOf('beat', beat))
   }
 
@@ -195,6 +262,7 @@ class Group {
       this.#told = news.reached
       return this.#toAll(RESET)
     }
+    this.#told ??= news.before
     for (const run of news.runs) this.#due.add(run)
     void this.#read()
   }

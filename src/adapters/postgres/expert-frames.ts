@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { BUILT_LEVEL } from '../../domain/expert-blocks.ts'
 import type { AttemptId } from '../../domain/ids.ts'
+import { EXPERT_SETS_MAX } from '../../domain/limits.ts'
 import { sumOfRanks } from '../../domain/report.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { FrameSave, MeasureFrame, ReportSave, StoredFrame } from '../../ports/store.ts'
@@ -10,12 +11,33 @@ import { bytesOf, packedCounts, unpackedCounts } from './expert-codec.ts'
 import type { Queryable } from './pool.ts'
 import { columns } from './pool.ts'
 
-export async function saveFrames(tx: Queryable, report: ReportSave, measure: MeasureFrame): Promise<void> {
-  const sets = [...Map.groupBy(report.frames, (frame) => keyOf(frame.layers))]
+/** Returns the places of frames that were not taken: an attempt has so many sets of layers and no more. */
+export async function saveFrames(tx: Queryable, report: ReportSave, measure: MeasureFrame): Promise<number[]> {
+  if (report.frames.length === 0) return []
+  const refused = await beyondLimit(tx, report)
+  const taken = report.frames.filter((_, index) => !refused.has(index))
+  const sets = [...Map.groupBy(taken, (frame) => keyOf(frame.layers))]
   // In the same order everywhere, so that no two batches wait for each other.
   for (const [key, frames] of sets.toSorted(([a], [b]) => (a < b ? -1 : 1)))
     for (const [experts, some] of Map.groupBy(frames, (frame) => frame.experts))
       await saveSet(tx, report, await lockSet(tx, report.attempt, key, experts, some), some, measure)
+  return [...refused]
+}
+
+async function beyondLimit(tx: Queryable, { attempt, frames }: ReportSave): Promise<Set<number>> {
+  const rows = await tx.query<{ layers: string; experts: number }>({
+    text: 'select layers, experts from expert_layers where attempt = $1',
+    values: [attempt],
+  })
+  const nameOf = (key: string, experts: number | null): string => `${key.slice(0, 16)} ${experts}`
+  const known = new Set(rows.map(({ layers, experts }) => nameOf(layers, experts)))
+  const refused = new Set<number>()
+  for (const [index, frame] of frames.entries()) {
+    const name = nameOf(keyOf(frame.layers), frame.experts)
+    if (known.size >= EXPERT_SETS_MAX && !known.has(name)) refused.add(index)
+    else known.add(name)
+  }
+  return refused
 }
 
 const keyOf = (layers: readonly string[]): string =>

@@ -34,7 +34,7 @@ export function reportStore(database: Database, measure: MeasureFrame): ReportSt
       database.transaction('write', async (tx) => {
         await saveSource(tx, report)
         await saveFacts(tx, report.facts)
-        await saveFrames(tx, report, measure)
+        return saveFrames(tx, report, measure)
       }),
     async expertLayers(attempt) {
       return database.query<LayerSet>({

@@ -38,7 +38,7 @@ export async function upkeep(database: Database, now: EpochMs, retention: Retent
   const made = await makePartitions(database, now)
   let dropped = 0
   for (const [table, before] of [
-    ['fact', Math.min(now - retention.facts, await oldestOpen(database))],
+    ['fact', now - retention.facts],
     ['log_chunk', now - retention.logs],
     ['feed', now - retention.feed],
   ] as const) {
@@ -52,22 +52,19 @@ export async function upkeep(database: Database, now: EpochMs, retention: Retent
   return {
     made,
     dropped,
-    forgotten: await forgetExperts(database, now - retention.experts),
+    forgotten: await forgetAllExperts(database, now - retention.experts),
     unpartitioned: await unpartitioned(database, now),
   }
 }
 
-/** What open books are still to be divided by, and what a living run may lose yet by going back to an older checkpoint. */
-async function oldestOpen(database: Database): Promise<number> {
-  const [row] = await database.query<{ at: EpochMs | null }>({
-    text: `select min(at) as at from (
-             select min(c.placed_at) as at from run r join claim c on c.run = r.id
-             union all
-             select min(c.placed_at) from attempt_books b join claim c on c.attempt = b.attempt
-             where not b.closed or b.dirty_from is not null) open`,
-    values: [],
-  })
-  return row?.at ?? Infinity
+/** A transaction of a few attempts, again and again until none is left. */
+async function forgetAllExperts(database: Database, before: number): Promise<number> {
+  let forgotten = 0
+  for (;;) {
+    const some = await forgetExperts(database, before)
+    forgotten += some
+    if (some < ATTEMPTS_MAX) return forgotten
+  }
 }
 
 async function forgetExperts(database: Database, before: number): Promise<number> {

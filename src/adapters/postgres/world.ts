@@ -37,16 +37,17 @@ export async function readWorld(
     )
     const reports = await tx.query<{ attempt: AttemptId } & AttemptReports>(
       sql(
-        `select s.attempt, max(s.observed_to) filter (where 'checkpoint' = any(s.obeys)) as "obeysAt",
-           coalesce(bool_or(done.found), false) as saved, max(done.step) as "savedStep"
-         from report_source s join attempt a on a.id = s.attempt and a.living
-         left join lateral (
-           select true as found, (f.body->>'step')::bigint as step from fact f
-           where a.image->'state'->>'checkpointUntil' is not null and f.attempt = a.id
-             and f.at >= (a.image->'state'->>'since')::bigint - 60000 and f.body->>'kind' = 'directive' and f.body->>'outcome' = 'done'
-             and f.body->>'id' = 'checkpoint-' || (a.image->'state'->>'since')
-           limit 1
-         ) done on true
+        // Once an attempt, however many ranks report.
+        `with answered as materialized (
+           select a.id as attempt, f.step from attempt a cross join lateral (
+             select (f.body->>'step')::bigint as step from fact f
+             where f.attempt = a.id and f.body->>'kind' = 'directive' and f.body->>'outcome' = 'done'
+               and f.body->>'id' = 'checkpoint-' || (a.image->'state'->>'since')
+             limit 1) f
+           where a.living and a.image->'state'->>'checkpointUntil' is not null)
+         select s.attempt, max(s.observed_to) filter (where 'checkpoint' = any(s.obeys)) as "obeysAt",
+           bool_or(d.attempt is not null) as saved, max(d.step) as "savedStep"
+         from report_source s join attempt a on a.id = s.attempt and a.living left join answered d on d.attempt = s.attempt
          group by s.attempt`,
       ),
     )

@@ -9,7 +9,7 @@ import { attemptNumberOf, runOfAttempt } from '../../domain/ids.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
-import type { Directive, ReportAnswer, ReportBatch, ReportFrame } from '../../domain/report.ts'
+import type { Directive, RefusedFact, ReportAnswer, ReportBatch, ReportFrame } from '../../domain/report.ts'
 import { checkpointDirective } from '../../domain/report.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
@@ -47,7 +47,7 @@ export async function report(
     sentAt: at,
     body,
   }))
-  await store.saveReport({
+  const tooMany = await store.saveReport({
     attempt: who.attempt,
     rank: batch.rank,
     process: batch.source,
@@ -65,9 +65,14 @@ export async function report(
   if (facts.length > 0) doorbell.ring('account')
   const { checkpoint } = known
   if (checkpoint !== null && facts.some(({ body }) => body.kind === 'directive')) doorbell.ring('launch')
+  const beyond = tooMany.flatMap((place): RefusedFact[] => {
+    const frame = batch.frames[place]
+    return frame === undefined ? [] : [{ seq: frame.seq, reason: 'too-many' }]
+  })
+  const refusedAll = [...batch.refused, ...beyond]
   return accepted({
-    accepted: batch.sent - batch.refused.length,
-    refused: batch.refused,
+    accepted: batch.sent - refusedAll.length,
+    refused: refusedAll,
     directives: checkpoint === null ? [] : [directiveOf(checkpoint, receivedAt)],
   })
 }

@@ -32,7 +32,7 @@ export async function showOf(control: Control, run: Run): Promise<ShowDocument> 
   const preparing = document.reason === 'preparing-environment' ? await liveCondition(control, run) : null
   return {
     ...document,
-    message: preparing ?? document.message,
+    message: preparing ?? savingMessage(attempts.at(-1)) ?? document.message,
     attempts: [...documents.slice(0, documents.length - last.length), ...last],
     progress,
     findings: await findingsOf(control, run),
@@ -45,6 +45,13 @@ async function findingsOf({ store }: Control, run: Run): Promise<FindingDocument
   if (seen === null) return []
   const { attempt, text, whatToDo } = seen
   return [{ kind: 'experts-unconserved', attempt, text, whatToDo }]
+}
+
+/** An ending that waits for a checkpoint looks like one that hangs. */
+function savingMessage(attempt: Attempt | undefined): string | null {
+  if (attempt?.state.kind !== 'stopping' || attempt.state.checkpointUntil === undefined) return null
+  const seconds = Math.round((attempt.state.checkpointUntil - attempt.state.since) / 1_000)
+  return `it is asked for a checkpoint and has ${seconds} s for it; stop --now waits for nothing`
 }
 
 /** Before its first cell is posted nothing but its facts says where it went on. */

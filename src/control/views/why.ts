@@ -5,6 +5,7 @@ import { expectedStart } from '../../core/place/expected-start.ts'
 import { planPlacements } from '../../core/place/place.ts'
 import type { WhyDocument } from '../../domain/documents.ts'
 import type { Run } from '../../domain/run.ts'
+import { livingAttempt } from '../../domain/run.ts'
 import type { Control } from '../control.ts'
 import { placeSettings } from '../place.ts'
 
@@ -17,7 +18,9 @@ export async function whyOf(control: Control, run: Run): Promise<WhyDocument> {
         ? state.message
         : state.kind === 'stopping'
           ? `it is being ended: ${state.cause}`
-          : `it is ${state.kind}`
+          : livingAttempt(state) === null
+            ? 'it waits for nothing'
+            : `it does not wait: it is ${state.kind}`
     return { ...base, reason: null, message }
   }
   const world = await control.store.world(control.health)

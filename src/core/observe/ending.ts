@@ -107,8 +107,10 @@ export function messageOf(claims: readonly Claim[]): string | null {
 
 function outcomeOf(attempt: Attempt, claims: readonly Claim[]): Outcome {
   const clean = claims.every((claim) => claim.exit?.kind === 'code' && claim.exit.code === 0)
-  if (clean && claims.every((claim) => claim.exit?.cause === 'itself')) return 'succeeded'
   const { state } = attempt
+  // Many scripts end once they have saved what they were asked to save: that is how they stop, and not the end of their training.
+  const asked = state.kind === 'stopping' && state.checkpointUntil !== undefined
+  if (clean && !asked && claims.every((claim) => claim.exit?.cause === 'itself')) return 'succeeded'
   if (claims.some((claim) => claim.exit?.cause === 'deadline')) return 'deadline'
   if (state.kind !== 'stopping') return claims.every((claim) => claim.exit?.kind === 'gone') ? 'unknown' : 'failed'
   switch (state.cause) {

@@ -282,6 +282,26 @@ for (const [why, wish, cause, state, outcome] of WISHES) {
   })
 }
 
+for (const [wish, cause, state, outcome] of [
+  ['suspend', 'suspend', 'suspended', 'suspended'],
+  ['stop', 'stop', 'cancelled', 'stopped'],
+  ['run', 'budget', 'suspended', 'suspended'],
+] as const)
+  void test(`a script that ends well once it has saved what it was asked to save has not finished: ${cause}`, () => {
+    const saved = { end: { at: t(90_000), exit: code(0) } }
+    const seen = observe({
+      run: { wish },
+      attempt: {
+        state: { ...ending(cause), checkpointUntil: t(600_000) } as Attempt['state'],
+        startedAt: t(1_000),
+      },
+      claims: [BOUND, BOUND],
+      seen: [saved, saved],
+    })
+    assert.equal(seen?.run?.state.kind, state)
+    assert.equal(seen?.attempt?.state.kind === 'ended' && seen.attempt.state.outcome, outcome)
+  })
+
 const LIMITS: readonly [why: string, run: Partial<Run>, state: string, message: string][] = [
   [
     'its limit of time',

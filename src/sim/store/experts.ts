@@ -11,6 +11,7 @@ import {
   QUIET_MS,
 } from '../../domain/expert-blocks.ts'
 import type { AttemptId } from '../../domain/ids.ts'
+import { EXPERT_SETS_MAX } from '../../domain/limits.ts'
 import { sumOfRanks } from '../../domain/report.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { later } from '../../domain/units.ts'
@@ -40,7 +41,8 @@ const layersKey = ({ layers, experts }: Pick<FrameSave, 'layers' | 'experts'>): 
   JSON.stringify([layers, experts])
 const blockKey = (level: number, block: number): string => `${level}/${block}`
 
-export function saveFrame(tables: Tables, measure: MeasureFrame, report: ReportSave, frame: FrameSave): void {
+/** False: the attempt has its sets of layers already, and this would be one more. */
+export function saveFrame(tables: Tables, measure: MeasureFrame, report: ReportSave, frame: FrameSave): boolean {
   const { attempt, rank, startedAt, receivedAt } = report
   const layers = layersKey(frame)
   const key = setKey(attempt, layers)
@@ -55,17 +57,22 @@ export function saveFrame(tables: Tables, measure: MeasureFrame, report: ReportS
     wrong: new Set<number>(),
     told: false,
   }
+  if (!tables.expertSets.has(key)) {
+    const own = [...tables.expertSets.values()].filter((each) => each.attempt === attempt)
+    if (own.length >= EXPERT_SETS_MAX) return false
+  }
   tables.expertSets.set(key, set)
   const ranks = set.steps.get(frame.step) ?? new Map<number, { startedAt: EpochMs; frame: FrameSave }>()
   const old = ranks.get(rank)
-  if (old !== undefined && old.startedAt >= startedAt) return
+  if (old !== undefined && old.startedAt >= startedAt) return true
   set.steps.set(frame.step, ranks.set(rank, { startedAt, frame }))
   mark(tables, set, BUILT_LEVEL, blockOf(frame.step, BUILT_LEVEL), receivedAt)
   if (summedAt(set, frame.step).some((whole) => measure(whole).unconserved > 0)) set.wrong.add(frame.step)
   else set.wrong.delete(frame.step)
-  if (frame.finding == null || set.told) return
+  if (frame.finding == null || set.told) return true
   set.told = true
   writeEvent(tables, frame.finding)
+  return true
 }
 
 export type FrameRow = { readonly rank: number; readonly startedAt: EpochMs; readonly frame: FrameSave }

@@ -32,7 +32,7 @@ export function reportStore(tables: Tables, measure: MeasureFrame): ReportStore 
       tables.reported?.(report)
       saveSource(tables, report)
       saveFacts(tables, report.facts)
-      for (const frame of report.frames) saveFrame(tables, measure, report, frame)
+      return report.frames.flatMap((frame, place) => (saveFrame(tables, measure, report, frame) ? [] : [place]))
     },
     expertLayers: async (attempt) => layerSets(tables, attempt),
     async expertMeasures(attempt, layers, from, to) {

@@ -6,7 +6,7 @@ import { isJson, json } from '../print.ts'
 import { readCluster, readTrace } from '../trace-file.ts'
 
 type Options = Output & {
-  seeds: string
+  seeds?: string
   seed?: string
   from?: string
   story?: boolean
@@ -21,8 +21,8 @@ export function simulateCommand(program: Command): void {
     program
       .command('simulate')
       .description('the production loops under virtual time with faults, or a trace of a cluster; no server is needed')
-      .option('--seeds <n>', 'how many worlds', '20')
-      .option('--from <n>', 'the first of them', '1')
+      .option('--seeds <n>', 'how many worlds (20)')
+      .option('--from <n>', 'the first of them (1)')
       .option('--seed <n>', 'one world again; of a trace, what is drawn by chance')
       .option('--story', 'tell what happens in it, step by step')
       .option('--trace <file>', 'replay the jobs of a trace: CSV, or the output of sacct --parsable2')
@@ -34,7 +34,7 @@ export function simulateCommand(program: Command): void {
       .option('--skip-broken', 'replay a trace without its broken lines'),
   ).action(async (options: Options) => {
     const [from, seeds] =
-      options.seed === undefined ? [Number(options.from), Number(options.seeds)] : [Number(options.seed), 1]
+      options.seed === undefined ? [Number(options.from ?? 1), Number(options.seeds ?? 20)] : [Number(options.seed), 1]
     if (![from, seeds].every((each) => Number.isSafeInteger(each) && each > 0)) {
       throw new CliError(EXIT.usage, '--seed, --seeds and --from are whole numbers from 1 on')
     }
@@ -56,6 +56,11 @@ async function tryOut(options: Options, from: number, seeds: number): Promise<nu
 
 async function follow(options: Options, file: string): Promise<number> {
   if (options.story === true) throw new CliError(EXIT.usage, '--story tells a seed, and no trace')
+  for (const [option, value] of [
+    ['--seeds', options.seeds],
+    ['--from', options.from],
+  ])
+    if (value !== undefined) throw new CliError(EXIT.usage, `${option} counts worlds with faults, and a trace is one`)
   const shape = options.cluster
   if (shape === undefined)
     throw new CliError(EXIT.usage, 'on which cluster? --cluster nodes=128,gpusPerNode=8,racks=16, or a file')

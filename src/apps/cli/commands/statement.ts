@@ -12,6 +12,11 @@ export function statementCommand(program: Command): void {
   )
 }
 
+function balanceOf({ layers, experts, maxVio, dead }: NonNullable<Wire<'statement'>['experts']>): string {
+  const most = maxVio === null ? 'not known' : String(Number(maxVio.toPrecision(3)))
+  return `experts: ${integer(layers)} layers of ${integer(experts)}, MaxVio ${most}, ${integer(dead)} dead at the end`
+}
+
 function words(statement: Wire<'statement'>): string {
   const { heldGpuMs, attempts } = statement
   const share = (amount: number): string => percent(heldGpuMs === 0 ? null : amount / heldGpuMs)
@@ -30,6 +35,7 @@ function words(statement: Wire<'statement'>): string {
       : []),
     `paid ${gpuHours(statement.paidGpuMs)}: ${money(statement.money)}`,
     `goodput ${percent(statement.goodput)}, effective training time ratio ${percent(statement.ettr)}`,
+    ...(statement.experts === null ? [] : [balanceOf(statement.experts)]),
     `tokens of kept steps ${integer(statement.tokens)}, per GPU-hour ${integer(statement.tokensPerGpuHour)}`,
   ].join('\n')
 }
