@@ -76,10 +76,15 @@ export class People {
     const silence = async (): Promise<void> => {
       const { nodeName } = chance.pick(placement.workers)
       if (faults.on) cluster.silence(nodeName, true)
-      timeline.after(chance.between(20_000, 200_000), () => cluster.silence(nodeName, false))
+      timeline.after(chance.pick([20_000, this.#world.durations.nodeLostAfterMs + MINUTE_MS]), () =>
+        cluster.silence(nodeName, false),
+      )
     }
-    const next = chance.pick([null, null, null, () => stop(true), () => stop(false), silence])
-    if (next !== null) timeline.after(chance.between(1_000, 30_000), () => void next())
+    const reboot = async (): Promise<void> => {
+      if (faults.on) cluster.reboot(chance.pick(placement.workers).nodeName)
+    }
+    const next = chance.pick([null, null, null, () => stop(true), () => stop(false), silence, reboot])
+    if (next !== null) timeline.after(chance.between(1_000, 20_000), () => void next())
     await chance.pick([() => stop(false), suspend, suspend, () => this.#changePolicy()])()
   }
 

@@ -8,7 +8,7 @@ import { requestsOf } from '../../control/requests/requests.ts'
 import type { RunId } from '../../domain/ids.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Durations } from '../../domain/settings.ts'
-import { epochMs } from '../../domain/units.ts'
+import { durationMs, epochMs } from '../../domain/units.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Store } from '../../ports/store.ts'
 import { SeededChance } from '../../sim/chance.ts'
@@ -35,6 +35,7 @@ export const BEGIN = epochMs(1_800_000_000_000)
 /** Their draws are their own, so that seeds in which nobody obeys stay as they are. */
 const OBEDIENCE = 2 ** 33
 const OBEYS = 0.8
+const CHECKPOINT_MS = 240_000
 
 export type Outcome = {
   readonly seed: number
@@ -90,7 +91,12 @@ export class SimulatedWorld {
     this.#watched = watched
     const chance = new SeededChance(seed)
     this.chance = chance
-    this.durations = durationsOf(chance)
+    const obedience = new SeededChance(seed + OBEDIENCE)
+    this.obedience = obedience.happens(OBEYS) ? obedience : null
+    const durations = durationsOf(chance)
+    // In some seeds it may take longer than a node may be silent.
+    const isPatient = this.obedience?.happens(0.3) === true
+    this.durations = isPatient ? { ...durations, checkpointMs: durationMs(CHECKPOINT_MS) } : durations
     this.shape = shapeOf(chance)
     this.policy = policyOf(chance, this.shape)
     this.faults = faultsOf(chance, BEGIN)
@@ -102,8 +108,6 @@ export class SimulatedWorld {
       return trainer
     })
     this.mail = new Mail(this.timeline, chance.fork(), networkOf(chance))
-    const obedience = new SeededChance(seed + OBEDIENCE)
-    this.obedience = obedience.happens(OBEYS) ? obedience : null
     if (chance.happens(0.8)) this.#hear(chance.fork())
     this.watch = new Watch(this.tables, this.cluster, this.mail, {
       blindAfterMs: this.durations.blindAfterMs,
