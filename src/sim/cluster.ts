@@ -64,6 +64,8 @@ export class SimulatedCluster implements Cluster {
   tell: (text: string) => void = () => {}
   /** How long the log of each worker was when its remains were removed. */
   readonly forgottenLogs: { readonly worker: WorkerId; readonly bytes: number }[] = []
+  /** When the processes of each attempt were first asked to end. */
+  readonly signals = new Map<AttemptId, number>()
   /** By when each trainer will have made its next step. */
   readonly promises = new Map<AttemptId, number>()
   /** What reports of an attempt; null: nobody does. */
@@ -210,13 +212,26 @@ export class SimulatedCluster implements Cluster {
       timeline: this.#timeline,
       chance: this.#chance,
       durable: () => this.#durable(plan.run),
-      save: (step) => void this.#checkpoints.set(plan.run, [...(this.#checkpoints.get(plan.run) ?? []), step]),
+      save: (step) => this.#save(plan.run, step),
       allLive: () => plan.workers.every((worker) => this.running.has(worker.id)),
       print: (id, text) => this.#print(id, text),
       exit: (code) => this.#exitAll(plan.attempt, { kind: 'code', code }, 'itself'),
       ear: (ingest === null ? null : this.reporters(plan, ingest, life)) ?? DEAF,
       promise: (at) => void (at === null ? this.promises.delete(plan.attempt) : this.promises.set(plan.attempt, at)),
     })
+  }
+
+  /** One that took long may become durable after a later one. */
+  #save(run: RunId, step: number): void {
+    const saved = [...(this.#checkpoints.get(run) ?? []), step]
+    this.#checkpoints.set(
+      run,
+      saved.toSorted((a, b) => a - b),
+    )
+  }
+
+  hasCheckpoint(run: RunId, step: number): boolean {
+    return this.#checkpoints.get(run)?.includes(step) === true
   }
 
   /** The newest checkpoint that can be read: now and then the newest one is broken. */
@@ -269,6 +284,7 @@ export class SimulatedCluster implements Cluster {
 
   /** A worker on a silent node hears nothing of it. */
   async end(request: EndRequest): Promise<void> {
+    if (!this.signals.has(request.attempt)) this.signals.set(request.attempt, this.#timeline.now())
     this.#ended.add(request.attempt)
     const grace = Math.min(request.graceMs, this.#chance.between(10, this.#chance.pick([2_000, 20_000])))
     for (const worker of this.#gangs.get(request.attempt) ?? []) {

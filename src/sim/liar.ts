@@ -41,6 +41,12 @@ export class Liar {
       // The name of a fact that was said before, with another content.
       () => ({ seq: Math.max(1, fact.seq - 1) }),
     ]
+    if (fact.kind === 'directive')
+      lies.push(
+        () => ({ outcome: chance.pick(['done', 'expired', 'unsupported', 'withdrawn', '?']) }),
+        () => ({ outcome: 'done', step: chance.between(0, 1_000) }),
+        () => ({ id: 'checkpoint-1' }),
+      )
     if (fact.kind === 'experts')
       lies.push(
         () => ({ tokens: 7 }),

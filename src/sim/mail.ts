@@ -19,7 +19,13 @@ export type Said = {
   readonly honest: boolean
 }
 
-export type Answered = { readonly said: Said; readonly reply: Reply; readonly at: number }
+export type Answered = {
+  readonly said: Said
+  readonly reply: Reply
+  /** When it was asked and when it was answered, at the port. */
+  readonly arrivedAt: number
+  readonly at: number
+}
 
 /** A process that sent all that it had: so many numbers it gave. */
 export type Flushed = {
@@ -56,6 +62,8 @@ export class Mail {
   readonly said: Said[] = []
   readonly answered: Answered[] = []
   readonly flushed: Flushed[] = []
+  /** Attempts whose script has asked for directives, and whether all that asked are careful. */
+  readonly obeying = new Map<AttemptId, boolean>()
   /** Posts and repeats that have not been answered yet. */
   open = 0
   /** Nothing is lost or late once the faults have stopped. */
@@ -120,9 +128,10 @@ export class Mail {
   }
 
   async #taken(said: Said, then: (reply: Reply) => void): Promise<void> {
+    const arrivedAt = this.#timeline.now()
     const reply = await this.deliver(said.post)
     this.open -= 1
-    this.answered.push({ said, reply, at: this.#timeline.now() })
+    this.answered.push({ said, reply, arrivedAt, at: this.#timeline.now() })
     then(reply)
   }
 }

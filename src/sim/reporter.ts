@@ -4,6 +4,8 @@ import type { AttemptId } from '../domain/ids.ts'
 import type { SeededChance } from './chance.ts'
 import type { Liar } from './liar.ts'
 import type { Mail, Reply } from './mail.ts'
+import type { Manner } from './obedience.ts'
+import { Obedience } from './obedience.ts'
 import type { Timeline } from './timeline.ts'
 
 /** A fact as it is sent; `seq` and `at` are its name. */
@@ -29,6 +31,8 @@ export type ReporterOptions = {
   readonly room: number
   /** Null: it says what is so. */
   readonly liar: Liar | null
+  /** Null: its script never asks for directives. */
+  readonly manner: Manner | null
   readonly lives: () => boolean
   readonly reachable: () => boolean
   readonly tell: (text: string) => void
@@ -56,6 +60,8 @@ export class SimulatedReporter {
   #stopped = false
   #lastTries: number | null = null
   #forked = false
+  #lastStep = 0
+  readonly #obedience: Obedience | null
   readonly #told = new Set<string>()
 
   constructor(options: ReporterOptions) {
@@ -63,6 +69,15 @@ export class SimulatedReporter {
     const { chance } = options
     this.#source = Array.from({ length: 16 }, () => chance.below(16).toString(16)).join('')
     this.#startedAt = this.#clock()
+    const { manner } = options
+    this.#obedience =
+      manner === null
+        ? null
+        : new Obedience(manner, (outcome, id, version, step) => {
+            this.#tell(`says that directive ${id} is ${outcome}`)
+            this.say('directive', { id, version, outcome, step })
+            if (outcome === 'done') this.#hurries()
+          })
     options.timeline.after(chance.between(1, options.paceMs), () => this.#pump())
   }
 
@@ -70,6 +85,7 @@ export class SimulatedReporter {
   say(kind: string, fields: Readonly<Record<string, unknown>>): boolean {
     if (this.#stopped || this.#forked) return false
     this.#seq += 1
+    if (kind === 'step') this.#lastStep = Number(fields.step)
     const said = { seq: this.#seq, at: this.#clock(), kind, ...fields }
     if (this.#facts.length >= this.#o.room) {
       this.#drop(said, 'overflow')
@@ -77,6 +93,22 @@ export class SimulatedReporter {
     }
     this.#facts.push(this.#o.liar === null ? said : this.#o.liar.changed(said))
     return true
+  }
+
+  /** The script asks whether it is to save a checkpoint now. */
+  isToSave(): boolean {
+    const { mail, attempt, liar, timeline } = this.#o
+    if (this.#obedience === null || this.#stopped || this.#forked) return false
+    if (!this.#obedience.asked) mail.obeying.set(attempt, (mail.obeying.get(attempt) ?? true) && liar === null)
+    return this.#obedience.isPending(timeline.now())
+  }
+
+  saves(step: number): void {
+    this.#obedience?.saves(step)
+  }
+
+  durable(step: number): void {
+    this.#obedience?.durable(step)
   }
 
   /** Another process goes on in its place: it sends what it has, and says nothing more. */
@@ -125,8 +157,18 @@ export class SimulatedReporter {
       this.#lastTries -= 1
     }
     const now = timeline.now()
+    this.#obedience?.look(now)
     if (this.#inFlight === null && now >= this.#notBefore && this.#hasNews(now)) this.#send(now)
     timeline.after(this.#lastTries === null ? paceMs : Math.min(paceMs, 1_000), () => this.#pump())
+  }
+
+  /** What is awaited is not kept until the next turn. */
+  #hurries(): void {
+    const { timeline, lives } = this.#o
+    timeline.after(1, () => {
+      if (this.#stopped || this.#lastTries !== null || this.#inFlight !== null || !lives()) return
+      if (timeline.now() >= this.#notBefore) this.#send(timeline.now())
+    })
   }
 
   #flushed(): void {
@@ -156,7 +198,7 @@ export class SimulatedReporter {
       sentAt: this.#clock(),
       rank,
       reporter: 'simulated/1',
-      obeys: [],
+      obeys: this.#obedience?.asked === true ? ['checkpoint'] : [],
       facts: batch,
     }
     const post = { attempt, token, text: JSON.stringify(document) }
@@ -170,6 +212,7 @@ export class SimulatedReporter {
     this.#inFlight = null
     const status = reply?.status ?? 0
     if (status >= 400 && status < 500) this.#tell(`is told ${status}`)
+    if (status === 200) this.#obedience?.named(reply?.body, this.#lastStep, timeline.now())
     if (status === 200 || status === 400 || status === 422) {
       const sent = new Set(batch)
       this.#facts = this.#facts.filter((fact) => !sent.has(fact))

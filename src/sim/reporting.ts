@@ -5,6 +5,7 @@ import type { IngestAddress } from '../ports/cluster.ts'
 import type { SeededChance } from './chance.ts'
 import { Liar } from './liar.ts'
 import type { Mail } from './mail.ts'
+import type { Obeys } from './obedience.ts'
 import { SimulatedReporter } from './reporter.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -13,12 +14,14 @@ export type Ear = {
   resumed(step: number): void
   stepped(step: number, durationMs: number): boolean
   saved(step: number): void
+  /** What it is to do after this step, where somebody who was asked to obeys. */
+  asked(step: number): { readonly slowMs: number; readonly exits: boolean } | null
   done(): void
   /** The process ends by itself. */
   ends(): void
 }
 
-export const DEAF: Ear = { resumed() {}, stepped: () => true, saved() {}, done() {}, ends() {} }
+export const DEAF: Ear = { resumed() {}, stepped: () => true, saved() {}, asked: () => null, done() {}, ends() {} }
 
 export type Balance = 'even' | 'dead' | 'collapse'
 export type Experts = {
@@ -40,10 +43,12 @@ export type Reporting = {
   readonly skewMs: number
   readonly forks: boolean
   readonly experts: Experts | null
+  /** Null: its script never asks for directives. */
+  readonly obeys: Obeys | null
 }
 
 /** Null: no rank of it reports. */
-export function reportingOf(chance: SeededChance): Reporting | null {
+export function reportingOf(chance: SeededChance, obedience: SeededChance | null): Reporting | null {
   if (chance.happens(0.5)) return null
   const ranks = chance.pick([1, 1, 2, 3])
   const experts: Experts = {
@@ -62,8 +67,27 @@ export function reportingOf(chance: SeededChance): Reporting | null {
     skewMs: chance.pick([0, 0, 5_000, -7_200_000]),
     forks: chance.happens(0.2),
     experts: chance.happens(0.4) ? { ...experts, topK: Math.min(experts.topK, experts.experts) } : null,
+    obeys: obedience?.happens(OBEYS) === true ? obeysOf(obedience) : null,
   }
 }
+
+const OBEYS = 0.9
+
+const obeysOf = (chance: SeededChance): Obeys => ({
+  manner: chance.pick([
+    'saves',
+    'saves',
+    'saves',
+    'saves slowly',
+    'saves and exits',
+    'lets it pass',
+    'says nothing',
+    'knows it not',
+  ]),
+  who: chance.pick(['first', 'last', 'all']),
+  after: chance.pick([1, 1, 8]),
+  slowMs: chance.pick([500, 5_000, 25_000]),
+})
 
 export type Outside = {
   readonly timeline: Timeline
@@ -105,12 +129,23 @@ export function earOf(plan: AttemptPlan, address: IngestAddress, reporting: Repo
       }
       return room
     },
+    asked(step) {
+      const { obeys } = reporting
+      if (obeys === null || steps < obeys.after) return null
+      // All ranks save together, once one of them has heard of it.
+      const asked = reporters.map((reporter) => reporter.isToSave())
+      if (!asked.includes(true)) return null
+      for (const reporter of reporters) reporter.saves(step)
+      const { manner, slowMs } = obeys
+      return { slowMs: manner === 'saves slowly' ? slowMs : 0, exits: manner === 'saves and exits' }
+    },
     saved(step) {
       for (const reporter of reporters) {
         reporter.say('phase', { phase: 'checkpoint', edge: 'begin' })
         reporter.say('phase', { phase: 'checkpoint', edge: 'end' })
         reporter.say('checkpoint', { step, state: 'saved', path: null })
         reporter.say('checkpoint', { step, state: 'durable', path: '/ckpt' })
+        reporter.durable(step)
       }
     },
     done() {
@@ -143,10 +178,16 @@ function reporterOf(
     paceMs: rank === 0 ? reporting.paceMs : reporting.paceMs * 2,
     room: reporting.room,
     liar: rank < reporting.liars ? new Liar(chance, mail) : null,
+    manner: asks(reporting, rank, plan.workers.length * plan.gpusPerNode) ? (reporting.obeys?.manner ?? null) : null,
     lives: () => lives(worker),
     reachable: () => reachable(worker),
     tell,
   })
+}
+
+function asks({ obeys, ranks }: Reporting, rank: number, world: number): boolean {
+  if (obeys === null || obeys.who === 'all') return obeys !== null
+  return rank === (obeys.who === 'first' ? 0 : Math.min(ranks, world) - 1)
 }
 
 /** From here on a router that collapses sends everything to the first experts. */

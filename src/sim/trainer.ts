@@ -44,6 +44,12 @@ export function train(plan: AttemptPlan, trainer: Trainer, outside: TrainerOutsi
     chance.happens(probability) ? resumed + chance.between(1, trainer.steps) : Infinity
   const failAt = stopAfter(trainer.failure)
   const hangAt = stopAfter(trainer.hang)
+  const durably = (step: number): void => {
+    if (!allLive()) return
+    save(step)
+    print(first, `  successfully saved checkpoint from iteration ${step} to /ckpt`)
+    ear.saved(step)
+  }
   const next = (step: number): void => {
     const tookMs = trainer.stepMs + chance.between(0, Math.floor(trainer.stepMs / 10))
     promise(timeline.now() + tookMs)
@@ -58,11 +64,16 @@ export function train(plan: AttemptPlan, trainer: Trainer, outside: TrainerOutsi
         ` [now] iteration ${step}/ ${trainer.steps} | consumed samples: ${step * 8} | elapsed time per iteration (ms): ${trainer.stepMs}.0 | global batch size: 8 | lm loss: 2.5E+00 | loss scale: 1.0 | number of skipped iterations: 0 | number of nan iterations: 0 |`,
       )
       ear.stepped(step, trainer.stepMs)
-      if (step % trainer.saveEvery === 0) {
-        save(step)
-        ear.saved(step)
+      const asked = ear.asked(step)
+      if (asked !== null || step % trainer.saveEvery === 0) {
         print(first, `saving checkpoint at iteration ${step} to /ckpt in torch format`)
-        print(first, `  successfully saved checkpoint from iteration ${step} to /ckpt`)
+        const slowMs = asked?.slowMs ?? 0
+        if (slowMs === 0) durably(step)
+        else timeline.after(slowMs, () => durably(step))
+      }
+      if (asked?.exits === true) {
+        ear.ends()
+        return exit(0)
       }
       if (step >= trainer.steps) {
         print(first, '[after training is done] datetime: now')

@@ -2,7 +2,6 @@
 // its process. It reaches further than the interleaved one, and sees less between two calls.
 import { accountTurn } from '../../control/account.ts'
 import type { Control } from '../../control/control.ts'
-import { launchTurn } from '../../control/launch.ts'
 import { keepLead } from '../../control/lead.ts'
 import { followLogs } from '../../control/logs.ts'
 import { observeTurn } from '../../control/observe.ts'
@@ -64,10 +63,11 @@ export async function simulateSeed(seed: number, options: SeedOptions = {}): Pro
   return world.outcome(`not everything ended: ${end.kind === 'moves' ? end.why : (end.problem ?? `${left} run`)}`)
 }
 
-async function trouble({ chance, cluster }: SimulatedWorld, people: People): Promise<void> {
+async function trouble({ chance, cluster, obedience }: SimulatedWorld, people: People): Promise<void> {
   if (chance.happens(0.01)) cluster.silence(chance.pick(cluster.nodeNames()), true)
   if (chance.happens(0.05)) for (const node of cluster.nodeNames()) cluster.silence(node, false)
   if (chance.happens(0.01)) await people.act()
+  if (obedience?.happens(0.04) === true) await people.press(obedience)
 }
 
 /** Runs what is due within the next `ms`, and says how many events that were. */
@@ -90,8 +90,9 @@ function processOf(world: SimulatedWorld): Process {
 }
 
 /** All loops of one process, in an order of chance; false when it crashed on the way. */
-async function tick({ control, clock }: Process, { chance, faults, story }: SimulatedWorld): Promise<boolean> {
-  const turns = [observeTurn, followLogs, placeTurn, launchTurn, accountTurn]
+async function tick({ control, clock }: Process, world: SimulatedWorld): Promise<boolean> {
+  const { chance, faults, story } = world
+  const turns = [observeTurn, followLogs, placeTurn, (each: Control) => world.launch(each), accountTurn]
   try {
     await keepLead(control, { holder: 'simulated', force: false, rebase: (now) => clock.rebase(now) })
     while (turns.length > 0) {

@@ -13,6 +13,8 @@ const MINUTE_MS = 60_000
 const FAULTS_MS = 10 * MINUTE_MS
 /** A lost node comes back, its fence passes, what failed runs again, cells settle. */
 const QUIET_MS_MAX = 240 * MINUTE_MS
+/** Most of these find nobody who runs and obeys. */
+const PRESSED_MAX = 40
 const PACES: readonly Pace[] = [
   { place: 2_000, launch: 2_000, observe: 1_000, account: 5_000 },
   { place: 5_000, launch: 5_000, observe: 4_000, account: 15_000 },
@@ -72,6 +74,10 @@ function peopleOf(
     timeline.after(chance.between(1_000, FAULTS_MS / 2), () => void people.submit())
   for (let acts = chance.below(6); acts > 0; acts -= 1)
     timeline.after(chance.between(MINUTE_MS / 2, FAULTS_MS), () => void people.act())
+  const { obedience } = world
+  if (obedience !== null)
+    for (let times = obedience.below(PRESSED_MAX); times > 0; times -= 1)
+      timeline.after(obedience.between(MINUTE_MS / 2, FAULTS_MS), () => void people.press(obedience))
   nature(world, FAULTS_MS)
   return people
 }

@@ -5,6 +5,7 @@ import { isEnded } from '../../domain/run.ts'
 import { epochMs } from '../../domain/units.ts'
 import { Fault } from '../../ports/fault.ts'
 import type { Requests } from '../../ports/requests.ts'
+import type { SeededChance } from '../../sim/chance.ts'
 import { ADA, changedPolicy, specOf } from '../../sim/workload.ts'
 import type { SimulatedWorld } from './world.ts'
 
@@ -59,6 +60,32 @@ export class People {
       if (how === 'resume') return requests.resume(ADA, run.id)
       return how === 'suspend' ? requests.suspend(ADA, run.id) : requests.stop(ADA, run.id, how === 'stop now')
     })
+  }
+
+  /** Somebody ends a run whose script obeys, and cannot wait for its checkpoint; or a machine cannot. */
+  async press(chance: SeededChance): Promise<void> {
+    const { tables, mail, timeline, cluster, faults } = this.#world
+    const obeying = [...tables.liveAttempts.values()].filter(
+      ({ id, state }) => state.kind === 'running' && mail.obeying.has(id),
+    )
+    if (obeying.length === 0) return
+    const { run, placement } = chance.pick(obeying)
+    const stop = (now: boolean): Promise<void> =>
+      this.#ask(`asks to stop ${run}${now ? ' now' : ''}`, (requests) => requests.stop(ADA, run, now))
+    const suspend = (): Promise<void> => this.#ask(`suspends ${run}`, (requests) => requests.suspend(ADA, run))
+    const silence = async (): Promise<void> => {
+      const { nodeName } = chance.pick(placement.workers)
+      if (faults.on) cluster.silence(nodeName, true)
+      timeline.after(chance.pick([20_000, this.#world.durations.nodeLostAfterMs + MINUTE_MS]), () =>
+        cluster.silence(nodeName, false),
+      )
+    }
+    const reboot = async (): Promise<void> => {
+      if (faults.on) cluster.reboot(chance.pick(placement.workers).nodeName)
+    }
+    const next = chance.pick([null, null, null, () => stop(true), () => stop(false), silence, reboot])
+    if (next !== null) timeline.after(chance.between(1_000, 20_000), () => void next())
+    await chance.pick([() => stop(false), suspend, suspend, () => this.#changePolicy()])()
   }
 
   async #cordon(): Promise<void> {

@@ -2,7 +2,6 @@
 // it makes through a port goes over a wire (sim/faults.ts). A process that crashed is not told: its calls never come back.
 import { accountTurn } from '../../control/account.ts'
 import type { Control } from '../../control/control.ts'
-import { launchTurn } from '../../control/launch.ts'
 import { keepLead } from '../../control/lead.ts'
 import { followLogs } from '../../control/logs.ts'
 import { observeTurn } from '../../control/observe.ts'
@@ -92,7 +91,7 @@ export class SimulatedProcess {
   async #turn(loop: LoopName): Promise<void> {
     try {
       if (loop === 'place') await placeTurn(this.#control)
-      else if (loop === 'launch') await launchTurn(this.#control)
+      else if (loop === 'launch') await this.#options.world.launch(this.#control)
       else if (loop === 'account') await accountTurn(this.#control)
       else {
         await observeTurn(this.#control)

@@ -1,15 +1,18 @@
 // One seed's world before anything happens in it: virtual time, the store, the cluster, the checkers, and the processes' view of them.
 import type { Control } from '../../control/control.ts'
+import { EFFECT_MS, leaseOutlasts } from '../../control/control.ts'
+import { launchTurn } from '../../control/launch.ts'
 import { measureFrame } from '../../core/experts/measures.ts'
 import type { RequestContext } from '../../control/requests/context.ts'
 import { requestsOf } from '../../control/requests/requests.ts'
 import type { RunId } from '../../domain/ids.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Durations } from '../../domain/settings.ts'
-import { epochMs } from '../../domain/units.ts'
+import { durationMs, epochMs } from '../../domain/units.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Store } from '../../ports/store.ts'
 import { SeededChance } from '../../sim/chance.ts'
+import { Directives } from '../../sim/checkers/directives.ts'
 import { Watch } from '../../sim/checkers/watch.ts'
 import { BaseClock, SteppingClock } from '../../sim/clocks.ts'
 import type { ClusterShape } from '../../sim/cluster.ts'
@@ -28,6 +31,11 @@ import { CLUSTER, durationsOf, policyOf, shapeOf, trainerOf } from '../../sim/wo
 import { ingestAddress, ingestOf, onlyReports } from './ingest.ts'
 
 export const BEGIN = epochMs(1_800_000_000_000)
+
+/** Their draws are their own, so that seeds in which nobody obeys stay as they are. */
+const OBEDIENCE = 2 ** 33
+const OBEYS = 0.8
+const CHECKPOINT_MS = 240_000
 
 export type Outcome = {
   readonly seed: number
@@ -66,7 +74,10 @@ export class SimulatedWorld {
   readonly mail: Mail
   /** Runs whose reporters cannot be trusted. */
   readonly lies = new Set<RunId>()
+  /** Where some scripts obey directives: what they and the people who end them draw from; null where nobody does. */
+  readonly obedience: SeededChance | null
   readonly watch: Watch
+  readonly #directives: Directives
   readonly story: Story | null
   readonly #seed: number
   readonly #mutate: Mutation | null
@@ -80,7 +91,12 @@ export class SimulatedWorld {
     this.#watched = watched
     const chance = new SeededChance(seed)
     this.chance = chance
-    this.durations = durationsOf(chance)
+    const obedience = new SeededChance(seed + OBEDIENCE)
+    this.obedience = obedience.happens(OBEYS) ? obedience : null
+    const durations = durationsOf(chance)
+    // In some seeds it may take longer than a node may be silent.
+    const isPatient = this.obedience?.happens(0.3) === true
+    this.durations = isPatient ? { ...durations, checkpointMs: durationMs(CHECKPOINT_MS) } : durations
     this.shape = shapeOf(chance)
     this.policy = policyOf(chance, this.shape)
     this.faults = faultsOf(chance, BEGIN)
@@ -100,14 +116,24 @@ export class SimulatedWorld {
       trueTime: (at) => at - this.database.worstMs,
       clocksAreTrue: () => this.database.worstMs === 0,
     })
+    this.#directives = new Directives(this.tables, this.cluster, this.mail, {
+      blindAfterMs: this.durations.blindAfterMs,
+      now: () => this.timeline.now(),
+      clocksAreTrue: () => this.database.worstMs === 0,
+      lies: this.lies,
+    })
     this.story = tell === undefined ? null : new Story(this.tables, () => this.timeline.now(), tell)
     if (this.story !== null) this.cluster.tell = (text) => this.story?.world(text)
     if (!watched) return
     this.tables.watch = (commit) => {
       this.story?.commit(commit)
       this.watch.commit(commit)
+      this.#directives.commit(commit)
     }
-    this.tables.reported = (report) => this.watch.report(report)
+    this.tables.reported = (report) => {
+      this.watch.report(report)
+      this.#directives.report(report)
+    }
   }
 
   /** Some runs report, each in its own way; in some seeds none does. */
@@ -116,7 +142,7 @@ export class SimulatedWorld {
     const ways = new Map<RunId, Reporting | null>()
     cluster.reporters = (plan, ingest, life) => {
       const known = ways.get(plan.run)
-      const way = known === undefined ? reportingOf(chance) : known
+      const way = known === undefined ? reportingOf(chance, this.obedience) : known
       ways.set(plan.run, way)
       if (way !== null && way.liars > 0) this.lies.add(plan.run)
       const outside = { timeline, mail, chance: chance.fork(), tell: (text: string) => cluster.tell(text), ...life }
@@ -154,6 +180,15 @@ export class SimulatedWorld {
     }
   }
 
+  /** A launch turn; whether a leader acted in it is known only here. */
+  async launch(control: Control): Promise<void> {
+    const begin = this.timeline.now()
+    const { epoch } = control.lead
+    await launchTurn(control)
+    if (epoch === this.tables.leader.epoch && epoch === control.lead.epoch && leaseOutlasts(control, EFFECT_MS))
+      this.#directives.turn(begin)
+  }
+
   /** What people ask, through the requests of production. */
   requests(control: Control): Requests {
     const noSecrets = (): never => {
@@ -169,7 +204,7 @@ export class SimulatedWorld {
     if (this.#mutated !== this.tables.writes) this.#mutate?.(this.tables, this.cluster)
     this.#mutated = this.tables.writes
     this.story?.look()
-    return this.#watched ? this.watch.look() : null
+    return this.#watched ? (this.watch.look() ?? this.#directives.look()) : null
   }
 
   outcome(problem: string | null): Outcome {

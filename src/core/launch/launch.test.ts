@@ -149,6 +149,7 @@ const SIGNALS: readonly [why: string, over: Partial<World>, message: RegExp | nu
     { claims: attemptOf(RUN, 1, SEATS).claims.map((claim) => ({ ...claim, endedAt: t(-1) })) },
     /worker/,
   ],
+  ['a lost node has given up the slots of a worker', { claims: [] }, /a worker of it has ended/],
 ]
 for (const [why, over, message] of SIGNALS) {
   test(`an ending that asked for a checkpoint, where ${why}`, () => {

@@ -83,13 +83,18 @@ function obeys(world: World, attempt: Attempt, { blindAfterMs }: EndDurations): 
 
 /** Endings that waited for a checkpoint and wait no more: it is durable, its time is over, or the gang is broken and will save none. */
 export function decideSignals(world: World): Item[] {
-  const broken = new Set(world.claims.filter((claim) => claim.endedAt !== null).map((claim) => claim.attempt))
+  const living = Map.groupBy(
+    world.claims.filter((claim) => claim.endedAt === null),
+    (claim) => claim.attempt,
+  )
+  // What of it was on a lost node has given up its slots before the rest.
+  const isBroken = ({ id, placement }: Attempt): boolean => (living.get(id)?.length ?? 0) < placement.workers.length
   return [...world.attempts.values()].flatMap((attempt) => {
     const run = world.runs.get(attempt.run)
     if (run === undefined || attempt.state.kind !== 'stopping' || attempt.state.checkpointUntil === undefined) return []
     const { checkpointUntil, ...state } = attempt.state
     const reports = world.reports.get(attempt.id)
-    const why = broken.has(attempt.id)
+    const why = isBroken(attempt)
       ? 'a worker of it has ended'
       : reports?.saved === true
         ? `the checkpoint${reports.savedStep === null ? '' : ` of step ${reports.savedStep}`} is durable`
