@@ -47,6 +47,12 @@ export type FakeServer = {
   silence(on: boolean): void
   /** Says nothing on open streams and leaves new ones without an answer, as a way that was cut does. */
   hang(on: boolean): void
+  /** Whether its reader of the change feed stands: before that no stream has a beat. */
+  standing: boolean
+  /** What its beats say of what it tells. */
+  stale: boolean
+  /** The topics of the streams that are open. */
+  readonly topics: () => string[]
   say(event: string, data: unknown): void
   close(): Promise<void>
 }
@@ -54,7 +60,7 @@ export type FakeServer = {
 export const CODE = 'fake-code-1'
 
 export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
-  const streams = new Set<ServerResponse>()
+  const streams = new Map<ServerResponse, string>()
   const now = Date.now()
   const many = Array.from({ length: 10_000 }, (_, index) => rowOf(index, now))
   const waiting = new Set<ServerResponse>()
@@ -65,9 +71,12 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
     signedIn: true,
     world,
     changes: [],
+    standing: true,
+    stale: false,
+    topics: () => [...streams.values()],
     silence(on) {
       silent = on
-      if (on) for (const stream of streams) stream.destroy()
+      if (on) for (const stream of streams.keys()) stream.destroy()
     },
     hang(on) {
       hanging = on
@@ -76,19 +85,22 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
     },
     say(event, data) {
       if (hanging) return
-      for (const stream of streams)
+      for (const stream of streams.keys())
         stream.write(`id: ${Date.now()}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
     },
     close: async () => {
       clearInterval(beat)
-      for (const stream of streams) stream.destroy()
+      for (const stream of streams.keys()) stream.destroy()
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },
   }
   const rows = (): TableRow[] =>
     fake.world === 'none' ? [] : fake.world === 'one' ? [rowOf(0, now)] : fake.world === 'odd' ? oddRows(now) : many
-  const beat = setInterval(() => fake.say('beat', { observedAt: new Date().toISOString() }), 5_000)
+  const beatOf = () => ({ observedAt: new Date().toISOString(), stale: fake.stale })
+  const beat = setInterval(() => {
+    if (fake.standing) fake.say('beat', beatOf())
+  }, 5_000)
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://fake')
     response.setHeader('Content-Security-Policy', POLICY)
@@ -102,8 +114,8 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
       if (silent) return void response.destroy()
       if (hanging) return void waiting.add(response)
       response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-      response.write(`event: beat\ndata: ${JSON.stringify({ observedAt: new Date().toISOString() })}\n\n`)
-      streams.add(response)
+      response.write(fake.standing ? `event: beat\ndata: ${JSON.stringify(beatOf())}\n\n` : ':\n\n')
+      streams.set(response, url.searchParams.get('topics') ?? '')
       response.on('close', () => streams.delete(response))
       return undefined
     }

@@ -1,52 +1,65 @@
-// The stream of changes. What it brings is written into what the queries hold, in batches: a burst of rows must not keep the page from
-// scrolling. When it is silent the pages say since when; they never look fresh on old numbers.
-import type { QueryClient } from '@tanstack/react-query'
+// What the stream of changes brings, written into what the queries hold, in batches: a burst of rows must not keep the page from
+// scrolling. What was asked for before its changes were told is asked for again. When the stream is silent the pages say since when; they
+// never look fresh on old numbers. A window that nobody looks at keeps no stream, and rereads when it is looked at again.
+import type { Query, QueryClient } from '@tanstack/react-query'
 import { noteServerTime } from './clock.ts'
 import type { Show, Table, TableRow } from './documents.ts'
+import { Share } from './share.ts'
+import { SILENCE_MS_MAX, type Since, type Status, type Told } from './stream.ts'
 
-export type LiveState = {
-  readonly kind: 'opening' | 'live' | 'stale'
-  /** When the server was last heard, by the clock of this browser; null: never. */
-  readonly heardAt: number | null
-}
+export type LiveState = Pick<Status, 'kind' | 'heardAt'>
 
-/** The server says something every 15 s at least: three silences are not chance. */
-const SILENCE_MS_MAX = 45_000
 const BATCH_MS = 300
 /** How soon a list is read again that a new or a moved row may have changed. */
 const REREAD_MS = 3_000
-const REOPEN_MS = [1_000, 2_000, 5_000, 15_000] as const
+/** Who looks at another tab for a moment comes back to a page that is still live. */
+const HIDDEN_MS_MAX = 5_000
+/** Not of a run, or read on by themselves. */
+const APART: readonly unknown[] = ['session', 'log', 'follow']
 
 export class Live {
-  #source: EventSource | null = null
-  #run: string | null = null
+  readonly #queries: QueryClient
+  readonly #share = new Share((told) => this.#onTold(told))
+  readonly #listeners = new Set<() => void>()
   #state: LiveState = { kind: 'opening', heardAt: null }
-  #listeners = new Set<() => void>()
+  /** null: nothing is followed. */
+  #followed: { readonly run: string | null } | null = null
+  #since: Since = {}
+  /** What was told before, this window did not hear. */
+  #awakeAt = Date.now()
+  #hiddenAt: number | null = document.visibilityState === 'hidden' ? Date.now() : null
+  #asleep = false
+  /** When the newest answer of a query was asked for. */
+  readonly #askedAt = new WeakMap<Query, number>()
   #rows = new Map<string, TableRow>()
-  #failures = 0
-  /** When the stream was last asked for, or heard. */
-  #openedAt = 0
   #batch: ReturnType<typeof setTimeout> | null = null
   #reread: ReturnType<typeof setTimeout> | null = null
-  #reopen: ReturnType<typeof setTimeout> | null = null
-  readonly #queries: QueryClient
 
   constructor(queries: QueryClient) {
     this.#queries = queries
-    setInterval(() => this.#watch(), 1_000)
+    setInterval(() => this.#look(), 1_000)
+    document.addEventListener('visibilitychange', () => this.#onVisibility())
+    queries.getQueryCache().subscribe((event) => {
+      if (event.type !== 'updated') return
+      const { query, action } = event
+      if (action.type === 'fetch') this.#askedAt.set(query, Date.now())
+      // A first answer may have been under way when its changes began to be told.
+      if (action.type === 'success' && action.manual !== true && this.#isOld(query))
+        queueMicrotask(() => this.#readOld())
+    })
   }
 
   /** The rows of all runs, and the document of one run when its page is open. */
   follow(run: string | null): void {
-    if (this.#source !== null && this.#run === run) return
-    this.#run = run
-    this.#open()
+    this.#followed = { run }
+    if (this.#asleep) return
+    this.#share.join(run)
+    this.#readOld()
   }
 
   close(): void {
-    this.#source?.close()
-    this.#source = null
-    if (this.#reopen !== null) clearTimeout(this.#reopen)
+    this.#followed = null
+    this.#share.leave()
     this.#become({ kind: 'opening', heardAt: null })
   }
 
@@ -56,55 +69,62 @@ export class Live {
   }
   readonly state = (): LiveState => this.#state
 
-  #open(): void {
-    this.#source?.close()
-    if (this.#reopen !== null) clearTimeout(this.#reopen)
-    const topics = this.#run === null ? 'runs' : `runs,run:${this.#run}`
-    this.#openedAt = Date.now()
-    const source = new EventSource(`/api/v1/stream?topics=${encodeURIComponent(topics)}`)
-    this.#source = source
-    source.addEventListener('open', () => {
-      // What was said while nobody listened is lost to us, whether or not the server remembers it.
-      if (this.#state.kind === 'stale') void this.#queries.invalidateQueries()
-      this.#failures = 0
-      this.#heard()
-    })
-    source.addEventListener('row', (event) => this.#onRow(JSON.parse(String(event.data)) as TableRow))
-    source.addEventListener('run', (event) => this.#onRun(JSON.parse(String(event.data)) as Show))
-    source.addEventListener('beat', (event) => {
-      const { observedAt, stale } = JSON.parse(String(event.data)) as { observedAt: string; stale: boolean }
-      noteServerTime(observedAt)
-      // The server is there, and what it could tell is old: it has not heard its store, or something holds the feed back.
-      if (stale) this.#become({ kind: 'stale', heardAt: this.#state.heardAt })
-      else this.#heard()
-    })
-    source.addEventListener('reset', () => {
-      this.#heard()
-      void this.#queries.invalidateQueries()
-    })
-    source.addEventListener('error', () => this.#onError(source))
+  #onTold(told: Told): void {
+    switch (told.kind) {
+      case 'status':
+        return this.#onStatus(told.status)
+      case 'beat':
+        return noteServerTime(told.observedAt)
+      case 'row':
+        return this.#onRow(JSON.parse(told.data) as TableRow)
+      case 'run':
+        return this.#onRun(JSON.parse(told.data) as Show)
+      case 'refused':
+        // Are we still signed in?
+        return void this.#queries.invalidateQueries({ queryKey: ['session'] })
+    }
   }
 
-  #onError(source: EventSource): void {
-    if (source !== this.#source) return
-    this.#become({ kind: 'stale', heardAt: this.#state.heardAt })
-    // The browser tries again by itself unless the answer was a refusal: then we do, and ask whether we are still signed in.
-    if (source.readyState !== EventSource.CLOSED) return
-    void this.#queries.invalidateQueries({ queryKey: ['session'] })
-    const pause = REOPEN_MS[Math.min(this.#failures, REOPEN_MS.length - 1)] ?? 15_000
-    this.#failures += 1
-    this.#reopen = setTimeout(() => this.#open(), pause)
+  #onStatus({ kind, heardAt, since }: Status): void {
+    this.#since = since
+    // Another window begins to lead: what we show is as fresh as it was.
+    if (kind !== 'opening' || this.#state.kind === 'opening')
+      this.#become({ kind, heardAt: heardAt ?? this.#state.heardAt })
+    this.#readOld()
+  }
+
+  /** Asked for before its changes were told: it may lack some. */
+  #isOld(query: Query): boolean {
+    const [name, run] = query.queryKey
+    if (APART.includes(name)) return false
+    const asked = this.#askedAt.get(query)
+    if (asked === undefined) return false
+    const topic = name === 'table' ? 'runs' : run === this.#followed?.run ? `run:${String(run)}` : null
+    return topic !== null && asked < Math.max(this.#awakeAt, this.#since[topic] ?? 0)
+  }
+
+  #readOld(): void {
+    // A first answer that is under way is not cut off: the page has nothing else to show. It is looked at when it is there.
+    const predicate = (query: Query): boolean =>
+      this.#isOld(query) && !(query.state.data === undefined && query.state.fetchStatus === 'fetching')
+    void this.#queries.invalidateQueries({ predicate })
   }
 
   #onRow(row: TableRow): void {
-    this.#heard()
+    // More windows than the stream takes runs: then the row says that there is a newer document.
+    if (row.id === this.#followed?.run && this.#since[`run:${row.id}`] === undefined)
+      void this.#queries.invalidateQueries({ queryKey: ['show', row.id] })
     this.#rows.set(row.id, row)
     if (this.#batch === null) this.#batch = setTimeout(() => this.#flush(), BATCH_MS)
   }
 
   #onRun(show: Show): void {
-    this.#heard()
-    this.#queries.setQueryData(['show', show.id], show)
+    const queryKey = ['show', show.id]
+    const state = this.#queries.getQueryState(queryKey)
+    if (state === undefined) return
+    this.#queries.setQueryData(queryKey, show)
+    // An answer that is under way may be older than this, and would take its place.
+    if (state.fetchStatus === 'fetching') void this.#queries.invalidateQueries({ queryKey })
   }
 
   #flush(): void {
@@ -112,7 +132,8 @@ export class Live {
     const rows = this.#rows
     this.#rows = new Map()
     const seen = new Set<string>()
-    let moved = false
+    // An answer that is under way may be older than these, and will take their place.
+    let moved = this.#queries.isFetching({ queryKey: ['table'] }) > 0
     this.#queries.setQueriesData<Table>({ queryKey: ['table'] }, (table) => {
       if (table === undefined) return table
       if (!table.rows.some((row) => rows.has(row.id))) return table
@@ -138,19 +159,35 @@ export class Live {
     }, REREAD_MS)
   }
 
-  #heard(): void {
-    this.#openedAt = Date.now()
-    this.#become({ kind: 'live', heardAt: Date.now() })
+  #look(): void {
+    const { kind, heardAt } = this.#state
+    const now = Date.now()
+    if (kind === 'live' && heardAt !== null && now - heardAt > SILENCE_MS_MAX) this.#become({ kind: 'stale', heardAt })
+    if (!this.#asleep && this.#hiddenAt !== null && now - this.#hiddenAt > HIDDEN_MS_MAX) this.#sleep()
   }
 
-  #watch(): void {
-    const { kind, heardAt } = this.#state
-    if (kind === 'live' && heardAt !== null && Date.now() - heardAt > SILENCE_MS_MAX) {
-      this.#become({ kind: 'stale', heardAt })
+  #onVisibility(): void {
+    if (document.visibilityState === 'hidden') {
+      this.#hiddenAt = Date.now()
+      return
     }
-    // A machine that slept, or a way that was cut without a word, leaves a connection on which nothing comes and nothing fails.
-    if (this.#state.kind === 'stale' && this.#source !== null && Date.now() - this.#openedAt > SILENCE_MS_MAX)
-      this.#open()
+    // A browser may have stopped the clock that would have put us to sleep.
+    this.#look()
+    this.#hiddenAt = null
+    if (this.#asleep) this.#wake()
+  }
+
+  #sleep(): void {
+    this.#asleep = true
+    this.#share.leave()
+    this.#become({ kind: 'stale', heardAt: this.#state.heardAt })
+  }
+
+  #wake(): void {
+    this.#asleep = false
+    this.#awakeAt = Date.now()
+    this.#readOld()
+    if (this.#followed !== null) this.follow(this.#followed.run)
   }
 
   #become(state: LiveState): void {
