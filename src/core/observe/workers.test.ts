@@ -14,13 +14,8 @@ import { durationMs, gpuMs } from '../../domain/units.ts'
 import type { WorkerFact } from './workers.ts'
 import { decideWorkers } from './workers.ts'
 
-const code = (value: number): WorkerExitSeen => ({
-  kind: 'code',
-  code: value,
-  signal: null,
-  cause: 'itself',
-  message: null,
-})
+const ITSELF = { signal: null, cause: 'itself', message: null } as const
+const code = (value: number): WorkerExitSeen => ({ kind: 'code', code: value, ...ITSELF })
 const STOPPED: WorkerExitSeen = { kind: 'signal', code: 0, signal: 'SIGTERM', cause: 'stop', message: null }
 const RUNNING: Attempt['state'] = { kind: 'running' }
 const ending = (cause: 'stop' | 'budget' | 'suspend' | 'failure' | 'never-started'): Attempt['state'] => ({
@@ -254,26 +249,32 @@ void test('without a restart left the run has failed and holds nothing', () => {
 })
 
 const stopped = { end: { at: t(90_000), exit: STOPPED } }
+const SAVED = { end: { at: t(90_000), exit: code(0) } }
 const WISHES: readonly [
   why: string,
   wish: Run['wish'],
   cause: Parameters<typeof ending>[0],
   state: string,
   outcome: string,
+  saved?: boolean,
 ][] = [
+  ['one that ends well once it has saved for a suspension', 'suspend', 'suspend', 'suspended', 'suspended', true],
+  ['one that ends well once it has saved for a stop', 'stop', 'stop', 'cancelled', 'stopped', true],
+  ['one that ends well once it has saved for its budget', 'run', 'budget', 'suspended', 'suspended', true],
   ['a run that was stopped is cancelled', 'stop', 'stop', 'cancelled', 'stopped'],
   ['a run that was stopped at once is cancelled', 'stop-now', 'stop', 'cancelled', 'stopped'],
   ['a run that was suspended is suspended', 'suspend', 'suspend', 'suspended', 'suspended'],
   ['a run whose budget could not be extended is suspended', 'run', 'budget', 'suspended', 'suspended'],
   ['a stop counts for more than a failure', 'stop', 'failure', 'cancelled', 'failed'],
 ]
-for (const [why, wish, cause, state, outcome] of WISHES) {
+for (const [why, wish, cause, state, outcome, saved = false] of WISHES) {
   void test(why, () => {
+    const [asked, end] = saved ? [{ checkpointUntil: t(600_000) }, SAVED] : [{}, stopped]
     const seen = observe({
       run: { wish },
-      attempt: { state: ending(cause), startedAt: t(1_000) },
+      attempt: { state: { ...ending(cause), ...asked } as Attempt['state'], startedAt: t(1_000) },
       claims: [BOUND, BOUND],
-      seen: [stopped, stopped],
+      seen: [end, end],
     })
     assert.equal(seen?.run?.state.kind, state)
     assert.equal(seen?.attempt?.state.kind === 'ended' && seen.attempt.state.outcome, outcome)
@@ -281,26 +282,6 @@ for (const [why, wish, cause, state, outcome] of WISHES) {
     if (state === 'suspended') assert.equal(seen?.run?.wish, 'run')
   })
 }
-
-for (const [wish, cause, state, outcome] of [
-  ['suspend', 'suspend', 'suspended', 'suspended'],
-  ['stop', 'stop', 'cancelled', 'stopped'],
-  ['run', 'budget', 'suspended', 'suspended'],
-] as const)
-  void test(`a script that ends well once it has saved what it was asked to save has not finished: ${cause}`, () => {
-    const saved = { end: { at: t(90_000), exit: code(0) } }
-    const seen = observe({
-      run: { wish },
-      attempt: {
-        state: { ...ending(cause), checkpointUntil: t(600_000) } as Attempt['state'],
-        startedAt: t(1_000),
-      },
-      claims: [BOUND, BOUND],
-      seen: [saved, saved],
-    })
-    assert.equal(seen?.run?.state.kind, state)
-    assert.equal(seen?.attempt?.state.kind === 'ended' && seen.attempt.state.outcome, outcome)
-  })
 
 const LIMITS: readonly [why: string, run: Partial<Run>, state: string, message: string][] = [
   [
