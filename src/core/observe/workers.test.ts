@@ -272,7 +272,7 @@ for (const [why, wish, cause, state, outcome, saved = false] of WISHES) {
     const [asked, end] = saved ? [{ checkpointUntil: t(600_000) }, SAVED] : [{}, stopped]
     const seen = observe({
       run: { wish },
-      attempt: { state: { ...ending(cause), ...asked } as Attempt['state'], startedAt: t(1_000) },
+      attempt: { state: { ...ending(cause), ...asked }, startedAt: t(1_000) },
       claims: [BOUND, BOUND],
       seen: [end, end],
     })
