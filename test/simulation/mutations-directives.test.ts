@@ -86,6 +86,13 @@ const ROWS: readonly Row[] = [
     caught: /its checkpoint of step \d+ is not durable/,
     seeds: 40,
   },
+  {
+    what: 'steps up to the checkpoint that answered are not kept',
+    file: 'core/account/keep.ts',
+    find: 'carry.durable ?? carry.segments.at(-1)?.resume ?? carry.resumed',
+    replace: 'carry.segments.at(-1)?.resume ?? carry.resumed ?? carry.durable',
+    caught: /GPU-ms productive, and its steps/,
+  },
 ]
 
 testRows(ROWS)
