@@ -1,16 +1,7 @@
 // Each checker was seen to fail: every row breaks one string of the sources, and the simulator must find it within a few seeds and say
-// what is wrong. A row whose string is not there any more fails too (mutant-loader.ts).
-import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
-import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import type { SourceMutation } from './mutant-loader.ts'
-
-type Row = SourceMutation & { readonly what: string; readonly caught: RegExp; readonly seeds?: number }
-
-const MUTANT = fileURLToPath(new URL('mutant.ts', import.meta.url))
-const SEEDS = 12
+// what is wrong. The rows of directives are in mutations-directives.test.ts.
+import type { Row } from './mutation-rows.ts'
+import { testRows } from './mutation-rows.ts'
 
 const ROWS: readonly Row[] = [
   {
@@ -336,10 +327,4 @@ const ROWS: readonly Row[] = [
   },
 ]
 
-for (const { what, caught, seeds = SEEDS, ...mutation } of ROWS) {
-  void test(`the simulator finds that ${what}`, async () => {
-    const args = [MUTANT, mutation.file, mutation.find, mutation.replace, String(seeds)]
-    const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 24 })
-    assert.match(stdout, caught)
-  })
-}
+testRows(ROWS)
