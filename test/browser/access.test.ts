@@ -4,11 +4,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
-import { buildPages, cannotRun, openPage, screenshot, startBrowser } from './browser.ts'
+import { buildPages, cannotRun, openPage, screenshot, startBrowser, tooWide } from './browser.ts'
 import { type FakeServer, type FakeWorld, startFakeServer } from './fake-server.ts'
 
-const WIDTHS = [360, 768, 1440, 2560]
-const HEIGHTS: Readonly<Record<number, number>> = { 360: 740, 768: 1024, 1440: 900, 2560: 1440 }
+const WIDTHS = [360, 768, 1280, 1440, 2560]
+const HEIGHTS: Readonly<Record<number, number>> = { 360: 740, 768: 1024, 1280: 800, 1440: 900, 2560: 1440 }
 const RUN = '/runs/r000000000000000'
 
 type Place = {
@@ -67,6 +67,7 @@ describe('access', { skip: cannotRun() }, () => {
           assert.deepEqual(await violations(page), [], `at ${width} px`)
           const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
           assert.ok(wide <= 0, `the page is ${wide} px wider than ${width} px`)
+          assert.deepEqual(await tooWide(page), [], `at ${width} px`)
         }
         assert.deepEqual(complaints, [])
         await page.close()

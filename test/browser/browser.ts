@@ -74,3 +74,29 @@ export async function screenshot(page: Page, name: string): Promise<void> {
   mkdirSync(folder, { recursive: true })
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
 }
+
+/**
+ * What sticks out of its panel, and figures whose words are cut off. What scrolls or is cut within a panel is that part's own affair, and a
+ * panel that contains its layout hides from the page that something sticks out of it.
+ */
+export function tooWide(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const found: string[] = []
+    for (const panel of document.querySelectorAll('.panel, .figs')) {
+      const { right } = panel.getBoundingClientRect()
+      const look = (parent: Element): void => {
+        for (const child of parent.children) {
+          const style = getComputedStyle(child)
+          if (child.matches('.vh, dialog') || style.position === 'absolute') continue
+          const out = child.getBoundingClientRect().right - right
+          if (out > 0.5) found.push(`${child.tagName} ${child.className} is ${out} px out of its panel`)
+          else if (style.overflowX === 'visible' && child.tagName !== 'svg') look(child)
+        }
+      }
+      look(panel)
+    }
+    for (const words of document.querySelectorAll('.fig dt, .fig dd'))
+      if (words.scrollWidth > words.clientWidth) found.push(`cut off: ${words.textContent}`)
+    return found
+  })
+}

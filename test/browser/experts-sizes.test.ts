@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { buildPages, cannotRun, openPage, screenshot, startBrowser } from './browser.ts'
+import { buildPages, cannotRun, openPage, screenshot, startBrowser, tooWide } from './browser.ts'
 import { type FakeServer, startFakeServer } from './fake-server.ts'
 import { chance } from './fake-world.ts'
 
@@ -26,6 +26,7 @@ describe('experts of all sizes', { skip: cannotRun() }, () => {
   for (const [experts, width] of [
     [1, 1440],
     [1, 360],
+    [2_048, 1280],
     [2_048, 1440],
     [2_048, 360],
   ] as const) {
@@ -55,6 +56,12 @@ describe('experts of all sizes', { skip: cannotRun() }, () => {
       await page.locator('.read >> text="Layer 1"').waitFor()
       const sideways = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)
       assert.equal(sideways, false)
+      assert.deepEqual(await tooWide(page), [])
+      // So few layers are a low picture: on a wide page one expert's history stands below it, not beside it.
+      const [heat, one] = await Promise.all(
+        ['#h-heat', '#h-one'].map((id) => page.locator(`.panel:has(> header ${id})`).boundingBox()),
+      )
+      assert.ok(heat && one && one.y >= heat.y + heat.height && Math.abs(one.width - heat.width) < 1)
       await screenshot(page, `experts-${experts}-${width}`)
       assert.deepEqual(complaints, [])
       await page.close()
@@ -102,7 +109,7 @@ async function answerWith(page: Page, experts: number): Promise<void> {
         step: 3,
         tokens: TOKENS,
         counts: Buffer.from(counts.buffer).toString('base64'),
-        maxVio: each,
+        maxVio: layers.map((_, layer) => ((counts[layer * experts] ?? 0) * experts) / (TOKENS * 32) - 1),
         cv: each,
         entropy: each,
         dead: none,

@@ -92,7 +92,6 @@ export function HeatPanel({ show, experts, view, onStep }: Props) {
       id="h-heat"
       title="Load ratio"
       sub="tokens of the expert ÷ mean of its layer"
-      wide="c9"
       to={
         <>
           <fieldset className="seg">

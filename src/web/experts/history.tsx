@@ -14,9 +14,16 @@ const LEAST = 0.01
 /** Who walks over cells with the keys does not mean each of them. */
 const SETTLED_MS = 150
 
-type Props = { readonly run: string; readonly attempt: number; readonly view: View; readonly layers: readonly string[] }
+type Props = {
+  readonly run: string
+  readonly attempt: number
+  readonly view: View
+  readonly layers: readonly string[]
+  /** It stands below the heat map, and has its width. */
+  readonly low: boolean
+}
 
-export function OneExpert({ run, attempt, view, layers }: Props) {
+export function OneExpert({ run, attempt, view, layers, low }: Props) {
   const now = useShown(view, (shown) => shown.cell)
   const cell = useSettled(now)
   const history = useQuery(expertHistoryQuery(run, attempt, cell.layer, cell.expert))
@@ -45,7 +52,7 @@ export function OneExpert({ run, attempt, view, layers }: Props) {
         <div className="body one">
           <Plot
             label={`Load ratio of one expert by step; the last is ${last === null ? 'unknown' : ratio(last)}`}
-            height={160}
+            height={low ? 220 : 160}
             time={false}
             log
             data={data}

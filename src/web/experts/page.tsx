@@ -44,6 +44,9 @@ function NoExperts() {
   )
 }
 
+/** The heat map of so few layers is low: beside the lists there is room below it. */
+const LOW_LAYERS_MAX = 16
+
 type LoadsProps = { readonly show: Show; readonly experts: Experts }
 
 function Loads({ show, experts }: LoadsProps) {
@@ -83,6 +86,8 @@ function Loads({ show, experts }: LoadsProps) {
     view.change({ step: next })
     frames.want(next)
   }
+  const low = experts.layers.length <= LOW_LAYERS_MAX
+  const one = <OneExpert run={run} attempt={attempt} view={view} layers={experts.layers} low={low} />
   return (
     <>
       <p className="small dim experts-line">
@@ -92,9 +97,12 @@ function Loads({ show, experts }: LoadsProps) {
       <Finding finding={experts.finding} />
       <FrameError view={view} />
       <div className="grid experts">
-        <HeatPanel show={show} experts={experts} view={view} onStep={goTo} />
+        <div className="c9 col heat-col">
+          <HeatPanel show={show} experts={experts} view={view} onStep={goTo} />
+          {low ? one : null}
+        </div>
         <div className="c3 col">
-          <OneExpert run={run} attempt={attempt} view={view} layers={experts.layers} />
+          {low ? null : one}
           <Dead view={view} />
           <Hot view={view} />
           <Measures view={view} />

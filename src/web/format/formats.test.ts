@@ -25,6 +25,14 @@ test('money has its sign, or its code when it has none', () => {
   assert.equal(money({ micros: 1_000_000, currency: 'CHF' }), '1.00 CHF')
 })
 
+test('money that is little is not shown as nothing', () => {
+  assert.equal(money({ micros: 2_500, currency: 'EUR' }), '€0.0025')
+  assert.equal(money({ micros: 41_200, currency: 'CHF' }), '0.0412 CHF')
+  assert.equal(money({ micros: 12, currency: 'USD' }), '$0.000012')
+  assert.equal(money({ micros: 120_000, currency: 'USD' }), '$0.12')
+  assert.equal(money({ micros: 0, currency: 'EUR' }), '€0.00')
+})
+
 test('large numbers have three digits or so and a prefix', () => {
   assert.equal(si(1_527_800), '1.53 M')
   assert.equal(si(261_000), '261 k')

@@ -22,10 +22,12 @@ export function gpuHours(gpuMs: number, digits?: number): string {
 
 const SIGNS: Readonly<Record<string, string>> = { USD: '$', EUR: '€', GBP: '£' }
 
-/** Whole units from 100 on, cents below. A currency without a sign of its own follows the number. */
+/** Whole units from 100 on, cents below; as many places as a small amount needs not to look like nothing. A currency without a sign of its own follows the number. */
 export function money({ micros, currency }: { readonly micros: number; readonly currency: string }): string {
   const value = micros / 1e6
-  const number = dec(value, Math.abs(value) < 100 ? 2 : 0)
+  const amount = Math.abs(micros)
+  const places = amount >= 100e6 ? 0 : amount >= 100_000 || amount === 0 ? 2 : amount >= 1_000 ? 4 : 6
+  const number = dec(value, places)
   const sign = SIGNS[currency]
   return sign === undefined ? `${number} ${currency}` : `${sign}${number}`
 }
