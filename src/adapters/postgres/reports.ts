@@ -81,7 +81,7 @@ async function saveSource(tx: Queryable, report: ReportSave): Promise<void> {
   await tx.query({
     text: `insert into report_source as s (attempt, rank, process, started_at, reporter, obeys, last_at, observed_to)
            values ($1, $2, $3, $4, $5, $6, $7, $8)
-           on conflict (attempt, rank, process) do update set obeys = excluded.obeys, last_at = greatest(s.last_at, excluded.last_at),
+           on conflict (attempt, rank, process) do update set obeys = case when s.obeys <@ excluded.obeys then excluded.obeys else s.obeys end, last_at = greatest(s.last_at, excluded.last_at),
              observed_to = greatest(s.observed_to, excluded.observed_to)`,
     values: [attempt, rank, process, startedAt, reporter, obeys, lastAt, receivedAt],
   })
