@@ -13,9 +13,9 @@ const ORDER: Readonly<Record<RunsQuery['sort'], string>> = {
   created: 'id',
   name: "project || '/' || name",
   state: 'state',
-  gpus: "(image->'resources'->>'nodes')::int * (image->'resources'->>'gpusPerNode')::int",
-  held: "(image->>'paidGpuMs')::bigint",
-  ended: "coalesce((image->>'endedAt')::bigint, 9007199254740991)",
+  gpus: 'gpus',
+  held: 'paid',
+  ended: 'ended',
 }
 
 const NEWEST_STEPS = 8
@@ -26,19 +26,20 @@ export function tableStore(database: Database): TableStore {
       const { projects, states, user, text, sort, descending, offset, limit } = query
       const direction = descending ? 'desc' : 'asc'
       const pattern = text === null ? null : `%${text.replace(/[\\%_]/g, '\\$&')}%`
-      const matches = `($1::text[] is null or project = any($1)) and ($2::text is null or image->>'user' = $2)
-        and ($3::text is null or lower(project || '/' || name || ' ' || (image->>'user') || ' ' || id) like $3)`
+      const matches = `($1::text[] is null or project = any($1)) and ($2::text is null or submitter = $2)
+        and ($3::text is null or words like $3)`
+      const of = '($4::text[] is null or state = any($4))'
       return database.transaction('read', async (tx) => {
         // The images of those that are shown alone are read: they are nearly all that there is of a run.
         const rows = await tx.query<RunRow>({
           text: `select coalesce(r.image, e.image) as image, coalesce(r.version, e.version) as version
                  from (
                    select id, living, key from (
-                     select id, state, true as living, ${ORDER[sort]} as key from run where ${matches}
+                     select id, state, true as living, ${ORDER[sort]} as key from run where ${matches} and ${of}
                      union all
-                     select id, state, false as living, ${ORDER[sort]} as key from run_ended where ${matches}
+                     select id, state, false as living, ${ORDER[sort]} as key from run_ended where ${matches} and ${of}
                    ) runs
-                   where $4::text[] is null or state = any($4) order by key ${direction}, id ${direction} offset $5 limit $6
+                   order by key ${direction}, id ${direction} offset $5 limit $6
                  ) shown
                  left join run r on shown.living and r.id = shown.id left join run_ended e on not shown.living and e.id = shown.id
                  order by shown.key ${direction}, shown.id ${direction}`,
