@@ -186,6 +186,7 @@ export function showOf(row: TableRow, now: number): Show {
         learningRate: 0.0003 + Number.parseInt(row.id.slice(-2), 16) / 1e6,
       },
       checkpoints: { path: '/ckpt', everySteps: 500 },
+      restart: { infrastructure: 20, unknown: 2, user: 0 },
     },
   }
 }
@@ -235,7 +236,7 @@ export function statementOf(row: TableRow): Statement {
     ettr: has ? 0.88 : null,
     tokens: has ? 614_400_000 : null,
     tokensPerGpuHour: has ? 153_600 : null,
-    experts: null,
+    experts: has && row.name.startsWith('moe') ? { layers: LAYERS, experts: EXPERTS, maxVio: 1.4, dead: 3 } : null,
     alerts: { sent: 0, failed: 0 },
   }
 }

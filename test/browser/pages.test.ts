@@ -272,7 +272,7 @@ describe('pages', { skip: cannotRun() }, () => {
   test('experts: counts that do not add up are said before anything is drawn', async () => {
     await at(`${RUN}/experts`, async (page) => {
       await seen(page, 'text=each layer sums to')
-      await page.route('**/experts?*', async (route) => {
+      await page.route('**/api/v1/**/experts?*', async (route) => {
         const answer = await route.fetch()
         const document: object = await answer.json()
         const finding = { steps: 3, text: 'step 7: the experts of layer 3 counted 5', whatToDo: 'look at the script' }
@@ -281,6 +281,17 @@ describe('pages', { skip: cannotRun() }, () => {
       await page.reload()
       await seen(page, '[role=status] >> text=The counts of 3 steps do not add up')
       await seen(page, '[role=status] >> text=look at the script')
+    })
+  })
+
+  test('the statement says how even the experts were, and leads to them', async () => {
+    await at(`${RUN}/statement`, async (page) => {
+      await seen(page, 'dd:has-text("MaxVio 1.40 in the worst layer") >> text=3 of 14,848 experts dead')
+      await page.click('dd >> text=by layer and step')
+      await page.waitForURL(`**${RUN}/experts**`)
+      await page.goto(`${fake.url}/runs/r000000000000001/statement`)
+      await seen(page, 'text=What came of it')
+      assert.equal(await page.locator('dt:text-is("Experts")').count(), 0)
     })
   })
 

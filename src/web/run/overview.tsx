@@ -55,8 +55,8 @@ function Figures({ show, statement, now }: FiguresProps) {
         under={
           progress.step !== null && progress.totalSteps !== null ? (
             <>
-              <Progress share={progress.step / progress.totalSteps} wide={64} />{' '}
-              {percent(progress.step / progress.totalSteps)}
+              <Progress share={progress.step / progress.totalSteps} wide={32} />{' '}
+              {percent(progress.step / progress.totalSteps)} of {int(progress.totalSteps)}
             </>
           ) : progress.recognised ? (
             'how many there will be is not known'
@@ -65,14 +65,7 @@ function Figures({ show, statement, now }: FiguresProps) {
           )
         }
       >
-        {progress.step === null ? (
-          <span className="faint">none yet</span>
-        ) : (
-          <>
-            {int(progress.step)}
-            {progress.totalSteps === null ? null : <Unit>{`of ${int(progress.totalSteps)}`}</Unit>}
-          </>
-        )}
+        {progress.step === null ? <span className="faint">none yet</span> : int(progress.step)}
       </Figure>
       <Figure
         name="Held"
@@ -157,7 +150,7 @@ function Ends({ show, now, blind }: { readonly show: Show; readonly now: number;
     )
   }
   return (
-    <Figure name="Ends" under={`in ${durationShort(end - now)}, at the rate of its last steps`}>
+    <Figure name="Ends" under={`in ${durationShort(end - now)} at its last rate`}>
       <Estimate>
         <time dateTime={utc(end)} title={utc(end)}>
           {end - now > 86_400_000 ? day(end) : hm(end)}

@@ -11,6 +11,7 @@ import { Estimate, Moment, Panel, Reading, UnknownSince } from '../parts/bits.ts
 import { StateWord } from '../parts/glyphs.tsx'
 import { blindSince } from '../runs/freshness.ts'
 import { visible } from '../format/visible.ts'
+import { WhatRuns } from './what.tsx'
 
 type Props = { readonly show: Show; readonly statement: Statement | null; readonly now: number }
 
@@ -21,7 +22,7 @@ export function StateAndWhy({ show, statement, now }: Props) {
     <Panel
       id="h-state"
       title="State and why"
-      wide="c7"
+      wide="c6 own-height"
       sub={last === undefined ? 'no attempt yet' : counted(show.attempts.length, 'attempt')}
       to={<StateWord state={show.state} />}
     >
@@ -47,6 +48,7 @@ export function StateAndWhy({ show, statement, now }: Props) {
               <dd>{placesOf(show)}</dd>
             </>
           )}
+          <WhatRuns spec={show.spec} />
           {statement === null ? null : <Cost statement={statement} />}
           {last?.deadlineAt === null || last?.deadlineAt === undefined || show.endedAt !== null ? null : (
             <>

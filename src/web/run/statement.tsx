@@ -1,8 +1,10 @@
 // The statement of a run: attempts by account, with sums both ways.
 import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import type { Statement } from '../api/documents.ts'
 import { statementQuery } from '../api/queries.ts'
 import { MS_PER_HOUR } from '../../domain/units.ts'
+import { counted } from '../../domain/words.ts'
 import { dec, gpuHours, int, money, percent, si } from '../format/numbers.ts'
 import { SHOWN, Swatch } from '../parts/accounts.tsx'
 import { Empty, Panel, Provisional, Reading, Refusal } from '../parts/bits.tsx'
@@ -42,6 +44,14 @@ export function StatementTab() {
             </dd>
             <dt>Tokens per GPU-hour</dt>
             <dd>{data.tokensPerGpuHour === null ? 'unknown' : si(data.tokensPerGpuHour)}</dd>
+            {data.experts === null ? null : (
+              <>
+                <dt>Experts</dt>
+                <dd>
+                  <Balance run={data.run} experts={data.experts} />
+                </dd>
+              </>
+            )}
             <dt>Alerts</dt>
             <dd>
               {int(data.alerts.sent)} sent, {int(data.alerts.failed)} failed
@@ -50,6 +60,20 @@ export function StatementTab() {
         </div>
       </Panel>
     </div>
+  )
+}
+
+/** How even the experts were at its end. */
+function Balance({ run, experts }: { readonly run: string; readonly experts: NonNullable<Statement['experts']> }) {
+  const { layers, experts: each, maxVio, dead } = experts
+  return (
+    <>
+      {maxVio === null ? 'MaxVio unknown' : `MaxVio ${dec(maxVio, 2)} in the worst layer, mean of the last steps`};{' '}
+      {int(dead)} of {int(layers * each)} experts dead, in {counted(layers, 'layer')} of {int(each)}:{' '}
+      <Link to="/runs/$run/experts" params={{ run }}>
+        by layer and step
+      </Link>
+    </>
   )
 }
 

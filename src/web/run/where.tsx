@@ -16,7 +16,7 @@ export function WhereItWent({ show, statement, error }: Props) {
       id="h-where"
       title="Where the GPU-time went"
       sub="GPU-hours, all attempts"
-      wide="c5"
+      wide="c6 own-height"
       to={
         has ? (
           <button
