@@ -106,7 +106,10 @@ export async function fillFrames(home: string, attempt: AttemptId): Promise<numb
       })),
     })
     for (const [table, rest] of [
-      ['expert_frame', 'rank, process, started_at, at + (s - step) * 1000, experts, tokens, top_k, flags, counts'],
+      [
+        'expert_frame',
+        'rank, process, started_at, at + (s - step) * 1000, experts, tokens, top_k, flags, counts, ends',
+      ],
       ['expert_measure', 'at + (s - step) * 1000, ranks, measures, unconserved'],
     ] as const) {
       await database.query({
@@ -115,6 +118,17 @@ export async function fillFrames(home: string, attempt: AttemptId): Promise<numb
         values: [attempt],
       })
     }
+    // What a write keeps beside its frames: how far they reach, and which blocks are to be built.
+    await database.query({
+      text: `update expert_layers set last_step = $2, frames = $2, last_at = $3 where attempt = $1`,
+      values: [attempt, STEPS, begin + STEPS * 1_000],
+    })
+    await database.query({
+      text: `insert into expert_pending (attempt, layers, level, block, touched, at)
+             select attempt, layers, 8, step / 256, 0, max(at) from expert_measure where attempt = $1
+             group by attempt, layers, step / 256 on conflict do nothing`,
+      values: [attempt],
+    })
     await database.query({ text: 'analyze', values: [] })
     const text = 'select step, at, measures from expert_measure where attempt = $1 order by step'
     read = await timesOf(10, () => database.query({ text, values: [attempt] }))
