@@ -98,7 +98,10 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     measure: measureFrame,
   })
   await refuseStranger(store, options.home)
-  await makePartitions(database, await store.now())
+  // Somebody who reads a whole table, as a backup does, holds its partitions: then the DEFAULT ones take what comes, and the hourly look makes them.
+  await makePartitions(database, await store.now()).catch((error: unknown) =>
+    log.warn({ error: String(error) }, 'partitions could not be made; it is tried again in an hour'),
+  )
   clock.setBase(await store.now(), bootMs())
   await options.prepare(store, clock)
   const clusters = await options.clusters(clock)
