@@ -18,6 +18,7 @@ import { FRAMEWORKS } from '../domain/spec.ts'
 import type { ModelSize } from '../domain/spec.ts'
 import type { Catalogue } from './catalogue.ts'
 import { count, duration, gpuName, name, refuse, strict, text } from './fields.ts'
+import { podOptionsSchema } from './pod-options.ts'
 import { nearest } from './suggest.ts'
 import { isReserved, unknownVariables } from './variables.ts'
 
@@ -180,6 +181,7 @@ function schemaWith(catalogue: Catalogue) {
       'The program and its arguments. There is no shell; $PLIMSOLL_* and $MASTER_* are substituted.',
     ),
     env: env.nullish(),
+    kubernetes: podOptionsSchema.nullish().describe('What the pods have beside the defaults of their cluster.'),
     secrets: z.array(name).max(SECRETS_MAX).nullish().describe('Names; values never stand in a spec.'),
     resources: resources(catalogue),
     training: strict({

@@ -75,6 +75,7 @@ function specOf(given: RunSpecInput): RunSpec {
     command: given.command,
     env: given.env ?? {},
     secrets: given.secrets ?? [],
+    ...(given.kubernetes == null ? {} : { kubernetes: given.kubernetes }),
     resources: resourcesOf(given.resources),
     training: {
       framework: given.training?.framework ?? 'auto',

@@ -13,8 +13,6 @@ import type { Epoch, Store } from '../ports/store.ts'
 
 export type ControlSettings = {
   readonly durations: Durations
-  /** Where a run without `checkpoints.path` keeps them. */
-  readonly checkpointRoot: string
 }
 
 export type Control = {

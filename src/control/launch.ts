@@ -42,7 +42,7 @@ async function startAll(control: Control, world: World): Promise<void> {
     const spec = specs.get(attempt.run)
     if (cluster === undefined || spec === undefined) continue
     if (!leaseOutlasts(control, EFFECT_MS)) return
-    const plan = planOf(attempt, spec, control.settings.checkpointRoot, control.settings.durations.graceMs)
+    const plan = planOf(attempt, spec, cluster.checkpointRoot, control.settings.durations.graceMs)
     await outside(control, attempt, 'launch', () =>
       cluster.launch(plan, attempt.deadlineAt, control.ingest?.(attempt.id) ?? null),
     )

@@ -28,7 +28,7 @@ async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null)
   if (cluster === undefined) return null
   const asked = control.clock.now()
   try {
-    const slice = await cluster.readLog(cursor.worker, cursor.offset, LOG_CHUNK_BYTES_MAX)
+    const slice = await cluster.readLog(cursor.worker, cursor.offset, LOG_CHUNK_BYTES_MAX, cursor.mark)
     // The answer may have taken long, and what was written meanwhile is no later than now.
     const answered = control.clock.now()
     const atEnd = slice.bytes.length === 0
@@ -42,6 +42,7 @@ async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null)
       attempt: cursor.attempt,
       fromOffset: cursor.offset,
       nextOffset: slice.nextOffset,
+      mark: slice.mark ?? cursor.mark,
       bytes: slice.bytes,
       lastLineAt: last === null ? null : earlier(last, answered),
       observedTo: slice.bytes.length < LOG_CHUNK_BYTES_MAX / 2 ? asked : last,

@@ -29,6 +29,8 @@ export async function observeTurn(control: Control): Promise<void> {
     await endThem(control, cluster, left, seen.observedAt)
     if (committed.applied > 0) for (const loop of ['place', 'launch', 'account'] as const) control.doorbell.ring(loop)
     if (committed.stale > 0) control.doorbell.ring('observe')
+    // Something of a worker is there and waits to be let go.
+    if (seen.workers.some((worker) => worker.phase === 'waiting')) control.doorbell.ring('launch')
   }
 }
 
@@ -69,7 +71,7 @@ async function leftovers(control: Control, world: World, seen: ClusterSeen): Pro
 
 function unclaimed(world: World, seen: ClusterSeen): WorkerId[] {
   const holders = new Set<string>(world.claims.map((claim) => claim.holder))
-  const living = seen.workers.filter((worker) => worker.phase === 'claimed' || worker.phase === 'running')
+  const living = seen.workers.filter((worker) => worker.phase !== 'exited' && worker.phase !== 'gone')
   return living.map((worker) => worker.worker).filter((worker) => !holders.has(worker))
 }
 
@@ -134,10 +136,12 @@ async function decide(control: Control, cluster: Cluster, world: World, seen: Cl
 }
 
 function factOf(seen: WorkerSeen): WorkerFact {
-  const base = { worker: seen.worker, bound: true, startedAt: null, end: null }
+  const base = { worker: seen.worker, bound: true, startedAt: null, end: null, waits: null }
   switch (seen.phase) {
+    case 'waiting':
+      return { ...base, bound: false, waits: seen.message ?? null }
     case 'claimed':
-      return base
+      return { ...base, waits: seen.message ?? null }
     case 'running':
       return { ...base, startedAt: seen.startedAt }
     case 'gone':

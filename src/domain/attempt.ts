@@ -7,7 +7,11 @@ import type { DurationMs, EpochMs } from './units.ts'
 
 export type AttemptState =
   | { readonly kind: 'planned' }
-  | { readonly kind: 'launching' }
+  | {
+      readonly kind: 'launching'
+      /** What keeps a worker of it from starting, in the cluster's words. */
+      readonly waits?: string
+    }
   | { readonly kind: 'running' }
   | {
       readonly kind: 'stopping'

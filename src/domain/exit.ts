@@ -4,6 +4,6 @@ export type WorkerExitSeen = {
   /** The exit code for `code`; 0 otherwise. */
   readonly code: number
   readonly signal: string | null
-  readonly cause: 'itself' | 'stop' | 'deadline' | 'could-not-start' | 'unknown'
+  readonly cause: 'itself' | 'stop' | 'deadline' | 'evicted' | 'could-not-start' | 'unknown'
   readonly message: string | null
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { attemptOf, CLUSTER, runOf } from './fixture.ts'
+import type { ProjectName } from './ids.ts'
 import type { AttemptPlan } from './plan.ts'
 import { substitute, workerVariables } from './plan.ts'
 import { durationMs } from './units.ts'
@@ -13,7 +14,11 @@ const { attempt } = attemptOf(runOf(1), 1, [
 const PLAN: AttemptPlan = {
   attempt: attempt.id,
   run: attempt.run,
+  project: 'default' as ProjectName,
+  name: 'a-run',
   cluster: CLUSTER,
+  image: null,
+  kubernetes: null,
   command: ['python', 'train.py'],
   env: {},
   secrets: [],

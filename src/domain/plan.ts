@@ -1,8 +1,9 @@
 // A placement says where each worker of a gang runs; it is stored with the attempt and never changes, a restart is another attempt
 // with another one. Together with the frozen spec it gives the plan that a cluster carries out, which leaves it no choice: nodes,
 // slots, ports and every variable are named.
-import type { AttemptId, ClusterName, NodeId, RunId, WorkerId } from './ids.ts'
+import type { AttemptId, ClusterName, NodeId, ProjectName, RunId, WorkerId } from './ids.ts'
 import { workerIdOf } from './ids.ts'
+import type { PodOptions } from './pod-options.ts'
 import type { DurationMs, EpochMs } from './units.ts'
 
 /** One worker of the gang: the index is its node rank, slots are GPU indices of the node. */
@@ -23,7 +24,13 @@ export type Placement = {
 export type AttemptPlan = {
   readonly attempt: AttemptId
   readonly run: RunId
+  readonly project: ProjectName
+  /** Of the run, within its project: for people who look at the cluster. */
+  readonly name: string
   readonly cluster: ClusterName
+  /** For clusters that run containers. */
+  readonly image: string | null
+  readonly kubernetes: PodOptions | null
   /** Executed without a shell; `$PLIMSOLL_*` and `$MASTER_*` are substituted for each worker, `$$` is a dollar. */
   readonly command: readonly string[]
   readonly env: Readonly<Record<string, string>>

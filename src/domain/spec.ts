@@ -1,5 +1,6 @@
 // A run spec after parsing and defaults: frozen at submit, never read again with other defaults.
 import type { ClusterName, ProjectName } from './ids.ts'
+import type { PodOptions } from './pod-options.ts'
 import type { Priority } from './reasons.ts'
 import type { DurationMs, GpuMs } from './units.ts'
 
@@ -37,6 +38,8 @@ export type RunSpec = {
   readonly env: Readonly<Record<string, string>>
   readonly secrets: readonly string[]
   readonly resources: Resources
+  /** For clusters of Kubernetes; null, or absent in specs that are older than it: the cluster's defaults. */
+  readonly kubernetes?: PodOptions | null
   readonly training: {
     readonly framework: Framework
     readonly tokens: number | null

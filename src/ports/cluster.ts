@@ -26,11 +26,13 @@ export type WorkerExit =
   | { readonly kind: 'signal'; readonly signal: string }
 
 /**
- * A worker as it was seen. `claimed`: its supervisor or pod exists, the process not yet. `gone`: nothing of it is left and nobody
- * can say how it ended. Times are on the leader's clock.
+ * A worker as it was seen. `waiting`: something of it exists and starts only when `launch` is called again, with the attempt read
+ * anew. `claimed`: its supervisor or pod exists, the process not yet. `message` says what keeps it, in the cluster's words. `gone`:
+ * nothing of it is left and nobody can say how it ended. Times are on the leader's clock.
  */
 export type WorkerSeen =
-  | { readonly worker: WorkerId; readonly phase: 'claimed' }
+  | { readonly worker: WorkerId; readonly phase: 'waiting'; readonly message?: string | null }
+  | { readonly worker: WorkerId; readonly phase: 'claimed'; readonly message?: string | null }
   | { readonly worker: WorkerId; readonly phase: 'running'; readonly startedAt: EpochMs }
   | {
       readonly worker: WorkerId
@@ -38,8 +40,8 @@ export type WorkerSeen =
       readonly startedAt: EpochMs | null
       readonly endedAt: EpochMs
       readonly exit: WorkerExit
-      /** Why the supervisor ended it, where it did: `stop`, `deadline`; or what kept it from starting. */
-      readonly cause: 'itself' | 'stop' | 'deadline' | 'could-not-start'
+      /** Why it was ended, where it was: `stop` and `deadline` are ours, `evicted` the cluster's; or what kept it from starting. */
+      readonly cause: 'itself' | 'stop' | 'deadline' | 'evicted' | 'could-not-start'
       readonly message: string | null
     }
   | { readonly worker: WorkerId; readonly phase: 'gone' }
@@ -59,12 +61,16 @@ export type LogSlice = {
   readonly offset: number
   readonly bytes: Uint8Array
   readonly nextOffset: number
+  /** What the cluster needs, beside the offset, to go on from there after a restart; opaque to everybody else. */
+  readonly mark?: string | null
   /** More may follow: its process lives, or may still start. */
   readonly open: boolean
 }
 
 export interface Cluster {
   readonly name: ClusterName
+  /** Below it a run without `checkpoints.path` keeps them; all its workers see this folder. */
+  readonly checkpointRoot: string
   /** Where worker 0 of an attempt is reached by the others. */
   masterAddress(attempt: string): string
   /** A full look, the judge of what exists. Throws a fault when the cluster cannot be asked; never an empty answer instead. */
@@ -77,8 +83,8 @@ export interface Cluster {
   deadline(attempt: AttemptId, deadlineAt: EpochMs | null): Promise<void>
   /** Asks all workers of an attempt to end, those that never started included: none of them starts after this. */
   end(request: EndRequest): Promise<void>
-  /** A negative offset counts from the end: the tail. A log that does not exist is empty. */
-  readLog(worker: WorkerId, offset: number, bytesMax: number): Promise<LogSlice>
+  /** A negative offset counts from the end: the tail. A log that does not exist is empty. `mark` is that of the slice before. */
+  readLog(worker: WorkerId, offset: number, bytesMax: number, mark?: string | null): Promise<LogSlice>
   /** Removes what is left of an attempt whose logs are stored and whose slots are released. */
   forget(attempt: AttemptId): Promise<void>
 }

@@ -6,6 +6,7 @@ export type FaultCode =
   | 'store-refused'
   | 'store-newer'
   | 'cluster-unreachable'
+  | 'cluster-refused'
   | 'not-leader'
   | 'disk-full'
 

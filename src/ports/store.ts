@@ -50,6 +50,8 @@ export type LogCursor = {
   readonly run: RunId
   readonly cluster: ClusterName
   readonly offset: number
+  /** What the cluster said to go on from with; null: it needs nothing, or nothing was read yet. */
+  readonly mark: string | null
   /** The attempt has not ended: more may follow. */
   readonly living: boolean
 }
@@ -60,6 +62,7 @@ export type LogAppend = {
   /** The cursor as it was read: another reader's append makes this one a repeat, which changes nothing. */
   readonly fromOffset: number
   readonly nextOffset: number
+  readonly mark: string | null
   readonly bytes: Uint8Array
   readonly lastLineAt: EpochMs | null
   /** Up to here the log has been read to its end, so that silence is silence. */

@@ -53,6 +53,7 @@ const BROKEN_CHECKPOINT = 0.1
 
 export class SimulatedCluster implements Cluster {
   readonly name: ClusterName
+  readonly checkpointRoot = '/ckpt'
   /** Every start of a process, by worker: each may happen once. */
   readonly starts: WorkerId[] = []
   /** Processes that live, seen or not. */

@@ -44,7 +44,7 @@ const RULES: readonly Rule[] = [
   {
     of: 'adapters/kubernetes',
     may: ['ports', 'contract', 'domain'],
-    packages: ['@kubernetes/client-node'],
+    packages: ['@kubernetes/client-node', 'undici'],
     node: true,
   },
   { of: 'adapters/local', may: ['ports', 'contract', 'domain'], packages: NONE, node: true },

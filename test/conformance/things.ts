@@ -173,6 +173,7 @@ export function appendOf(
     attempt,
     fromOffset: from,
     nextOffset: from + bytes.length,
+    mark: `${from + bytes.length}`,
     bytes,
     lastLineAt: facts.at(-1)?.at ?? null,
     observedTo: facts.at(-1)?.at ?? null,

@@ -39,7 +39,7 @@ export async function reporting(bench?: Bench): Promise<Reporting> {
     doorbell: { ring: silent },
     chance: new SeededChance(1),
     log: { info: silent, warn: silent, error: silent },
-    settings: { durations: DEFAULT_DURATIONS, checkpointRoot: '/ckpt' },
+    settings: { durations: DEFAULT_DURATIONS },
     health: new Map(),
     lead: { epoch: null, until: epochMs(0) },
     ingest: null,

@@ -14,6 +14,7 @@ const FAULTS: Readonly<Record<FaultCode, string>> = {
   'store-refused': 'PostgreSQL refuses this plimsoll',
   'store-newer': 'the database belongs to a newer plimsoll',
   'cluster-unreachable': 'the cluster does not answer',
+  'cluster-refused': 'the cluster refuses what was asked of it',
   'not-leader': 'another process leads now',
   'disk-full': 'PostgreSQL has no disk space left',
 }

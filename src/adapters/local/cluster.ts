@@ -72,6 +72,7 @@ export async function createLocalCluster(options: LocalClusterOptions): Promise<
 
 class LocalCluster implements Cluster {
   readonly name: ClusterName
+  readonly checkpointRoot: string
   readonly #options: LocalClusterOptions
   readonly #launch: LaunchOptions
   readonly #boot: string
@@ -85,6 +86,7 @@ class LocalCluster implements Cluster {
   constructor(options: LocalClusterOptions) {
     const { home, clock, bootMs } = options
     this.name = options.name
+    this.checkpointRoot = join(home, 'checkpoints')
     this.#options = options
     this.#launch = {
       ...options,

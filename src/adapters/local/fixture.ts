@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import type { AttemptId, ClusterName, WorkerId } from '../../domain/ids.ts'
+import type { AttemptId, ClusterName, ProjectName, WorkerId } from '../../domain/ids.ts'
 import { attemptIdOf, nodeIdOf, runIdFrom, workerIdOf } from '../../domain/ids.ts'
 import type { AttemptPlan, EndRequest } from '../../domain/plan.ts'
 import type { EpochMs } from '../../domain/units.ts'
@@ -49,6 +49,8 @@ export type World = {
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a name of a cluster is any word
 const LOCAL = 'local' as ClusterName
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a name of a project too
+const DEFAULT = 'default' as ProjectName
 
 export const bootMs = (): number => Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000
 // A leader's clock that is far from this machine's: whatever takes the wall clock for it is seen.
@@ -92,7 +94,11 @@ export async function localWorld(t: TestContext, change: Partial<LocalClusterOpt
     return {
       attempt,
       run,
+      project: DEFAULT,
+      name: 'a-run',
       cluster: options.name,
+      image: null,
+      kubernetes: null,
       command,
       env: {},
       secrets: [],

@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { workerIdOf } from '../../domain/ids.ts'
 import { localWorld, until } from './fixture.ts'
 import { createInventory } from './gpus.ts'
-import { catalogueName } from './products.ts'
+import { catalogueName } from '../../domain/gpu-product.ts'
 
 const PRODUCTS = [
   ['NVIDIA H100 80GB HBM3', 'h100-sxm'],

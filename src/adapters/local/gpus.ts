@@ -1,7 +1,7 @@
 // The GPUs of this machine, asked of the vendors' own programs. They take seconds on a cold driver and hang when a device has fallen
 // off the bus, so the answer is kept, renewed behind the look's back, and a program that does not answer makes the node not ready.
 import { execFile } from 'node:child_process'
-import { catalogueName } from './products.ts'
+import { catalogueName } from '../../domain/gpu-product.ts'
 import { codeOf } from './directory.ts'
 import { markOf } from './processes.ts'
 

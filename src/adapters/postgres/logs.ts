@@ -13,7 +13,7 @@ export function ingestStore(database: Database, clock: Clock): IngestStore {
   return {
     async logCursors() {
       const rows = await database.query<LogCursor>({
-        text: `select l.worker, l.attempt, a.run, a.cluster, l."offset", a.living
+        text: `select l.worker, l.attempt, a.run, a.cluster, l."offset", l.mark, a.living
                from log_cursor l join attempt a on a.id = l.attempt where not l.complete order by l.worker`,
         values: [],
       })
@@ -54,12 +54,12 @@ async function moveCursors(
 ): Promise<{ won: LogAppend[]; looked: Looked[] }> {
   const moved = await tx.query<Looked & { worker: WorkerId }>({
     text: `with n as (
-             select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[])
-               as n(worker, was, next, line, observed, complete)),
+             select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::text[])
+               as n(worker, was, next, line, observed, complete, mark)),
            old as (
              select c.worker, c.observed_to from log_cursor c join n on n.worker = c.worker
              where c."offset" = n.was and not c.complete order by c.worker for update of c)
-           update log_cursor c set "offset" = n.next, last_line_at = coalesce(greatest(c.last_line_at, n.line), c.last_line_at, n.line),
+           update log_cursor c set "offset" = n.next, mark = n.mark, last_line_at = coalesce(greatest(c.last_line_at, n.line), c.last_line_at, n.line),
              observed_to = coalesce(greatest(c.observed_to, n.observed), c.observed_to, n.observed), complete = n.complete
            from n join old on old.worker = n.worker
            where c.worker = n.worker and c."offset" = n.was and not c.complete
@@ -71,6 +71,7 @@ async function moveCursors(
       each.lastLineAt,
       each.observedTo,
       each.complete,
+      each.mark,
     ]),
   })
   const names = new Set(moved.map((row) => row.worker))

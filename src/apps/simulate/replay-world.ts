@@ -87,7 +87,7 @@ export class ReplayWorld {
       doorbell: { ring: (loop) => void this.#rung.add(loop) },
       chance: inOrder(new SeededChance(seed)),
       log: { info: silent, warn: silent, error: silent },
-      settings: { durations: DURATIONS, checkpointRoot: '/ckpt' },
+      settings: { durations: DURATIONS },
       health: new Map(),
       ingest: null,
       lead: { epoch: null, until: epochMs(0) },

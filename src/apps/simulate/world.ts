@@ -173,7 +173,7 @@ export class SimulatedWorld {
       doorbell: { ring },
       chance: this.chance,
       log: { info: silent, warn: silent, error: silent },
-      settings: { durations: this.durations, checkpointRoot: '/ckpt' },
+      settings: { durations: this.durations },
       health: new Map(),
       ingest: ingestAddress,
       lead: { epoch: null, until: epochMs(0) },

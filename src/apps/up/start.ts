@@ -22,7 +22,7 @@ export async function startAll(options: {
     connection: options.connection,
     poolMax: files.config.database.poolMax,
     redisUrl: files.config.queue.url,
-    settings: { durations: files.config.durations, checkpointRoot: `${home}/checkpoints` },
+    settings: { durations: files.config.durations },
     timersMs: files.config.loops,
     retention: files.config.retention,
     defaultCluster: files.policy.defaultCluster,

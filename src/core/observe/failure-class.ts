@@ -1,5 +1,5 @@
 // Whose fault a failure is, as far as the ends of the workers and the last lines of their logs tell. A later step knows many more
-// classes; here a lost node and a taken port are the infrastructure's, a command that cannot be run is the user's, and all else is
+// classes; here a lost node, a taken port and an eviction by the cluster are the infrastructure's, a command that cannot be run is the user's, and all else is
 // unknown.
 import type { Claim } from '../../domain/claim.ts'
 import type { WorkerId } from '../../domain/ids.ts'
@@ -17,6 +17,7 @@ export function classOfFailure(
   tails: ReadonlyMap<WorkerId, string>,
 ): FailureClass {
   if (outcome === 'node-lost' || outcome === 'never-started') return 'infrastructure'
+  if (claims.some((claim) => claim.exit?.cause === 'evicted')) return 'infrastructure'
   for (const claim of claims)
     if (ADDRESS_IN_USE.test(tails.get(claim.holder as WorkerId) ?? '')) return 'infrastructure'
   const cannotRun = claims.some(

@@ -65,7 +65,7 @@ function observe({
   for (const [index, fact] of seen.entries()) {
     const worker = attempt.placement.workers[index]?.id
     if (worker !== undefined && fact !== null)
-      workers.set(worker, { worker, bound: true, startedAt: null, end: null, ...fact })
+      workers.set(worker, { worker, bound: true, startedAt: null, end: null, waits: null, ...fact })
   }
   const world = worldOf(
     {

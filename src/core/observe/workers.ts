@@ -8,6 +8,7 @@ import type { Item, Write } from '../../domain/item.ts'
 import type { Run } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import type { EpochMs } from '../../domain/units.ts'
+import { MESSAGE_CHARS_MAX } from '../../domain/limits.ts'
 import { earlier, later } from '../../domain/units.ts'
 import { counted } from '../../domain/words.ts'
 import type { World } from '../../domain/world.ts'
@@ -18,6 +19,8 @@ import { endAttempt } from './ending.ts'
 export type WorkerFact = {
   readonly worker: WorkerId
   readonly bound: boolean
+  /** What keeps it from starting, in the cluster's words: a word, a colon and the rest. */
+  readonly waits: string | null
   readonly startedAt: EpochMs | null
   readonly end: { readonly at: EpochMs | null; readonly exit: WorkerExitSeen } | null
 }
@@ -50,7 +53,10 @@ export function decideWorkers(
     writes.push({ kind: 'claim', claim })
     if (claim.exit !== null && old?.exit === null) writes.push(exitEvent(run, claim, look.observedAt))
   }
-  const next = advance(attempt, claims, look.observedAt, durations)
+  const next = advance(attempt, claims, waitsOf(attempt, claims, look), look.observedAt, durations)
+  const waits = next.state.kind === 'launching' ? next.state.waits : undefined
+  if (waits !== undefined && (attempt.state.kind !== 'launching' || attempt.state.waits !== waits))
+    writes.push(event(run, look.observedAt, 'waits', `attempt ${attempt.number}: ${waits}`))
   // Also for an attempt that has ended by now: what it was has an order.
   if (next.startedAt !== null && attempt.startedAt === null) {
     const all = counted(claims.length, 'worker')
@@ -130,14 +136,33 @@ const GONE: WorkerExitSeen = {
 export const failed = (claim: Claim): boolean =>
   claim.exit !== null && !(claim.exit.kind === 'code' && claim.exit.code === 0)
 
-function advance(attempt: Attempt, claims: readonly Claim[], now: EpochMs, durations: Durations): Attempt {
+/** The first worker that does not start, and why; null: nothing is said about any. */
+function waitsOf(attempt: Attempt, claims: readonly Claim[], look: LookAtWorkers): string | null {
+  for (const { id, index, nodeName } of attempt.placement.workers) {
+    const waits = look.workers.get(id)?.waits ?? null
+    if (waits === null || claims.find((claim) => claim.holder === id)?.startedAt !== null) continue
+    return `worker ${index} on ${nodeName}: ${waits}`.slice(0, MESSAGE_CHARS_MAX)
+  }
+  return null
+}
+
+/** Texts with counts and times in them change with every look; what is told anew is another worker or another reason. */
+const gist = (waits: string): string => waits.split(':', 2).join(':')
+
+function advance(
+  attempt: Attempt,
+  claims: readonly Claim[],
+  waits: string | null,
+  now: EpochMs,
+  durations: Durations,
+): Attempt {
   const starts = claims.map((claim) => claim.startedAt)
   const startedAt =
     attempt.startedAt ?? (starts.every((at) => at !== null) ? (Math.max(...starts.map(Number)) as EpochMs) : null)
   const failure = claims.some(failed)
   // A worker that fails while we end the attempt fails because of us.
   const failureAt = attempt.failureAt ?? (failure && attempt.state.kind !== 'stopping' ? now : null)
-  const state = stateOf(attempt, claims, startedAt, failure, now, durations)
+  const state = stateOf(attempt, claims, startedAt, failure, waits, now, durations)
   if (state === attempt.state && startedAt === attempt.startedAt && failureAt === attempt.failureAt) return attempt
   return { ...attempt, state, startedAt, failureAt }
 }
@@ -147,6 +172,7 @@ function stateOf(
   claims: readonly Claim[],
   startedAt: EpochMs | null,
   failure: boolean,
+  waits: string | null,
   now: EpochMs,
   durations: Durations,
 ): AttemptState {
@@ -157,7 +183,11 @@ function stateOf(
   if (now > attempt.plannedAt + durations.startDeadlineMs) {
     return { kind: 'stopping', cause: 'never-started', since: now, graceMs: durations.graceMs }
   }
-  return state.kind === 'planned' && claims.some((claim) => claim.boundAt !== null) ? { kind: 'launching' } : state
+  const before = state.kind === 'launching' ? (state.waits ?? null) : null
+  const same = waits === before || (waits !== null && before !== null && gist(waits) === gist(before))
+  if (state.kind === 'launching' ? same : waits === null && claims.every((claim) => claim.boundAt === null))
+    return state
+  return { kind: 'launching', ...(waits === null ? {} : { waits }) }
 }
 
 /** The run follows its attempt. */

@@ -21,6 +21,7 @@ type Gang = { readonly plan: AttemptPlan; readonly startedAt: EpochMs; ended: bo
 
 export class ReplayCluster implements Cluster {
   readonly name: ClusterName
+  readonly checkpointRoot = '/ckpt'
   /** For checkers: every start, who runs, when that changed. No node is ever silent. */
   readonly starts: WorkerId[] = []
   readonly running = new Set<WorkerId>()

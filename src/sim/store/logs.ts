@@ -49,7 +49,7 @@ function logCursors(tables: Tables): LogCursor[] {
       if (cursor === undefined || attempt === undefined) return []
       const { id, run, cluster, state } = attempt
       const living = state.kind !== 'ended'
-      return [{ worker: cursor.worker, attempt: id, run, cluster, offset: cursor.offset, living }]
+      return [{ worker: cursor.worker, attempt: id, run, cluster, offset: cursor.offset, mark: cursor.mark, living }]
     })
     .toSorted((a, b) => (a.worker < b.worker ? -1 : 1))
 }
@@ -60,6 +60,7 @@ function moveCursor(tables: Tables, append: LogAppend): boolean {
   putCursor(tables, {
     ...cursor,
     offset: append.nextOffset,
+    mark: append.mark,
     lastLineAt: newer(cursor.lastLineAt, append.lastLineAt),
     observedTo: newer(cursor.observedTo, append.observedTo),
     complete: append.complete,

@@ -35,6 +35,7 @@ export type StoredCursor = {
   readonly worker: WorkerId
   readonly attempt: AttemptId
   readonly offset: number
+  readonly mark: string | null
   readonly lastLineAt: EpochMs | null
   readonly observedTo: EpochMs | null
   readonly complete: boolean

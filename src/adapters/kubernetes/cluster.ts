@@ -1,0 +1,368 @@
+// A cluster of Kubernetes: it starts, keeps and isolates the pods; what runs where is decided elsewhere (design: kubernetes). All that
+// this object knows is read again by the next process; every call may be repeated.
+import type { KubeConfig } from '@kubernetes/client-node'
+import type { AttemptId, ClusterName, ProjectName, WorkerId } from '../../domain/ids.ts'
+import { attemptOfWorker, workerIdOf } from '../../domain/ids.ts'
+import type { AttemptPlan, EndRequest } from '../../domain/plan.ts'
+import type { PodOptions } from '../../domain/pod-options.ts'
+import type { EpochMs } from '../../domain/units.ts'
+import { epochMs } from '../../domain/units.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Cluster, ClusterSeen, IngestAddress, LogSlice, NodeSeen, WorkerSeen } from '../../ports/cluster.ts'
+import { Fault } from '../../ports/fault.ts'
+import type { Api } from './api.ts'
+import { createApi } from './api.ts'
+import { faultOf, isGone, isStatus } from './api-error.ts'
+import type { JobRecord } from './cache.ts'
+import { Cache, hasIndex } from './cache.ts'
+import type { PodLog } from './logs.ts'
+import { Logs } from './logs.ts'
+import type { ManifestOptions } from './manifest.ts'
+import { jobOf, planHash, secondsUntil, secretOf, serviceOf } from './manifest.ts'
+import { ATTEMPT, CONTROL_PLANE, GATE, PLAN } from './names.ts'
+import type { NodeOptions } from './nodes.ts'
+import type { Job } from './objects.ts'
+import type { PodRecord } from './pods.ts'
+import { workerSeen } from './pods.ts'
+
+export type KubernetesClusterOptions = {
+  readonly name: ClusterName
+  /** Which control plane we are: objects of another one are not ours, whatever their names. */
+  readonly controlPlane: string
+  readonly config: KubeConfig
+  readonly clock: Clock
+  /** All namespaces that runs may have, and which one a project's are in. */
+  readonly namespaces: readonly string[]
+  readonly namespaceOf: (project: ProjectName) => string
+  readonly nodes: NodeOptions
+  readonly nodeSelector: string | null
+  /** Every pod that uses GPUs of these nodes is ours: others need not be seen. */
+  readonly dedicated: boolean
+  readonly pods: PodOptions
+  readonly priorityClass: string | null
+  readonly checkpointRoot: string
+  /** Where pods reach ingest; null: no reports are taken from them, their logs are read. */
+  readonly ingestUrl: string | null
+  readonly requests: { readonly timeoutMs: number; readonly perSecond: number; readonly burst: number }
+  readonly relistMs: number
+  readonly log: (level: 'info' | 'warn' | 'error', fields: object, message: string) => void
+}
+
+export type KubernetesCluster = Cluster & { readonly api: Api; close(): Promise<void> }
+
+export function createKubernetesCluster(options: KubernetesClusterOptions): KubernetesCluster {
+  return new Kubernetes(options)
+}
+
+const DEBOUNCE_MS = 5
+/** Patches of one gang at once. */
+const PATCHES_AT_ONCE = 32
+/** A gate that was lifted so long ago and is still seen is lifted again. */
+const LIFTED_MS = 5_000
+
+class Kubernetes implements KubernetesCluster {
+  readonly name: ClusterName
+  readonly checkpointRoot: string
+  readonly api: Api
+  readonly #options: KubernetesClusterOptions
+  readonly #cache: Cache
+  readonly #logs: Logs
+  readonly #watchers = new Set<() => void>()
+  /** Workers whose pods are gone, as they were seen to end. */
+  readonly #ended = new Map<AttemptId, Map<WorkerId, WorkerSeen>>()
+  /** Attempts whose Service and Secret are known to be there. */
+  readonly #furnished = new Set<AttemptId>()
+  readonly #lifted = new Map<string, number>()
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(options: KubernetesClusterOptions) {
+    this.name = options.name
+    this.checkpointRoot = options.checkpointRoot
+    this.#options = options
+    this.api = createApi({ config: options.config, ...options.requests })
+    this.#cache = new Cache({ ...options, api: this.api, changed: () => this.#changed() })
+    this.#cache.left = (pod) => this.#left(pod)
+    this.#logs = new Logs(this.api)
+  }
+
+  #changed(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null
+      for (const changed of this.#watchers) changed()
+    }, DEBOUNCE_MS)
+  }
+
+  watch(changed: () => void): () => void {
+    this.#watchers.add(changed)
+    return () => void this.#watchers.delete(changed)
+  }
+
+  /** A pod that is not there any more: how it ended is kept where it was seen. */
+  #left(pod: PodRecord): void {
+    if (pod.ours === null) return
+    const { attempt, worker } = pod.ours
+    const seen = this.#seen(pod, this.#options.clock.now())
+    if (seen?.phase !== 'exited') return
+    const of = this.#ended.get(attempt) ?? new Map<WorkerId, WorkerSeen>()
+    this.#ended.set(attempt, of.set(worker, seen))
+  }
+
+  #seen(pod: PodRecord, now: EpochMs): WorkerSeen | null {
+    if (pod.ours === null) return null
+    const job = this.#cache.jobs().get(pod.ours.attempt)
+    const ends = { asked: job?.suspended === true, deadline: job?.pastDeadline === true }
+    return workerSeen(pod.ours, ends, this.#cache.warning(pod.name), now)
+  }
+
+  async observe(): Promise<ClusterSeen> {
+    const trouble = this.#cache.trouble()
+    if (trouble !== null) throw faultOf(trouble, this.name, 'it cannot be watched')
+    const now = this.#options.clock.now()
+    const workers = new Map<WorkerId, WorkerSeen>()
+    for (const ended of this.#ended.values()) for (const [worker, seen] of ended) workers.set(worker, seen)
+    for (const pods of this.#cache.attempts().values()) {
+      for (const pod of pods.values()) {
+        const seen = this.#seen(pod, now)
+        if (seen !== null) workers.set(seen.worker, seen)
+      }
+    }
+    for (const job of this.#cache.jobs().values())
+      for (const seen of this.#withoutPod(job, workers, now)) workers.set(seen.worker, seen)
+    return { observedAt: now, nodes: this.#nodes(), workers: [...workers.values()] }
+  }
+
+  /** What the Job says of workers that have no pod: they ended while nobody looked, or were never made. */
+  #withoutPod(job: JobRecord, seen: ReadonlyMap<WorkerId, WorkerSeen>, now: EpochMs): WorkerSeen[] {
+    const found: WorkerSeen[] = []
+    let refused = this.#cache.warning(job.attempt)
+    for (let index = 0; index < job.workers; index += 1) {
+      const worker = workerIdOf(job.attempt, index)
+      if (seen.has(worker)) continue
+      if (hasIndex(job.completedIndexes, index)) {
+        const endedAt = epochMs(Math.min(job.endedAt ?? now, now))
+        const exit = { kind: 'code', code: 0 } as const
+        found.push({ worker, phase: 'exited', startedAt: null, endedAt, exit, cause: 'itself', message: null })
+      } else if (refused !== null && !hasIndex(job.failedIndexes, index)) {
+        // One is enough to say it: the others wait for the same.
+        found.push({ worker, phase: 'waiting', message: refused })
+        refused = null
+      }
+    }
+    return found
+  }
+
+  #nodes(): NodeSeen[] {
+    const blind = !this.#cache.seesAllPods && !this.#options.dedicated
+    return [...this.#cache.nodes().values()]
+      .filter(({ name }) => this.#cache.isHeard(name))
+      .map((node) => ({
+        ...node,
+        foreign: Math.min(node.slots, this.#cache.foreign(node.name)),
+        condition: blind && node.condition.kind === 'ready' ? BLIND : node.condition,
+      }))
+  }
+
+  masterAddress(attempt: string): string {
+    return `${attempt}-0.${attempt}`
+  }
+
+  async launch(plan: AttemptPlan, deadlineAt: EpochMs | null, ingest: IngestAddress | null): Promise<void> {
+    try {
+      const job = this.#cache.jobs().get(plan.attempt)
+      if (job !== undefined && (job.suspended || job.deletedAt !== null)) return
+      if (job !== undefined && job.plan !== planHash(plan)) throw otherPlan(plan.attempt)
+      const uid = job?.uid ?? (await this.#createJob(plan, deadlineAt))
+      await this.#furnish(plan, uid, ingest)
+      if (job !== undefined) await this.#liftGates(plan)
+    } catch (error) {
+      throw faultOf(error, this.name, `attempt ${plan.attempt} could not be launched`)
+    }
+  }
+
+  #manifest(plan: AttemptPlan): ManifestOptions {
+    const { controlPlane, namespaceOf, nodes, priorityClass, pods, ingestUrl } = this.#options
+    const { gpuResource } = nodes
+    return { controlPlane, namespace: namespaceOf(plan.project), gpuResource, priorityClass, pods, ingestUrl }
+  }
+
+  async #createJob(plan: AttemptPlan, deadlineAt: EpochMs | null): Promise<string> {
+    const manifest = this.#manifest(plan)
+    const path = `/apis/batch/v1/namespaces/${manifest.namespace}/jobs`
+    try {
+      const body = jobOf(plan, manifest, deadlineAt, this.#options.clock.now())
+      const { metadata } = await this.api.create<Job>(path, body)
+      return metadata.uid
+    } catch (error) {
+      if (!isStatus(error, 409)) throw error
+      const { metadata } = await this.api.get<Job>(`${path}/${plan.attempt}`)
+      if (metadata.annotations?.[PLAN] !== planHash(plan)) throw otherPlan(plan.attempt)
+      return metadata.uid
+    }
+  }
+
+  /** What the pods need before they start. */
+  async #furnish(plan: AttemptPlan, uid: string, ingest: IngestAddress | null): Promise<void> {
+    if (this.#furnished.has(plan.attempt)) return
+    const manifest = this.#manifest(plan)
+    const core = `/api/v1/namespaces/${manifest.namespace}`
+    const making: Promise<unknown>[] = []
+    if (plan.workers.length > 1) making.push(this.#create(`${core}/services`, serviceOf(plan, manifest, uid)))
+    if (manifest.ingestUrl !== null && ingest !== null)
+      making.push(this.#create(`${core}/secrets`, secretOf(plan, manifest, uid, ingest.token)))
+    await Promise.all(making)
+    this.#furnished.add(plan.attempt)
+  }
+
+  async #create(path: string, body: object): Promise<void> {
+    await this.api.create(path, body).catch((error: unknown) => {
+      if (!isStatus(error, 409)) throw error
+    })
+  }
+
+  /** Once every index has its pod, each is told its node and let go. This is another call than the one that made them. */
+  async #liftGates(plan: AttemptPlan): Promise<void> {
+    const pods = this.#cache
+      .podsOf(plan.attempt)
+      .filter(({ ours, over }) => ours !== null && !over && ours.deletedAt === null)
+    if (new Set(pods.map(({ ours }) => ours?.index)).size < plan.workers.length) return
+    const gated = pods.filter(({ ours, uid }) => ours?.gates.includes(GATE) === true && !this.#isLifted(uid))
+    for (let from = 0; from < gated.length; from += PATCHES_AT_ONCE)
+      await Promise.all(gated.slice(from, from + PATCHES_AT_ONCE).map((pod) => this.#lift(plan, pod)))
+  }
+
+  #isLifted(uid: string): boolean {
+    return performance.now() - (this.#lifted.get(uid) ?? Number.NEGATIVE_INFINITY) < LIFTED_MS
+  }
+
+  async #lift(plan: AttemptPlan, pod: PodRecord): Promise<void> {
+    const node = plan.workers.find((worker) => worker.index === pod.ours?.index)?.nodeName
+    if (pod.ours === null || node === undefined) return
+    const here = { key: 'metadata.name', operator: 'In', values: [node] }
+    const terms = pod.ours.terms.length === 0 ? [{}] : pod.ours.terms
+    const nodeSelectorTerms = terms.map((term) => ({ ...term, matchFields: [...(term.matchFields ?? []), here] }))
+    const patch = {
+      // Another writer's change is looked at before ours is made.
+      metadata: { resourceVersion: pod.resourceVersion, uid: pod.uid },
+      spec: {
+        schedulingGates: pod.ours.gates.filter((gate) => gate !== GATE).map((name) => ({ name })),
+        affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
+      },
+    }
+    try {
+      await this.api.patch(`/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`, patch)
+      this.#lifted.set(pod.uid, performance.now())
+    } catch (error) {
+      if (!isStatus(error, 409) && !isGone(error)) throw error
+    }
+  }
+
+  async deadline(attempt: AttemptId, deadlineAt: EpochMs | null): Promise<void> {
+    const job = this.#cache.jobs().get(attempt)
+    if (job === undefined || job.startedAt === null)
+      throw new Fault('cluster-unreachable', `the Job of ${attempt} is not seen to have started yet`, {
+        retryable: true,
+      })
+    const seconds = deadlineAt === null ? null : secondsUntil(deadlineAt, epochMs(job.startedAt))
+    if (seconds === job.deadlineSeconds) return
+    await this.#patchJob(job, { spec: { activeDeadlineSeconds: seconds } }, 'its deadline could not be moved')
+  }
+
+  /** No more of it is made, and what there is ends. Pods that have ended stay, with their logs, until all is stored. */
+  async end({ attempt, graceMs }: EndRequest): Promise<void> {
+    const job = this.#cache.jobs().get(attempt)
+    if (job === undefined || job.deletedAt !== null) return
+    const grace = Math.max(1, Math.ceil(graceMs / 1000))
+    const isActive = ({ ours, over }: PodRecord): boolean =>
+      ours !== null &&
+      !over &&
+      ours.state?.terminated === undefined &&
+      (ours.graceMs ?? Number.POSITIVE_INFINITY) > grace * 1000
+    const active = this.#cache.podsOf(attempt).some(isActive)
+    if (!job.suspended && (active || job.endedAt === null))
+      await this.#patchJob(job, { spec: { suspend: true } }, 'it could not be asked to end')
+    if (!active) return
+    const query = {
+      labelSelector: `${ATTEMPT}=${attempt},${CONTROL_PLANE}=${this.#options.controlPlane}`,
+      fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
+    }
+    try {
+      await this.api.remove(`/api/v1/namespaces/${job.namespace}/pods`, { gracePeriodSeconds: grace }, query)
+    } catch (error) {
+      throw faultOf(error, this.name, `the pods of ${attempt} could not be asked to end`)
+    }
+  }
+
+  async #patchJob(job: JobRecord, patch: object, trouble: string): Promise<void> {
+    const path = `/apis/batch/v1/namespaces/${job.namespace}/jobs/${job.attempt}`
+    try {
+      await this.api.patch(path, { ...patch, metadata: { uid: job.uid } })
+    } catch (error) {
+      if (!isGone(error)) throw faultOf(error, this.name, `${job.attempt}: ${trouble}`)
+    }
+  }
+
+  async readLog(worker: WorkerId, offset: number, bytesMax: number, mark: string | null = null): Promise<LogSlice> {
+    const pod = this.#podLog(worker)
+    try {
+      if (offset >= 0) return await this.#logs.read(worker, pod, offset, bytesMax, mark)
+      const bytes = pod === null ? new Uint8Array() : await this.#logs.tail(pod, Math.min(-offset, bytesMax))
+      return { offset: 0, bytes, nextOffset: bytes.length, mark: null, open: pod?.over === false }
+    } catch (error) {
+      throw faultOf(error, this.name, `the log of ${worker} could not be read`)
+    }
+  }
+
+  /** Null where there is no container that has started. */
+  #podLog(worker: WorkerId): PodLog | null {
+    const pod = this.#cache.podOf(worker, attemptOfWorker(worker))
+    const state = pod?.ours?.state ?? null
+    if (pod === null || (state?.running === undefined && state?.terminated === undefined)) return null
+    const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/log`
+    return { path, over: pod.over || state.terminated !== undefined }
+  }
+
+  async forget(attempt: AttemptId): Promise<void> {
+    const pods = this.#cache.podsOf(attempt)
+    const living = pods.find(
+      ({ ours, over }) => ours !== null && !over && ours.state?.terminated === undefined && ours.gates.length === 0,
+    )
+    if (living !== undefined) throw new Error(`${attempt} cannot be forgotten: its pod ${living.name} still lives`)
+    const job = this.#cache.jobs().get(attempt)
+    if (job !== undefined) {
+      const path = `/apis/batch/v1/namespaces/${job.namespace}/jobs/${attempt}`
+      const preconditions = { uid: job.uid }
+      try {
+        if (job.held) await this.api.patch(path, { metadata: { uid: job.uid, finalizers: null } })
+        await this.api.remove(path, { propagationPolicy: 'Background', preconditions })
+      } catch (error) {
+        if (!isGone(error)) throw faultOf(error, this.name, `what is left of ${attempt} could not be removed`)
+      }
+    }
+    this.#ended.delete(attempt)
+    this.#furnished.delete(attempt)
+    for (const pod of pods) {
+      this.#lifted.delete(pod.uid)
+      if (pod.ours !== null) this.#logs.drop(pod.ours.worker)
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#watchers.clear()
+    this.#logs.close()
+    await this.#cache.close()
+  }
+}
+
+const BLIND: NodeSeen['condition'] = {
+  kind: 'not-ready',
+  reason: 'nodes-not-ready',
+  message:
+    'pods of others cannot be seen, so its free GPUs are unknown: grant list and watch on pods, or say dedicated: true for a cluster that only plimsoll uses',
+}
+
+const otherPlan = (attempt: AttemptId): Error =>
+  new Fault('cluster-refused', `there is a Job ${attempt} of another plan`, {
+    retryable: false,
+    whatToDo: 'Names of attempts are never used twice: see who made it, and delete it if nobody needs it.',
+  })

@@ -1,0 +1,200 @@
+// The logs of workers, each followed by one stream while it is read: a call for every look would be a call a second for each of
+// thousands of pods. What has come and was not fetched waits in memory, up to a limit beyond which the stream is not read on.
+import type { WorkerId } from '../../domain/ids.ts'
+import type { LogSlice } from '../../ports/cluster.ts'
+import type { Api } from './api.ts'
+import { ApiError, isGone } from './api-error.ts'
+import { linesOf } from './lines.ts'
+import type { Mark } from './log-lines.ts'
+import { criLines, markOf, markText, Resume, timed } from './log-lines.ts'
+import { CONTAINER } from './names.ts'
+
+export type PodLog = {
+  readonly path: string
+  /** Its container has ended: the log is whole. */
+  readonly over: boolean
+}
+
+/** Connections that stay open for logs; beyond them a log is read piece by piece. */
+const FOLLOWED_MAX = 512
+const WAITING_BYTES_MAX = 512 * 1024
+const LINE_BYTES_MAX = 4 * 1024 * 1024
+/** A stream without a line for so long is asked for anew, in case its connection is dead. */
+const IDLE_MS = 10 * 60_000
+const TAIL_LINES = 400
+/** So long a look waits for a log that was not followed yet, and for more of it once it comes. */
+const FIRST_LOOK_MS = 250
+const SETTLE_MS = 20
+
+export class Logs {
+  readonly #api: Api
+  readonly #follows = new Map<WorkerId, Follow>()
+
+  constructor(api: Api) {
+    this.#api = api
+  }
+
+  /** Whole lines from `offset` on. Null where the pod is not there any more and nothing of it waits. */
+  async read(
+    worker: WorkerId,
+    pod: PodLog | null,
+    offset: number,
+    bytesMax: number,
+    mark: string | null,
+  ): Promise<LogSlice> {
+    let follow = this.#follows.get(worker)
+    if (follow !== undefined && !follow.covers(offset)) {
+      follow.close()
+      this.#follows.delete(worker)
+      follow = undefined
+    }
+    const nothing: LogSlice = { offset, bytes: new Uint8Array(), nextOffset: offset, mark, open: pod !== null }
+    if (follow === undefined) {
+      if (pod === null) return nothing
+      follow = new Follow(this.#api, pod.path, offset, markOf(mark), this.#follows.size < FOLLOWED_MAX)
+      this.#follows.set(worker, follow)
+    }
+    const slice = await follow.take(offset, bytesMax)
+    if (slice.bytes.length > 0) return { ...slice, open: true }
+    if (!follow.ended) return { ...nothing, mark: slice.mark ?? mark, open: true }
+    // The stream is over: either so is the log, or it was cut and is taken up again from here.
+    this.#follows.delete(worker)
+    if (follow.failure !== null && !isGone(follow.failure) && pod !== null) throw follow.failure
+    return { ...nothing, mark: slice.mark ?? mark, open: pod !== null && !(pod.over && follow.failure === null) }
+  }
+
+  /** The last lines, whoever follows. */
+  async tail(pod: PodLog, bytesMax: number): Promise<Uint8Array> {
+    const query = { container: CONTAINER, timestamps: true, tailLines: TAIL_LINES }
+    const ends = new AbortController()
+    const parts: Uint8Array[] = []
+    let bytes = 0
+    try {
+      const chunks = await this.#api.stream(pod.path, query, { signal: ends.signal, idleMs: 5_000 })
+      for await (const line of linesOf(chunks, LINE_BYTES_MAX)) {
+        const read = timed(line)
+        if (read === null) continue
+        parts.push(criLines(read.time, read.text))
+        bytes += parts.at(-1)?.length ?? 0
+        while (bytes > bytesMax && parts.length > 1) bytes -= parts.shift()?.length ?? 0
+      }
+    } finally {
+      ends.abort()
+    }
+    return Buffer.concat(parts)
+  }
+
+  drop(worker: WorkerId): void {
+    this.#follows.get(worker)?.close()
+    this.#follows.delete(worker)
+  }
+
+  close(): void {
+    for (const follow of this.#follows.values()) follow.close()
+    this.#follows.clear()
+  }
+}
+
+const LOST = 'plimsoll: lines are missing here: the node had rotated them away'
+
+type Line = { readonly bytes: Uint8Array; readonly mark: Mark }
+
+class Follow {
+  ended = false
+  failure: unknown = null
+  readonly #ends = new AbortController()
+  /** From here on lines wait; the first of them begins here. */
+  #offset: number
+  #lines: Line[] = []
+  #bytes = 0
+  #mark: Mark | null
+  #room: PromiseWithResolvers<void> | null = null
+  #begun: Promise<void>
+
+  constructor(api: Api, path: string, offset: number, mark: Mark | null, follow: boolean) {
+    this.#offset = offset
+    this.#mark = mark
+    this.#begun = this.#pump(api, path, mark, follow)
+  }
+
+  covers(offset: number): boolean {
+    return offset >= this.#offset && offset <= this.#offset + this.#bytes
+  }
+
+  /** What was taken before `offset` is let go; what is given now waits until it is asked beyond it. */
+  async take(offset: number, bytesMax: number): Promise<Omit<LogSlice, 'open'>> {
+    // The first answer of a log that is there already: one look is then enough to have it.
+    await this.#begun
+    while (this.#offset < offset && this.#lines.length > 0) {
+      const line = this.#lines.shift()
+      if (line === undefined) break
+      this.#offset += line.bytes.length
+      this.#bytes -= line.bytes.length
+      this.#mark = line.mark
+    }
+    if (this.#bytes < WAITING_BYTES_MAX) this.#room?.resolve()
+    const parts: Uint8Array[] = []
+    let size = 0
+    let mark = this.#mark
+    for (const line of this.#lines) {
+      if (size > 0 && size + line.bytes.length > bytesMax) break
+      parts.push(line.bytes)
+      size += line.bytes.length
+      mark = line.mark
+    }
+    const text = mark === null ? null : markText(mark)
+    return { offset, bytes: Buffer.concat(parts), nextOffset: offset + size, mark: text }
+  }
+
+  close(): void {
+    this.#ends.abort()
+    this.#room?.resolve()
+  }
+
+  /** Resolves when the log is there to be read, or is known not to be; lines come from then on. */
+  #pump(api: Api, path: string, mark: Mark | null, follow: boolean): Promise<void> {
+    const begun = Promise.withResolvers<void>()
+    const pump = async (): Promise<void> => {
+      const since = mark === null ? {} : { sinceTime: `${mark.time.slice(0, 19)}Z` }
+      const query = { container: CONTAINER, timestamps: true, follow, ...since }
+      // The kubelet answers with the first line, which may be long in coming.
+      const chunks = await api.stream(path, query, { signal: this.#ends.signal, idleMs: IDLE_MS, answerMs: IDLE_MS })
+      setTimeout(begun.resolve, SETTLE_MS)
+      const resume = new Resume(mark)
+      for await (const line of linesOf(chunks, LINE_BYTES_MAX)) {
+        const read = timed(line)
+        if (read === null) continue
+        const verdict = resume.take(read.time)
+        if (verdict === 'skip') continue
+        if (verdict === 'lost' && mark !== null) this.#push(read.time, LOST, mark)
+        this.#push(read.time, read.text, null)
+        if (this.#bytes < WAITING_BYTES_MAX) continue
+        begun.resolve()
+        this.#room = Promise.withResolvers()
+        await this.#room.promise
+        this.#room = null
+        if (this.#ends.signal.aborted) return
+      }
+    }
+    setTimeout(begun.resolve, FIRST_LOOK_MS)
+    void pump()
+      .catch((error: unknown) => {
+        if (this.#ends.signal.aborted) return
+        // A container that is about to start has no log yet.
+        this.failure = error instanceof ApiError && error.status === 400 ? null : error
+      })
+      .finally(() => {
+        this.ended = true
+        begun.resolve()
+      })
+    return begun.promise
+  }
+
+  /** `at`: a line of our own, which the API does not count. */
+  #push(time: string, text: string, at: Mark | null): void {
+    const last = this.#lines.at(-1)?.mark ?? this.#mark
+    const bytes = criLines(time, text)
+    this.#lines.push({ bytes, mark: at ?? { time, count: last?.time === time ? last.count + 1 : 1 } })
+    this.#bytes += bytes.length
+  }
+}
