@@ -77,6 +77,11 @@ const PARTS: readonly Part[] = [
     in: ['check', 'test'],
     run: (say) => nodeTests(say, ['test/end-to-end'], ['--test-concurrency=2']),
   },
+  {
+    name: 'kubernetes',
+    in: ['check', 'test'],
+    run: (say) => nodeTests(say, ['test/kubernetes'], ['--test-concurrency=1']),
+  },
   { name: 'many seeds', in: ['nightly'], run: (say) => manySeeds(say, 20_000) },
   { name: 'many kills', in: ['nightly'], run: (say) => manyKills(say, 100) },
 ]

@@ -1,0 +1,116 @@
+// A program that a test keeps running. It dies with the process that started it, also when that one is killed: the kernel sends it a
+// SIGKILL then. What it says goes to a file, whose end is shown when it does not start.
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** For stopping it as tests need it: a crash is `stop('SIGKILL')`, a hang is `signal('SIGSTOP')` and later `signal('SIGCONT')`. */
+export type Program = {
+  readonly name: string
+  readonly logFile: string
+  start(): void
+  /** Ends it and waits until it is gone; one that does not obey within ten seconds is killed. */
+  stop(signal?: NodeJS.Signals): Promise<void>
+  signal(signal: NodeJS.Signals): void
+  /** The exit code or signal, once it has ended by itself. */
+  ended(): string | null
+  pid(): number | null
+}
+
+const STOP_MS_MAX = 10_000
+
+/** Not started yet. */
+export function program(
+  name: string,
+  argv: readonly string[],
+  options: { readonly logFile: string; readonly env?: Readonly<Record<string, string>>; readonly cwd?: string },
+): Program {
+  let child: ChildProcess | null = null
+  let ended: string | null = null
+  return {
+    name,
+    logFile: options.logFile,
+    start() {
+      if (child !== null && ended === null) throw new Error(`${name} is running`)
+      const log = openSync(options.logFile, 'a')
+      const started = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
+        stdio: ['ignore', log, log],
+        env: { ...process.env, ...options.env },
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      })
+      closeSync(log)
+      child = started
+      ended = null
+      started.on('error', (error) => void (ended = error.message))
+      started.on('exit', (code, signal) => void (ended = signal ?? `exit code ${code}`))
+      // A test file ends when its tests have: the programs must not keep it alive, and die with it.
+      started.unref()
+    },
+    async stop(signal = 'SIGTERM') {
+      const running = child
+      if (running === null || ended !== null) return
+      running.ref()
+      const gone = new Promise<void>((resolve) => running.once('exit', () => resolve()))
+      running.kill('SIGCONT')
+      running.kill(signal)
+      const late = setTimeout(() => running.kill('SIGKILL'), STOP_MS_MAX)
+      await gone
+      clearTimeout(late)
+    },
+    signal: (signal) => void child?.kill(signal),
+    ended: () => ended,
+    pid: () => child?.pid ?? null,
+  }
+}
+
+/** Asks again until the answer is a value. Throws with the end of the log when the program has ended or the time is over. */
+export async function until<T>(
+  what: string,
+  msMax: number,
+  ask: () => Promise<T | null> | T | null,
+  watched: readonly Program[] = [],
+): Promise<T> {
+  const deadline = performance.now() + msMax
+  let failed: unknown
+  for (let wait = 20; ; wait = Math.min(250, wait * 1.3)) {
+    try {
+      const answer = await ask()
+      if (answer !== null) return answer
+    } catch (error) {
+      failed = error
+    }
+    const dead = watched.find((each) => each.ended() !== null)
+    if (dead !== undefined) throw new Error(`${dead.name} ended (${dead.ended()}): ${endOf(dead.logFile)}`)
+    if (performance.now() > deadline) {
+      const logs = watched.map((each) => `\n${each.name}: ${endOf(each.logFile)}`).join('')
+      throw new Error(`${what} did not come within ${msMax / 1000} s${logs}`, { cause: failed })
+    }
+    await sleep(wait)
+  }
+}
+
+const endOf = (file: string): string => readFileSync(file, 'utf8').slice(-2_000)
+
+/** Ports that nobody listens on at this moment, all different. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
+          const server = createServer()
+          server.once('error', reject)
+          server.listen(0, '127.0.0.1', () => resolve(server))
+        }),
+    ),
+  )
+  const ports = servers.map((server) => {
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('a server on TCP has a port')
+    return address.port
+  })
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}

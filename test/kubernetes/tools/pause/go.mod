@@ -1,0 +1,3 @@
+module plimsoll.dev/test/kubernetes/pause
+
+go 1.26
