@@ -56,6 +56,7 @@ const schema = strict({
   queue: strict({ url: text.regex(/^rediss?:\/\//, 'must begin with redis://').nullable() }),
   durations,
   local: strict({ name, slots: z.union([z.literal('auto'), z.int().min(1).max(64)]) }),
+  clusters: z.array(text).max(64),
   loops: strict({ place: ms, launch: ms, observe: ms, account: ms }),
   retention: strict({ facts: ms, logs: ms, experts: ms, feed: ms }),
   log: strict({ level: z.enum(['debug', 'info', 'warn', 'error']) }),

@@ -55,6 +55,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'it is another version than If-Match names',
     whatToDo: 'read it again and decide anew',
   },
+  'cluster-refuses': {
+    status: 422,
+    meaning: 'the cluster would not run this',
+    whatToDo: 'mend what it names in the spec, or ask who runs the cluster',
+  },
   'node-in-use': {
     status: 409,
     meaning: 'slots of the node are still held by a run',

@@ -174,7 +174,10 @@ function schemaWith(catalogue: Catalogue) {
     project: name.nullish().meta({ default: 'default' }),
     priority: z.enum(PRIORITIES).nullish().meta({ default: 'normal' }),
     cluster: name.nullish().describe("The policy's default where it is not given."),
-    workdir: text.nullish().describe('Where the command starts. On a local cluster: the folder of this file.'),
+    workdir: text
+      .nullish()
+      .describe("Where the command starts. Without it: the folder of this file, or the image's own in a container."),
+    folder: text.nullish().describe('Where this file lay; the command line adds it.'),
     labels: labels.nullish().describe('Frozen at submit; a dimension of budgets and of the ledger.'),
     image: text.regex(/^\S+$/, 'must have no spaces').nullish().describe('For clusters that run containers.'),
     command: command.describe(

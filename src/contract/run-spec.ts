@@ -70,6 +70,7 @@ function specOf(given: RunSpecInput): RunSpec {
     priority: given.priority ?? 'normal',
     cluster: (given.cluster ?? null) as ClusterName | null,
     workdir: given.workdir ?? null,
+    ...(given.folder == null ? {} : { folder: given.folder }),
     labels: given.labels ?? {},
     image: given.image ?? null,
     command: given.command,

@@ -15,6 +15,12 @@ import { commitAll } from './commit.ts'
 import type { Control } from './control.ts'
 import { EFFECT_MS, epochNow, leaseOutlasts } from './control.ts'
 
+/** Why attempts could not be launched, as the last try said: what observe shows of them. Thrown away with the process. */
+const troubles = new WeakMap<Control, Map<AttemptId, string>>()
+
+export const launchTrouble = (control: Control, attempt: AttemptId): string | null =>
+  troubles.get(control)?.get(attempt) ?? null
+
 /** Deadlines as they were last told to the clusters by this process. */
 const told = new WeakMap<Control, Map<AttemptId, EpochMs | null>>()
 
@@ -35,6 +41,9 @@ export async function launchTurn(control: Control): Promise<void> {
 
 async function startAll(control: Control, world: World): Promise<void> {
   const attempts = attemptsToLaunch(world)
+  const before = troubles.get(control) ?? new Map<AttemptId, string>()
+  const trouble = new Map<AttemptId, string>()
+  troubles.set(control, trouble)
   if (attempts.length === 0) return
   const specs = await control.store.specs(attempts.map((attempt) => attempt.run))
   for (const attempt of attempts) {
@@ -42,12 +51,21 @@ async function startAll(control: Control, world: World): Promise<void> {
     const spec = specs.get(attempt.run)
     if (cluster === undefined || spec === undefined) continue
     if (!leaseOutlasts(control, EFFECT_MS)) return
+    const failed = (error: unknown): void => {
+      trouble.set(attempt.id, error instanceof Error ? error.message : String(error))
+    }
     const plan = planOf(attempt, spec, cluster.checkpointRoot, control.settings.durations.graceMs)
-    await outside(control, attempt, 'launch', () =>
-      cluster.launch(plan, attempt.deadlineAt, control.ingest?.(attempt.id) ?? null),
-    )
+    await outside(control, attempt, 'launch', async () => {
+      const ingest = control.ingest?.(attempt.id) ?? null
+      await cluster.launch(plan, attempt.deadlineAt, ingest).catch((error: unknown) => {
+        failed(error)
+        throw error
+      })
+    })
   }
-  control.doorbell.ring('observe')
+  // Gated pods ring for themselves when they come; a try that failed, or did not fail any more, is shown by a look.
+  if (attempts.some(({ id }) => before.get(id) !== trouble.get(id)) || before.size + trouble.size === 0)
+    control.doorbell.ring('observe')
 }
 
 async function endAll(control: Control, world: World): Promise<void> {

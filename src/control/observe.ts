@@ -14,6 +14,7 @@ import type { Cluster, ClusterSeen, WorkerSeen } from '../ports/cluster.ts'
 import { commitAll } from './commit.ts'
 import type { Control } from './control.ts'
 import { EFFECT_MS, epochNow, leaseOutlasts } from './control.ts'
+import { launchTrouble } from './launch.ts'
 
 export async function observeTurn(control: Control): Promise<void> {
   for (const cluster of control.clusters.values()) {
@@ -29,9 +30,21 @@ export async function observeTurn(control: Control): Promise<void> {
     await endThem(control, cluster, left, seen.observedAt)
     if (committed.applied > 0) for (const loop of ['place', 'launch', 'account'] as const) control.doorbell.ring(loop)
     if (committed.stale > 0) control.doorbell.ring('observe')
-    // Something of a worker is there and waits to be let go.
-    if (seen.workers.some((worker) => worker.phase === 'waiting')) control.doorbell.ring('launch')
+    if (moreWait(control, cluster, seen)) control.doorbell.ring('launch')
   }
+}
+
+/** Workers that waited to be let go at the last look of this process. */
+const waited = new WeakMap<Control, Map<string, ReadonlySet<WorkerId>>>()
+
+/** Whether a worker waits that did not before: launch is rung for once, so that the two do not ring for each other for ever. */
+function moreWait(control: Control, cluster: Cluster, seen: ClusterSeen): boolean {
+  const before = waited.get(control) ?? new Map<string, ReadonlySet<WorkerId>>()
+  waited.set(control, before)
+  const now = new Set(seen.workers.flatMap(({ worker, phase }) => (phase === 'waiting' ? [worker] : [])))
+  const known = before.get(cluster.name)
+  before.set(cluster.name, now)
+  return [...now].some((worker) => known?.has(worker) !== true)
 }
 
 async function look(control: Control, cluster: Cluster): Promise<ClusterSeen | null> {
@@ -129,7 +142,13 @@ async function decide(control: Control, cluster: Cluster, world: World, seen: Cl
     // What was just decided for an attempt on a lost node stands; the rest of it is looked at in the next turn.
     if (attempt.placement.workers.some((worker) => alsoLost.has(worker.node))) continue
     const tails = await tailsOf(cluster, attempt.id, looked)
-    const item = decideWorkers(world, attempt, looked, tails, durations)
+    const item = decideWorkers(
+      world,
+      attempt,
+      { ...looked, trouble: launchTrouble(control, attempt.id) },
+      tails,
+      durations,
+    )
     if (item !== null) items.push(item)
   }
   return items

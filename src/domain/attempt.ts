@@ -44,3 +44,7 @@ export type Attempt = {
   /** The wall outside Plimsoll, as it was last told to the cluster. */
   readonly deadlineAt: EpochMs | null
 }
+
+/** What keeps a worker of an attempt from starting, in the cluster's words. */
+export const waitsOf = (attempt: Attempt | undefined): string | null =>
+  attempt?.state.kind === 'launching' ? (attempt.state.waits ?? null) : null

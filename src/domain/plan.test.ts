@@ -23,6 +23,7 @@ const PLAN: AttemptPlan = {
   env: {},
   secrets: [],
   workdir: null,
+  folder: null,
   checkpointDir: '/checkpoints',
   masterAddress: '10.0.0.1',
   masterPort: 20_001,

@@ -37,6 +37,8 @@ export type AttemptPlan = {
   /** Names of secrets; the cluster mounts or reads their values, which are never stored. */
   readonly secrets: readonly string[]
   readonly workdir: string | null
+  /** Where the spec lay, on the machine of whoever submitted it. */
+  readonly folder: string | null
   readonly checkpointDir: string
   readonly masterAddress: string
   readonly masterPort: number

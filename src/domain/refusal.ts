@@ -16,6 +16,7 @@ export const REFUSAL_CODES = [
   'version-mismatch',
   'node-in-use',
   'attempt-over',
+  'cluster-refuses',
 ] as const
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 

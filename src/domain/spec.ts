@@ -32,6 +32,8 @@ export type RunSpec = {
   readonly priority: Priority
   readonly cluster: ClusterName | null
   readonly workdir: string | null
+  /** Where the file of this spec lay, added by the command line: the working directory on a cluster that is this machine. */
+  readonly folder?: string | null
   readonly labels: Readonly<Record<string, string>>
   readonly image: string | null
   readonly command: readonly string[]

@@ -2,6 +2,7 @@
 // and attempt, and a second call with the same name changes nothing. What it tells is a fact with the moment of the look.
 import type { AttemptId, ClusterName, WorkerId } from '../domain/ids.ts'
 import type { AttemptPlan, EndRequest } from '../domain/plan.ts'
+import type { Refusal } from '../domain/refusal.ts'
 import type { EpochMs } from '../domain/units.ts'
 
 /** A node as it was seen. `slots` is what exists, not what is free; `foreign` are slots that somebody else uses. */
@@ -79,6 +80,11 @@ export interface Cluster {
   watch(changed: () => void): () => void
   /** Starts the gang. Workers that exist already are left as they are. `deadlineAt` is the wall that holds while we are dead. */
   launch(plan: AttemptPlan, deadlineAt: EpochMs | null, ingest: IngestAddress | null): Promise<void>
+  /**
+   * Whether the cluster would take a run like this, asked before it is submitted; absent where it takes all. Nothing is made. Throws a
+   * fault when the cluster cannot be asked: then nobody knows, and the run may wait for it.
+   */
+  rehearse?(plan: AttemptPlan): Promise<Refusal | null>
   /** Moves the deadline of a living attempt. */
   deadline(attempt: AttemptId, deadlineAt: EpochMs | null): Promise<void>
   /** Asks all workers of an attempt to end, those that never started included: none of them starts after this. */

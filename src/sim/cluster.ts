@@ -303,7 +303,9 @@ export class SimulatedCluster implements Cluster {
     const bytes = this.#workers.get(id)?.log.bytes() ?? NOTHING
     const from = offset < 0 ? Math.max(0, bytes.length + offset) : offset
     const cut = bytes.subarray(from, from + bytesMax)
-    const whole = cut.subarray(0, cut.lastIndexOf(10) + 1)
+    // One line at least, however long: with less nobody would ever read on.
+    const end = cut.includes(10) ? from + cut.lastIndexOf(10) : Math.max(from - 1, bytes.indexOf(10, from))
+    const whole = bytes.subarray(from, end + 1)
     return {
       offset: from,
       bytes: whole,

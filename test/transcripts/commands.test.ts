@@ -161,10 +161,10 @@ test('a submit sends the working directory, absolute', () =>
     files(stage)
     await stage.say(['submit', 'spec.yaml', '--yes'])
     const sent = stage.fake.asked.find((each) => each.what === 'submit')?.with[0] as {
-      workdir: string
+      folder: string
       source: unknown
     }
-    assert.equal(sent.workdir, stage.folder)
+    assert.equal(sent.folder, stage.folder)
     assert.equal(sent.source, null)
   }))
 

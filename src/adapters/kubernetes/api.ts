@@ -1,6 +1,7 @@
 // Requests to one API server. Who we are and whom we trust is the kubeconfig's, read by the official client; the requests are made
 // here, since its typed ones turn every object of a list into classes, and 10,000 pods are asked for. One try each, with a limit of time.
-import { KubeConfig, RequestContext } from '@kubernetes/client-node'
+import type { KubeConfig } from '@kubernetes/client-node'
+import { RequestContext } from '@kubernetes/client-node'
 import { HttpMethod } from '@kubernetes/client-node/dist/gen/http/http.js'
 import type { Dispatcher } from 'undici'
 import { fetch } from 'undici'

@@ -4,7 +4,8 @@ import type { KubeConfig } from '@kubernetes/client-node'
 import type { AttemptId, ClusterName, ProjectName, WorkerId } from '../../domain/ids.ts'
 import { attemptOfWorker, workerIdOf } from '../../domain/ids.ts'
 import type { AttemptPlan, EndRequest } from '../../domain/plan.ts'
-import type { PodOptions } from '../../domain/pod-options.ts'
+import type { PodGrant, PodOptions } from '../../domain/pod-options.ts'
+import type { Refusal } from '../../domain/refusal.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -24,6 +25,7 @@ import type { NodeOptions } from './nodes.ts'
 import type { Job } from './objects.ts'
 import type { PodRecord } from './pods.ts'
 import { workerSeen } from './pods.ts'
+import { rehearse } from './rehearse.ts'
 
 export type KubernetesClusterOptions = {
   readonly name: ClusterName
@@ -39,6 +41,8 @@ export type KubernetesClusterOptions = {
   /** Every pod that uses GPUs of these nodes is ours: others need not be seen. */
   readonly dedicated: boolean
   readonly pods: PodOptions
+  /** What a spec may ask for that reaches beyond its pods. */
+  readonly grants: readonly PodGrant[]
   readonly priorityClass: string | null
   readonly checkpointRoot: string
   /** Where pods reach ingest; null: no reports are taken from them, their logs are read. */
@@ -59,6 +63,8 @@ const DEBOUNCE_MS = 5
 const PATCHES_AT_ONCE = 32
 /** A gate that was lifted so long ago and is still seen is lifted again. */
 const LIFTED_MS = 5_000
+/** Their pods are gone within seconds. */
+const FORGOTTEN_MAX = 10_000
 
 class Kubernetes implements KubernetesCluster {
   readonly name: ClusterName
@@ -73,6 +79,8 @@ class Kubernetes implements KubernetesCluster {
   /** Attempts whose Service and Secret are known to be there. */
   readonly #furnished = new Set<AttemptId>()
   readonly #lifted = new Map<string, number>()
+  /** Their pods go one after the other, and nobody asks any more how they ended. */
+  readonly #forgotten = new Set<AttemptId>()
   #timer: NodeJS.Timeout | null = null
 
   constructor(options: KubernetesClusterOptions) {
@@ -101,6 +109,7 @@ class Kubernetes implements KubernetesCluster {
   #left(pod: PodRecord): void {
     if (pod.ours === null) return
     const { attempt, worker } = pod.ours
+    if (this.#forgotten.has(attempt)) return
     const seen = this.#seen(pod, this.#options.clock.now())
     if (seen?.phase !== 'exited') return
     const of = this.#ended.get(attempt) ?? new Map<WorkerId, WorkerSeen>()
@@ -177,6 +186,10 @@ class Kubernetes implements KubernetesCluster {
     } catch (error) {
       throw faultOf(error, this.name, `attempt ${plan.attempt} could not be launched`)
     }
+  }
+
+  rehearse(plan: AttemptPlan): Promise<Refusal | null> {
+    return rehearse(this.api, plan, this.#manifest(plan), { cluster: this.name, grants: this.#options.grants })
   }
 
   #manifest(plan: AttemptPlan): ManifestOptions {
@@ -327,6 +340,8 @@ class Kubernetes implements KubernetesCluster {
       ({ ours, over }) => ours !== null && !over && ours.state?.terminated === undefined && ours.gates.length === 0,
     )
     if (living !== undefined) throw new Error(`${attempt} cannot be forgotten: its pod ${living.name} still lives`)
+    this.#forgotten.add(attempt)
+    for (const oldest of this.#forgotten) if (this.#forgotten.size > FORGOTTEN_MAX) this.#forgotten.delete(oldest)
     const job = this.#cache.jobs().get(attempt)
     if (job !== undefined) {
       const path = `/apis/batch/v1/namespaces/${job.namespace}/jobs/${attempt}`

@@ -51,12 +51,17 @@ export class Logs {
     const nothing: LogSlice = { offset, bytes: new Uint8Array(), nextOffset: offset, mark, open: pod !== null }
     if (follow === undefined) {
       if (pod === null) return nothing
-      follow = new Follow(this.#api, pod.path, offset, markOf(mark), this.#follows.size < FOLLOWED_MAX)
+      const goesOn = !pod.over && this.#follows.size < FOLLOWED_MAX
+      follow = new Follow(this.#api, pod.path, offset, markOf(mark), goesOn)
       this.#follows.set(worker, follow)
     }
     const slice = await follow.take(offset, bytesMax)
     if (slice.bytes.length > 0) return { ...slice, open: true }
-    if (!follow.ended) return { ...nothing, mark: slice.mark ?? mark, open: true }
+    if (!follow.ended) {
+      // Its container has ended, and all that came is read: what the stream has not brought by now a last look will.
+      if (pod?.over !== false && follow.goesOn) this.drop(worker)
+      return { ...nothing, mark: slice.mark ?? mark, open: true }
+    }
     // The stream is over: either so is the log, or it was cut and is taken up again from here.
     this.#follows.delete(worker)
     if (follow.failure !== null && !isGone(follow.failure) && pod !== null) throw follow.failure
@@ -100,6 +105,8 @@ const LOST = 'plimsoll: lines are missing here: the node had rotated them away'
 type Line = { readonly bytes: Uint8Array; readonly mark: Mark }
 
 class Follow {
+  /** The stream brings what is written later too. */
+  readonly goesOn: boolean
   ended = false
   failure: unknown = null
   readonly #ends = new AbortController()
@@ -112,6 +119,7 @@ class Follow {
   #begun: Promise<void>
 
   constructor(api: Api, path: string, offset: number, mark: Mark | null, follow: boolean) {
+    this.goesOn = follow
     this.#offset = offset
     this.#mark = mark
     this.#begun = this.#pump(api, path, mark, follow)

@@ -109,7 +109,8 @@ export function workerSeen(pod: OurPod, ends: Ends, warning: string | null, now:
   if (phase === 'Failed' || phase === 'Succeeded') return rejected(pod, now)
   if (state?.running !== undefined)
     return { worker, phase: 'running', startedAt: within(timeOf(state.running.startedAt), pod, now) }
-  if (pod.gates.length > 0) return { worker, phase: 'waiting', message: warning }
+  if (pod.gates.length > 0)
+    return pod.deletedAt === null ? { worker, phase: 'waiting', message: warning } : neverStarted(pod, ends, now)
   return { worker, phase: 'claimed', message: waitsFor(pod) ?? warning }
 }
 
@@ -155,6 +156,19 @@ function evictionOf({ conditions, reason, message }: OurPod): string | null {
 }
 
 const EVICTIONS = new Set(['Evicted', 'Preempting', 'NodeShutdown', 'Terminated', 'NodeLost', 'Shutdown'])
+
+/** Nothing lets it go any more. */
+function neverStarted(pod: OurPod, ends: Ends, now: EpochMs): WorkerSeen {
+  return {
+    worker: pod.worker,
+    phase: 'exited',
+    startedAt: null,
+    endedAt: within(pod.deletedAt, pod, now),
+    exit: { kind: 'code', code: 143 },
+    cause: ends.deadline ? 'deadline' : ends.asked ? 'stop' : 'evicted',
+    message: 'its pod was deleted before it started',
+  }
+}
 
 /** It ended without a container: its node would not take it, or nobody saw its containers end. */
 function rejected(pod: OurPod, now: EpochMs): WorkerSeen {

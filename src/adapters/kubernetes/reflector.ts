@@ -77,7 +77,7 @@ export function startReflector<Raw extends { readonly metadata: Meta }, Item>(
       newest = page.metadata.resourceVersion
       token = page.metadata.continue === '' ? undefined : page.metadata.continue
     } while (token !== undefined && !stopping.signal.aborted)
-    for (const key of [...items.keys()]) if (!seen.has(key)) put(key, null)
+    for (const key of items.keys()) if (!seen.has(key)) put(key, null)
     version = newest
     listedAt = performance.now()
   }

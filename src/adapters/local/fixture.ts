@@ -103,6 +103,7 @@ export async function localWorld(t: TestContext, change: Partial<LocalClusterOpt
       env: {},
       secrets: [],
       workdir: home,
+      folder: null,
       checkpointDir: join(home, 'checkpoints'),
       masterAddress: '127.0.0.1',
       masterPort: 20_000 + Math.floor(Math.random() * 10_000),

@@ -119,7 +119,7 @@ function supervisorPlan(
       PATH: path.filter((part) => part !== null).join(':'),
       ...reporter(options, context.ingest, env['PYTHONPATH']),
     },
-    workdir: plan.workdir ?? workerFolder(options.home, worker.id),
+    workdir: plan.workdir ?? plan.folder ?? workerFolder(options.home, worker.id),
     devices: context.devices,
     deadlineBootMs: context.deadlineBootMs,
     graceMs: plan.graceMs,

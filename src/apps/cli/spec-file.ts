@@ -1,4 +1,4 @@
-// A spec file as it is sent: parsed, its working directory absolute, and where that came from.
+// A spec file as it is sent: parsed, its folders absolute, and where that came from.
 import { execFileSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -12,10 +12,14 @@ import { readText } from './read-text.ts'
 export function readSpec(file: string, set: readonly string[]): RunSpec {
   const parsed = parseRunSpec(readText(file), { file, set, catalogue: catalogue() })
   if (!parsed.ok) throw new CliError(EXIT.usage, `${formatProblems(file, parsed.problems)}\nnothing was submitted`)
-  const workdir = resolve(dirname(file), parsed.spec.workdir ?? '.')
-  if (statSync(workdir, { throwIfNoEntry: false })?.isDirectory() !== true)
+  const folder = resolve(dirname(file))
+  const { image } = parsed.spec
+  const workdir = parsed.spec.workdir === null ? null : resolve(folder, parsed.spec.workdir)
+  // In a container it is a folder of the image.
+  if (workdir !== null && image === null && statSync(workdir, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new CliError(EXIT.usage, `${file}: workdir ${workdir} is not a folder (at /workdir)\nnothing was submitted`)
-  return { ...parsed.spec, workdir, source: parsed.spec.source ?? sourceOf(workdir) }
+  const from = workdir !== null && image === null ? workdir : folder
+  return { ...parsed.spec, workdir, folder, source: parsed.spec.source ?? sourceOf(from) }
 }
 
 /** Null outside a checkout, or without git. */

@@ -62,5 +62,7 @@ export const catalogue = (): Catalogue => ({
 export function readSpec(path: string, set: readonly string[] = []): RunSpec {
   const parsed = parseRunSpec(readFileSync(path, 'utf8'), { file: path, set, catalogue: catalogue() })
   if (!parsed.ok) throw new FileProblem(formatProblems(path, parsed.problems))
-  return { ...parsed.spec, workdir: resolve(dirname(path), parsed.spec.workdir ?? '.') }
+  const folder = resolve(dirname(path))
+  const { workdir } = parsed.spec
+  return { ...parsed.spec, folder, workdir: workdir === null ? null : resolve(folder, workdir) }
 }

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { EnvironmentFault } from '../../adapters/local/environment.ts'
 import { PostgresFault, startEmbeddedPostgres } from '../../adapters/postgres/embedded.ts'
 import type { Connection } from '../../adapters/postgres/pool.ts'
+import { homeId } from '../../adapters/system/home-id.ts'
 import { HomeFault, takeHomeLock } from '../../adapters/system/home-lock.ts'
 import { createLog } from '../../adapters/system/log.ts'
 import type { Principal } from '../../domain/principal.ts'
@@ -20,6 +21,7 @@ import { Demonstration } from './demo.ts'
 import type { Ingest } from './ingest.ts'
 import { ingestPortOf, startIngest } from './ingest.ts'
 import { keepPostgres } from './keep-postgres.ts'
+import { kubernetesClusters, readClusters } from './kubernetes.ts'
 import { findInterpreter, localCluster } from './local.ts'
 import { patient } from './patient.ts'
 import { Exit, say } from './say.ts'
@@ -34,6 +36,8 @@ export type UpOptions = {
   readonly stopRuns: boolean
   readonly home: string | null
   readonly database: string | null
+  /** Files of clusters of Kubernetes, beside those of config.yaml. */
+  readonly clusters: readonly string[]
   readonly json: boolean
 }
 
@@ -70,6 +74,7 @@ function externalConnection(url: string): Connection {
 async function up(options: UpOptions): Promise<number> {
   const home = resolve(options.home ?? process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll'))
   const files = readSettings(home)
+  const remote = readClusters([...files.config.clusters.map((file) => resolve(home, file)), ...options.clusters])
   const lock = await takeHomeLock(home)
   if (!lock.held) {
     const pid = lock.holder.pid === null ? '' : ` (process ${lock.holder.pid})`
@@ -106,6 +111,7 @@ async function up(options: UpOptions): Promise<number> {
         ingest: ingest.address,
         clusters: async (clock) => [
           await localCluster({ home, clock, config: files.config, python: interpreter, demo, log: toLog }),
+          ...(await kubernetesClusters({ clusters: remote, controlPlane: homeId(home), clock, log: toLog })),
         ],
       })
       ingest.open(service.requests)

@@ -1,3 +1,4 @@
+import { rehearsalOf } from '../../core/launch/launch.ts'
 import { dialectsFor, progressExpected } from '../../core/observe/dialects/dialect.ts'
 import { runOfSpec } from '../../core/submit/submit.ts'
 import type { RunDocument } from '../../domain/documents.ts'
@@ -6,8 +7,10 @@ import type { Principal } from '../../domain/principal.ts'
 import { actorOf } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
+import type { Refusal } from '../../domain/refusal.ts'
 import type { Run } from '../../domain/run.ts'
 import type { RunSpec } from '../../domain/spec.ts'
+import type { Control } from '../control.ts'
 import { documentOf } from '../views/run-document.ts'
 import type { RequestContext } from './context.ts'
 import { mayNot } from './context.ts'
@@ -71,7 +74,7 @@ export async function draft(context: RequestContext, who: Principal, spec: RunSp
   const { control } = context
   const { projects, budgets } = await control.store.shares()
   const { framework } = spec.training
-  return runOfSpec(
+  const drafted = runOfSpec(
     spec,
     runIdFrom(control.clock.now(), control.chance.bits30()),
     who.kind === 'user' ? who.name : '',
@@ -85,4 +88,17 @@ export async function draft(context: RequestContext, who: Principal, spec: RunSp
       progressExpected: progressExpected(framework) && dialectsFor(framework).length > 0,
     },
   )
+  return drafted.ok ? ((await rehearse(control, drafted.value, spec)) ?? drafted) : drafted
+}
+
+/** The cluster's own no, before anybody waits for it. One that cannot be asked now is asked when the run is launched. */
+async function rehearse(control: Control, run: Run, spec: RunSpec): Promise<Refusal | null> {
+  const cluster = control.clusters.get(run.cluster)
+  if (cluster?.rehearse === undefined) return null
+  try {
+    return await cluster.rehearse(rehearsalOf(run, spec, cluster.checkpointRoot, control.settings.durations.graceMs))
+  } catch (error) {
+    control.log.warn({ run: run.id, error: String(error) }, 'a cluster could not be asked whether it would take a run')
+    return null
+  }
 }

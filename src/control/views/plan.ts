@@ -49,7 +49,7 @@ export async function planOfSpec(
   else if (estimate.gpuMs === null)
     notes.push(`no GPU-hours: ${model ?? 'the GPU model'} has no peak FLOP/s in the catalogue`)
   if (price === null) notes.push(`no money: ${model ?? 'the GPU model'} has no price in the policy`)
-  notes.push(...withoutEffect(spec))
+  notes.push(...withoutEffect(spec, control.clusters.get(run.cluster)?.rehearse !== undefined))
   return accepted({
     gpus: gpusOf(spec.resources),
     cluster: run.cluster,
@@ -77,13 +77,13 @@ export async function planOfSpec(
 }
 
 /** What a spec asks for that this version takes and does not act on: said before anything is spent. */
-function withoutEffect(spec: RunSpec): string[] {
+function withoutEffect(spec: RunSpec, containers: boolean): string[] {
   const notes: string[] = []
   const { framework } = spec.training
   if (framework !== 'custom' && dialectsFor(framework).length === 0)
     notes.push(`training.framework ${framework}: its lines are not read yet, progress stays unknown`)
   if (spec.notify.length > 0) notes.push('notify: nothing is sent yet')
-  if (spec.image !== null) notes.push('image: this machine runs no containers')
+  if (spec.image !== null && !containers) notes.push('image: this machine runs no containers')
   return notes
 }
 

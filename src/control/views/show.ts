@@ -1,5 +1,6 @@
 import { describeExit } from '../../core/observe/workers.ts'
 import type { Attempt } from '../../domain/attempt.ts'
+import { waitsOf } from '../../domain/attempt.ts'
 import type { CellRecord } from '../../domain/books.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { AttemptDocument, FindingDocument, ShowDocument } from '../../domain/documents.ts'
@@ -32,7 +33,7 @@ export async function showOf(control: Control, run: Run): Promise<ShowDocument> 
   const preparing = document.reason === 'preparing-environment' ? await liveCondition(control, run) : null
   return {
     ...document,
-    message: preparing ?? savingMessage(attempts.at(-1)) ?? document.message,
+    message: preparing ?? savingMessage(attempts.at(-1)) ?? waitsOf(attempts.at(-1)) ?? document.message,
     attempts: [...documents.slice(0, documents.length - last.length), ...last],
     progress,
     findings: await findingsOf(control, run),

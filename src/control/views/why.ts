@@ -3,6 +3,7 @@ import { candidatesOf } from '../../core/admit/admit.ts'
 import { counterfactual } from '../../core/place/counterfactual.ts'
 import { expectedStart } from '../../core/place/expected-start.ts'
 import { planPlacements } from '../../core/place/place.ts'
+import { waitsOf } from '../../domain/attempt.ts'
 import type { WhyDocument } from '../../domain/documents.ts'
 import type { Run } from '../../domain/run.ts'
 import { livingAttempt } from '../../domain/run.ts'
@@ -13,14 +14,16 @@ export async function whyOf(control: Control, run: Run): Promise<WhyDocument> {
   const { state } = run
   const base = { run: run.id, state: state.kind, position: null, counterfactual: null, expectedStart: null }
   if (state.kind !== 'queued') {
+    const { attempts } = await control.store.attemptsOf(run.id)
     const message =
-      'message' in state
+      waitsOf(attempts.at(-1)) ??
+      ('message' in state
         ? state.message
         : state.kind === 'stopping'
           ? `it is being ended: ${state.cause}`
           : livingAttempt(state) === null
             ? 'it waits for nothing'
-            : `it does not wait: it is ${state.kind}`
+            : `it does not wait: it is ${state.kind}`)
     return { ...base, reason: null, message }
   }
   const world = await control.store.world(control.health)

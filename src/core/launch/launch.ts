@@ -1,6 +1,7 @@
 // The launch step: what should run against what was seen. It writes intents first; the effects repeat them until they are true, and
 // every effect is harmless when it is repeated.
 import type { Attempt } from '../../domain/attempt.ts'
+import { attemptIdOf, nodeIdOf, workerIdOf } from '../../domain/ids.ts'
 import type { Item, Write } from '../../domain/item.ts'
 import type { AttemptPlan, EndRequest } from '../../domain/plan.ts'
 import type { EndCause } from '../../domain/reasons.ts'
@@ -162,7 +163,12 @@ export function decideHolds(world: World): Item[] {
 }
 
 /** The plan that a cluster carries out: the placement and the frozen spec, nothing else. */
-export function planOf(attempt: Attempt, spec: RunSpec, checkpointRoot: string, graceMs: DurationMs): AttemptPlan {
+export function planOf(
+  attempt: Pick<Attempt, 'id' | 'run' | 'cluster' | 'placement'>,
+  spec: RunSpec,
+  checkpointRoot: string,
+  graceMs: DurationMs,
+): AttemptPlan {
   return {
     attempt: attempt.id,
     run: attempt.run,
@@ -175,6 +181,7 @@ export function planOf(attempt: Attempt, spec: RunSpec, checkpointRoot: string, 
     env: spec.env,
     secrets: spec.secrets,
     workdir: spec.workdir,
+    folder: spec.folder ?? null,
     checkpointDir: spec.checkpoints.path ?? `${checkpointRoot}/${attempt.run}`,
     masterAddress: attempt.placement.masterAddress,
     masterPort: attempt.placement.masterPort,
@@ -182,4 +189,16 @@ export function planOf(attempt: Attempt, spec: RunSpec, checkpointRoot: string, 
     workers: attempt.placement.workers,
     graceMs,
   }
+}
+
+/** The plan of a run that nobody has placed: as it will be, on nodes that are not named. */
+export function rehearsalOf(run: Run, spec: RunSpec, checkpointRoot: string, graceMs: DurationMs): AttemptPlan {
+  const id = attemptIdOf(run.id, 1)
+  const nowhere = nodeIdOf(run.cluster, '', 1)
+  const workers = Array.from({ length: spec.resources.nodes }, (_, index) => {
+    return { id: workerIdOf(id, index), index, node: nowhere, nodeName: '', slots: [] }
+  })
+  const placement = { workers, masterAddress: '', masterPort: 1 }
+  const attempt = { id, run: run.id, cluster: run.cluster, placement }
+  return planOf(attempt, spec, checkpointRoot, graceMs)
 }

@@ -30,6 +30,8 @@ export type LookAtWorkers = {
   readonly workers: ReadonlyMap<WorkerId, WorkerFact>
   /** Names of the nodes that this look saw. */
   readonly nodes: ReadonlySet<string>
+  /** Why the attempt could not be launched, as the last try said. */
+  readonly trouble?: string | null
 }
 
 /** Tails of workers that failed, read before the decision; by worker. */
@@ -138,6 +140,8 @@ export const failed = (claim: Claim): boolean =>
 
 /** The first worker that does not start, and why; null: nothing is said about any. */
 function waitsOf(attempt: Attempt, claims: readonly Claim[], look: LookAtWorkers): string | null {
+  if (look.trouble != null && claims.some(({ boundAt }) => boundAt === null))
+    return look.trouble.slice(0, MESSAGE_CHARS_MAX)
   for (const { id, index, nodeName } of attempt.placement.workers) {
     const waits = look.workers.get(id)?.waits ?? null
     if (waits === null || claims.find((claim) => claim.holder === id)?.startedAt !== null) continue

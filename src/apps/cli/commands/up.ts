@@ -10,6 +10,7 @@ type Options = Output & {
   stopRuns?: boolean
   home?: string
   database?: string
+  cluster: string[]
 }
 
 export function upCommand(program: Command): void {
@@ -26,7 +27,13 @@ export function upCommand(program: Command): void {
       .option('--until-done', 'end when the demonstration has ended')
       .option('--stop-runs', 'stop all runs at the end')
       .option('--home <dir>', 'PLIMSOLL_HOME or ~/.plimsoll by default')
-      .option('--database <url>', 'a PostgreSQL of your own, 14 or newer'),
+      .option('--database <url>', 'a PostgreSQL of your own, 14 or newer')
+      .option(
+        '--cluster <file>',
+        'a cluster of Kubernetes too, such as config/clusters/kubernetes.yaml; may be given again',
+        (file: string, before: string[]) => [...before, file],
+        [],
+      ),
   ).action(async (options: Options) => {
     // Loaded only here: the other commands start in a tenth of the time without it.
     const { runUp } = await import('../../up/main.ts')
@@ -37,6 +44,7 @@ export function upCommand(program: Command): void {
       stopRuns: options.stopRuns === true,
       home: options.home ?? null,
       database: options.database ?? null,
+      clusters: options.cluster,
       json: isJson(options),
     })
   })

@@ -1,0 +1,68 @@
+// Clusters of Kubernetes beside this machine. Their adapter, and the client that it stands on, are loaded only where one is configured.
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import type { KubernetesClusterOptions } from '../../adapters/kubernetes/cluster.ts'
+import type { KubernetesClusterConfig } from '../../contract/kubernetes-cluster.ts'
+import { parseKubernetesCluster } from '../../contract/kubernetes-cluster.ts'
+import { formatProblems } from '../../contract/problems.ts'
+import type { Clock } from '../../ports/clock.ts'
+import type { Cluster } from '../../ports/cluster.ts'
+import { Fault } from '../../ports/fault.ts'
+import { Exit } from './say.ts'
+
+export type ClusterFile = { readonly file: string; readonly config: KubernetesClusterConfig }
+
+/** All of them, or an exit that names every problem with its place. */
+export function readClusters(files: readonly string[]): ClusterFile[] {
+  const read = files.map(readCluster)
+  const names = new Set<string>()
+  for (const { file, config } of read) {
+    if (names.has(config.name)) throw new Exit(2, `${file}: another cluster is called ${config.name} too`)
+    names.add(config.name)
+  }
+  return read
+}
+
+export function readCluster(file: string): ClusterFile {
+  if (!existsSync(file))
+    throw new Exit(2, `there is no file ${file} for a cluster: config/clusters/kubernetes.yaml is an example`)
+  const parsed = parseKubernetesCluster(readFileSync(file, 'utf8'))
+  if (!parsed.ok) throw new Exit(2, formatProblems(file, parsed.problems))
+  const { kubeconfig } = parsed.cluster
+  if (kubeconfig === null) return { file, config: parsed.cluster }
+  const path = kubeconfig.startsWith('~/') ? join(homedir(), kubeconfig.slice(2)) : resolve(dirname(file), kubeconfig)
+  if (!existsSync(path)) throw new Exit(2, `${file}: there is no kubeconfig ${path} (at /kubeconfig)`)
+  return { file, config: { ...parsed.cluster, kubeconfig: path } }
+}
+
+export async function kubernetesClusters(options: {
+  readonly clusters: readonly ClusterFile[]
+  /** Which control plane we are: the id of our home. */
+  readonly controlPlane: string
+  readonly clock: Clock
+  readonly log: KubernetesClusterOptions['log']
+}): Promise<(Cluster & { close(): Promise<void> })[]> {
+  if (options.clusters.length === 0) return []
+  const { createKubernetesCluster } = await import('../../adapters/kubernetes/cluster.ts')
+  const { readKubeconfig } = await import('../../adapters/kubernetes/kubeconfig.ts')
+  return options.clusters.map(({ file, config }) => {
+    try {
+      return createKubernetesCluster({
+        ...config,
+        config: readKubeconfig(config.kubeconfig, config.context),
+        controlPlane: options.controlPlane,
+        clock: options.clock,
+        log: (level, fields, message) => options.log(level, { cluster: config.name, ...fields }, message),
+        namespaces: [...new Set([config.namespace, ...config.projects.values()])],
+        namespaceOf: (project) => config.projects.get(project) ?? config.namespace,
+        nodes: { ...config.nodes, tolerations: config.pods.tolerations },
+        nodeSelector: config.nodes.selector,
+        checkpointRoot: config.checkpoints,
+      })
+    } catch (error) {
+      if (error instanceof Fault) throw new Exit(2, `${file}: ${error.message}\n  ${error.whatToDo ?? ''}`)
+      throw error
+    }
+  })
+}

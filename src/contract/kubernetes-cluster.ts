@@ -1,0 +1,117 @@
+// A file that says how a cluster of Kubernetes is reached and used: config/clusters/kubernetes.yaml shows all of it.
+import { z } from 'zod'
+import type { ClusterName, ProjectName } from '../domain/ids.ts'
+import type { PodGrant, PodOptions } from '../domain/pod-options.ts'
+import { NO_POD_OPTIONS, POD_GRANTS } from '../domain/pod-options.ts'
+import type { DurationMs } from '../domain/units.ts'
+import { durationMs } from '../domain/units.ts'
+import { duration, name, strict, text } from './fields.ts'
+import { faultsOf, PARSE } from './issues.ts'
+import { toPlain } from './plain.ts'
+import { podOptionsSchema } from './pod-options.ts'
+import type { Problem } from './problems.ts'
+import { placed, shown } from './problems.ts'
+import { parseYaml } from './yaml.ts'
+
+const label = z.string().min(1).max(317)
+const url = z.string().regex(/^https?:\/\/[^\s/]+(?:\/\S*)?$/, 'must be an address such as http://ingest.example:7421')
+
+const schema = strict({
+  kind: z.literal('kubernetes'),
+  name,
+  kubeconfig: text.nullish(),
+  context: text.nullish(),
+  namespace: name.default('plimsoll-runs'),
+  projects: z.record(name, strict({ namespace: name })).default({}),
+  nodes: strict({
+    selector: text.nullish(),
+    gpuResource: label.default('nvidia.com/gpu'),
+    gpuLabel: label.default('nvidia.com/gpu.product'),
+    declaredSlots: z.int().min(1).max(64).nullish(),
+    badConditions: z.array(label).max(64).default(['XidCriticalError', 'GPUUnhealthy', 'DCGMError', 'KernelDeadlock']),
+  }).prefault({}),
+  dedicated: z.boolean().default(false),
+  checkpoints: z
+    .string()
+    .regex(/^\/\S*$/, 'must be an absolute path in the pods')
+    .default('/checkpoints'),
+  ingestUrl: url.nullish(),
+  priorityClass: name.nullish(),
+  grants: z.array(z.enum(POD_GRANTS)).default([]),
+  pods: podOptionsSchema.default(NO_POD_OPTIONS),
+  requests: strict({
+    timeout: duration.default(10_000),
+    perSecond: z.int().min(1).max(10_000).default(100),
+    burst: z.int().min(1).max(10_000).default(300),
+  }).prefault({}),
+  relist: duration.default(300_000),
+})
+
+export type KubernetesClusterConfig = {
+  readonly name: ClusterName
+  /** A file; null: the one of the environment, or the account of the pod that we run in. */
+  readonly kubeconfig: string | null
+  readonly context: string | null
+  readonly namespace: string
+  readonly projects: ReadonlyMap<ProjectName, string>
+  readonly nodes: {
+    readonly selector: string | null
+    readonly gpuResource: string
+    readonly gpuLabel: string
+    readonly declaredSlots: number | null
+    readonly badConditions: readonly string[]
+  }
+  readonly dedicated: boolean
+  readonly checkpoints: string
+  readonly ingestUrl: string | null
+  readonly priorityClass: string | null
+  readonly grants: readonly PodGrant[]
+  readonly pods: PodOptions
+  readonly requests: { readonly timeoutMs: DurationMs; readonly perSecond: number; readonly burst: number }
+  readonly relistMs: DurationMs
+}
+
+export type KubernetesClusterResult =
+  | { readonly ok: true; readonly cluster: KubernetesClusterConfig }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
+
+export function parseKubernetesCluster(source: string): KubernetesClusterResult {
+  const parsed = parseYaml(source)
+  if (!parsed.ok) return parsed
+  const plain = toPlain(parsed.value)
+  const read = schema.safeParse(plain.value, PARSE)
+  const faults = [...plain.faults, ...(read.success ? [] : faultsOf(read.error.issues))]
+  if (faults.length > 0 || !read.success) return { ok: false, problems: shown(placed(faults, parsed.locate)) }
+  const { data } = read
+  return {
+    ok: true,
+    cluster: {
+      name: data.name as ClusterName,
+      kubeconfig: data.kubeconfig ?? null,
+      context: data.context ?? null,
+      namespace: data.namespace,
+      projects: new Map(
+        Object.entries(data.projects).map(([project, { namespace }]) => [project as ProjectName, namespace] as const),
+      ),
+      nodes: {
+        selector: data.nodes.selector ?? null,
+        gpuResource: data.nodes.gpuResource,
+        gpuLabel: data.nodes.gpuLabel,
+        declaredSlots: data.nodes.declaredSlots ?? null,
+        badConditions: data.nodes.badConditions,
+      },
+      dedicated: data.dedicated,
+      checkpoints: data.checkpoints,
+      ingestUrl: data.ingestUrl ?? null,
+      priorityClass: data.priorityClass ?? null,
+      grants: data.grants,
+      pods: data.pods,
+      requests: {
+        timeoutMs: durationMs(data.requests.timeout),
+        perSecond: data.requests.perSecond,
+        burst: data.requests.burst,
+      },
+      relistMs: durationMs(data.relist),
+    },
+  }
+}
