@@ -40,7 +40,7 @@ const schema = strict({
   grants: z.array(z.enum(POD_GRANTS)).default([]),
   pods: podOptionsSchema.default(NO_POD_OPTIONS),
   requests: strict({
-    timeout: duration.default(10_000),
+    timeout: duration.default(5_000),
     perSecond: z.int().min(1).max(10_000).default(100),
     burst: z.int().min(1).max(10_000).default(300),
   }).prefault({}),

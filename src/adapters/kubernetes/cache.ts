@@ -43,9 +43,11 @@ export type CacheOptions = {
   readonly changed: () => void
 }
 
-const LEASES_MS = 10_000
+const LEASES_MS = 5_000
+/** One that is deleted ends what runs in it; who asks for it rarely notices some seconds later. */
+const NAMESPACES_MS = 30_000
 /** A gap between two looks at the leases that is longer is our own absence. */
-const LEASES_GAP_MS_MAX = 3 * LEASES_MS
+const LEASES_GAP_MS_MAX = 6 * LEASES_MS
 /** Kubernetes' own: a node renews its lease four times in that time. */
 const LEASE_MS = 40_000
 
@@ -64,6 +66,7 @@ export class Cache {
   readonly #stopping = new AbortController()
   readonly #leases: Promise<void>
   #leaseTrouble: unknown = null
+  #namespacesAt = 0
   #seesAll = true
   readonly #deciding: Promise<void>
 
@@ -233,6 +236,7 @@ export class Cache {
           leases.push(...page.items)
           token = page.metadata.continue === '' ? undefined : page.metadata.continue
         } while (token !== undefined)
+        await this.#lookForNamespaces()
         const first = this.heard.seenAt() === null
         this.heard.look(leases, performance.now(), LEASES_GAP_MS_MAX)
         const recovered = this.#leaseTrouble !== null
@@ -241,9 +245,20 @@ export class Cache {
       } catch (error) {
         this.#leaseTrouble = error
       }
-      const wait = this.#leaseTrouble === null ? LEASES_MS : LEASES_MS / 5
+      const wait = this.#leaseTrouble === null ? LEASES_MS : LEASES_MS / 2
       await pause(wait, null, { signal: this.#stopping.signal }).catch(() => null)
     }
+  }
+
+  /** A list in a namespace that does not exist is empty and no error. Where we may not ask, a launch will say it. */
+  async #lookForNamespaces(): Promise<void> {
+    if (performance.now() < this.#namespacesAt) return
+    for (const namespace of this.#options.namespaces) {
+      await this.#options.api.get(`/api/v1/namespaces/${namespace}`).catch((error: unknown) => {
+        if (!isStatus(error, 403)) throw error
+      })
+    }
+    this.#namespacesAt = performance.now() + NAMESPACES_MS
   }
 
   async close(): Promise<void> {

@@ -16,6 +16,7 @@ import { createApi } from './api.ts'
 import { faultOf, isGone, isStatus } from './api-error.ts'
 import type { JobRecord } from './cache.ts'
 import { Cache, hasIndex } from './cache.ts'
+import { hinted } from './hints.ts'
 import type { PodLog } from './logs.ts'
 import { Logs } from './logs.ts'
 import type { ManifestOptions } from './manifest.ts'
@@ -153,7 +154,7 @@ class Kubernetes implements KubernetesCluster {
         found.push({ worker, phase: 'exited', startedAt: null, endedAt, exit, cause: 'itself', message: null })
       } else if (refused !== null && !hasIndex(job.failedIndexes, index)) {
         // One is enough to say it: the others wait for the same.
-        found.push({ worker, phase: 'waiting', message: refused })
+        found.push({ worker, phase: 'waiting', message: hinted(refused) })
         refused = null
       }
     }

@@ -6,6 +6,7 @@ import { MESSAGE_CHARS_MAX } from '../../domain/limits.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { earlier, epochMs, later } from '../../domain/units.ts'
 import type { WorkerExit, WorkerSeen } from '../../ports/cluster.ts'
+import { hinted } from './hints.ts'
 import { ATTEMPT, COMPLETION_INDEX, CONTROL_PLANE } from './names.ts'
 import type { Condition, ContainerState, NodeSelectorTerm, Pod } from './objects.ts'
 
@@ -110,8 +111,11 @@ export function workerSeen(pod: OurPod, ends: Ends, warning: string | null, now:
   if (state?.running !== undefined)
     return { worker, phase: 'running', startedAt: within(timeOf(state.running.startedAt), pod, now) }
   if (pod.gates.length > 0)
-    return pod.deletedAt === null ? { worker, phase: 'waiting', message: warning } : neverStarted(pod, ends, now)
-  return { worker, phase: 'claimed', message: waitsFor(pod) ?? warning }
+    return pod.deletedAt === null
+      ? { worker, phase: 'waiting', message: warning === null ? null : hinted(warning) }
+      : neverStarted(pod, ends, now)
+  const waits = waitsFor(pod) ?? warning
+  return { worker, phase: 'claimed', message: waits === null ? null : hinted(waits) }
 }
 
 /** Whole seconds of the node's clock: never before the pod was made, never after this look. */

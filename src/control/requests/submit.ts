@@ -94,7 +94,8 @@ export async function draft(context: RequestContext, who: Principal, spec: RunSp
 /** The cluster's own no, before anybody waits for it. One that cannot be asked now is asked when the run is launched. */
 async function rehearse(control: Control, run: Run, spec: RunSpec): Promise<Refusal | null> {
   const cluster = control.clusters.get(run.cluster)
-  if (cluster?.rehearse === undefined) return null
+  // One that did not answer a moment ago would keep whoever submits waiting for nothing.
+  if (cluster?.rehearse === undefined || control.health.get(run.cluster)?.kind === 'unknown') return null
   try {
     return await cluster.rehearse(rehearsalOf(run, spec, cluster.checkpointRoot, control.settings.durations.graceMs))
   } catch (error) {

@@ -1,0 +1,165 @@
+// The whole control plane against a real API server behind an unkind proxy: killed at random moments, the API server and etcd restarted
+// under it. Each worker of each attempt has one pod, by the audit log of the API server; no run is lost; the books are exact.
+import assert from 'node:assert/strict'
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { after, before, describe, test } from 'node:test'
+import { Home, pause, until } from '../parts/plimsoll.ts'
+import { findBinaries } from './binaries.ts'
+import type { ControlPlane } from './control-plane.ts'
+import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plane.ts'
+import { makeNodes } from './nodes.ts'
+import type { Proxy } from './proxy.ts'
+import { KIND, startProxy, UNKIND } from './proxy.ts'
+
+const KILLS = Number(process.env.PLIMSOLL_TEST_KILLS ?? 30)
+const SEED = Number(process.env.PLIMSOLL_TEST_SEED ?? Date.now() % 100_000)
+const RUNS = 16
+const found = await findBinaries(PLANE_BINARIES)
+
+type Runs = { runs: { id: string; name: string; state: string }[] }
+type Statement = {
+  state: string
+  heldGpuMs: number
+  provisionalGpuMs: number
+  byAccount: Record<string, number>
+  attempts: { id: string }[]
+}
+type Ledger = { capacityGpuMs: number; rows: { account: string; gpuMs: number }[] }
+type Audit = {
+  readonly verb: string
+  readonly objectRef: { readonly resource: string; readonly subresource?: string }
+  readonly responseStatus?: { readonly code: number }
+  readonly requestURI: string
+  readonly responseObject?: {
+    readonly metadata?: {
+      readonly uid?: string
+      readonly labels?: Readonly<Record<string, string>>
+      readonly annotations?: Readonly<Record<string, string>>
+    }
+  }
+}
+
+const ENDED = new Set(['succeeded', 'failed'])
+const sum = (values: readonly number[]): number => values.reduce((total, each) => total + each, 0)
+
+describe('faults', { skip: found.kind === 'missing' && found.why, timeout: 900_000 }, () => {
+  let plane: ControlPlane
+  let proxy: Proxy
+  let home: Home
+  const random = generator(SEED)
+
+  before(async () => {
+    const started = await startControlPlane()
+    assert.ok(started.kind === 'running')
+    plane = started
+    await makeNodes(plane.api, 24)
+    await makeNamespace(plane.api, 'plimsoll-runs')
+    proxy = await startProxy(plane.url, plane.ca, random)
+    home = new Home('listen: { port: 0 }\ndurations: { fenceAfter: 5m, nodeLostAfter: 2m, grace: 5s }\n')
+  })
+  after(async () => {
+    await home?.remove()
+    await proxy?.close()
+    await plane?.stop()
+  })
+
+  test(`${KILLS} kills and an unkind API server (PLIMSOLL_TEST_SEED=${SEED} repeats what was drawn)`, async () => {
+    const kubeconfig = plane.kubeconfigFor('proxied', plane.tokens['admin'] ?? '', proxy.url)
+    const cluster = home.file(
+      'cluster.yaml',
+      `kind: kubernetes\nname: kwok\nkubeconfig: ${kubeconfig}\nrelist: 15s\nrequests: { timeout: 2s, perSecond: 300, burst: 300 }\n`,
+    )
+    await home.up('--cluster', cluster)
+    proxy.be(UNKIND)
+    for (let index = 0; index < RUNS; index += 1)
+      home.document('submit', specOf(index), '--yes', '--idempotency-key', `k${index}`)
+    for (let kill = 0; kill < KILLS; kill += 1) {
+      await pause(100 + random() * 900)
+      await home.kill(kill % 5 === 4)
+      if (kill === Math.floor(KILLS / 3)) await plane.restartApiServer(500)
+      if (kill === Math.floor((2 * KILLS) / 3)) await plane.restartEtcd(300)
+      await home.up('--cluster', cluster)
+    }
+    proxy.be(KIND)
+    const runs = (): Runs['runs'] => home.document<Runs>('runs').runs
+    await until('all runs end', () => runs().every((run) => ENDED.has(run.state)), 120_000).catch((error: unknown) => {
+      for (const run of runs()) if (!ENDED.has(run.state)) process.stdout.write(home.say('show', run.id).stdout + home.say('events', run.id).stdout)
+      throw error
+    })
+    for (const [what, times] of proxy.done) process.stdout.write(`the proxy did ${times} x ${what}\n`)
+
+    assert.equal(runs().length, RUNS)
+    const attempts = new Set<string>()
+    for (const run of runs()) {
+      await until(
+        `the books of ${run.name}`,
+        () => home.document<Statement>('statement', run.id).provisionalGpuMs === 0,
+      )
+      const statement = home.document<Statement>('statement', run.id)
+      const fails = Number(run.name.split('-')[1]) % 4 === 3
+      assert.equal(statement.state, fails ? 'failed' : 'succeeded', run.name)
+      assert.equal(sum(Object.values(statement.byAccount)), statement.heldGpuMs, `the accounts of ${run.name}`)
+      for (const attempt of statement.attempts) attempts.add(attempt.id)
+    }
+    const ledger = home.document<Ledger>('ledger', '--by', 'account')
+    assert.equal(sum(ledger.rows.map((row) => row.gpuMs)), ledger.capacityGpuMs)
+    await witnessed(attempts)
+    await until('nothing is left on the cluster', async () => {
+      const { items } = await plane.api.get<{ items: unknown[] }>('/apis/batch/v1/namespaces/plimsoll-runs/jobs')
+      return items.length === 0
+    })
+  })
+
+  /** Every fourth fails, and is started once more. */
+  function specOf(index: number): string {
+    const workers = 1 + (index % 4)
+    const code = index % 4 === 3 ? ', kwok.plimsoll.dev/exit-code: "7"' : ''
+    return home.file(
+      `run-${index}.yaml`,
+      `name: run-${index}
+cluster: kwok
+image: registry.test/none:1
+command: [train]
+resources: { nodes: ${workers}, gpusPerNode: 8 }
+kubernetes: { annotations: { kwok.plimsoll.dev/run-ms: "${2_000 + Math.floor(random() * 15_000)}"${code} } }
+restart: { infrastructure: 20, unknown: 1 }
+`,
+    )
+  }
+
+  /** By the API server's own record: one Job for an attempt, and one pod for an index of it. */
+  async function witnessed(attempts: ReadonlySet<string>): Promise<void> {
+    const pods = new Map<string, Set<string>>()
+    const jobs = new Map<string, number>()
+    for await (const line of createInterface({ input: createReadStream(plane.auditLog) })) {
+      const { verb, objectRef, responseStatus, responseObject, requestURI } = JSON.parse(line) as Audit
+      if (verb !== 'create' || objectRef.subresource !== undefined || responseStatus?.code !== 201) continue
+      if (requestURI.includes('dryRun')) continue
+      const { uid = '', labels = {}, annotations = {} } = responseObject?.metadata ?? {}
+      const attempt = labels['plimsoll.dev/attempt']
+      if (attempt === undefined) continue
+      if (objectRef.resource === 'jobs') jobs.set(attempt, (jobs.get(attempt) ?? 0) + 1)
+      if (objectRef.resource !== 'pods') continue
+      const worker = `${attempt}-${annotations['batch.kubernetes.io/job-completion-index']}`
+      pods.set(worker, (pods.get(worker) ?? new Set()).add(uid))
+    }
+    assert.ok(jobs.size >= RUNS && pods.size >= RUNS)
+    for (const [attempt, times] of jobs) {
+      assert.equal(times, 1, `attempt ${attempt} had ${times} Jobs`)
+      assert.ok(attempts.has(attempt), `attempt ${attempt} is in the books`)
+    }
+    for (const [worker, uids] of pods) assert.equal(uids.size, 1, `worker ${worker} had ${uids.size} pods`)
+  }
+})
+
+/** mulberry32: small, and the same on every machine. */
+function generator(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}

@@ -1,0 +1,141 @@
+// Something unfriendly between us and an API server: it refuses, delays, forgets to answer, cuts connections, and of a watch it drops,
+// holds back and repeats events. What it does is drawn from a seed. It speaks plain HTTP to us, and as us to the server.
+import { createServer, request as httpRequest } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Agent, request } from 'node:https'
+import type { AddressInfo } from 'node:net'
+
+export type Unkindness = {
+  /** Chances of each, for each request or each event of a watch. */
+  readonly refuse: number
+  readonly delay: number
+  readonly delayMsMax: number
+  /** The request is carried out, and its answer never arrives. */
+  readonly loseAnswer: number
+  /** A watch is too old at its start, cut after some events, and its events dropped or told twice. */
+  readonly tooOld: number
+  readonly cut: number
+  readonly drop: number
+  readonly repeat: number
+}
+
+export const UNKIND: Unkindness = {
+  refuse: 0.06,
+  delay: 0.1,
+  delayMsMax: 800,
+  loseAnswer: 0.03,
+  tooOld: 0.05,
+  cut: 0.01,
+  drop: 0.01,
+  repeat: 0.03,
+}
+export const KIND: Unkindness = {
+  refuse: 0,
+  delay: 0,
+  delayMsMax: 0,
+  loseAnswer: 0,
+  tooOld: 0,
+  cut: 0,
+  drop: 0,
+  repeat: 0,
+}
+
+export type Proxy = {
+  readonly url: string
+  /** From now on. */
+  be(unkindness: Unkindness): void
+  /** How often each thing was done. */
+  readonly done: Map<string, number>
+  close(): Promise<void>
+}
+
+const REFUSALS: readonly (readonly [status: number, reason: string])[] = [
+  [409, 'Conflict'],
+  [429, 'TooManyRequests'],
+  [500, 'InternalError'],
+  [503, 'ServiceUnavailable'],
+]
+
+export async function startProxy(server: string, ca: string, random: () => number): Promise<Proxy> {
+  const target = new URL(server)
+  const agent = new Agent({ ca, keepAlive: true })
+  const done = new Map<string, number>()
+  let chances = KIND
+  const happens = (what: Exclude<keyof Unkindness, 'delayMsMax'>): boolean => {
+    if (random() >= chances[what]) return false
+    done.set(what, (done.get(what) ?? 0) + 1)
+    return true
+  }
+
+  function refuse(response: ServerResponse, [status, reason]: readonly [number, string]): void {
+    const retry = status === 429 ? { 'retry-after': '1' } : {}
+    response.writeHead(status, { 'content-type': 'application/json', ...retry })
+    response.end(
+      JSON.stringify({ kind: 'Status', status: 'Failure', reason, code: status, message: `the proxy says ${reason}` }),
+    )
+  }
+
+  async function handle(from: IncomingMessage, response: ServerResponse): Promise<void> {
+    const watches = from.url?.includes('watch=true') === true
+    if (happens('delay')) await new Promise((resolve) => setTimeout(resolve, random() * chances.delayMsMax))
+    // A conflict is the answer to a write.
+    const refusals = from.method === 'GET' ? REFUSALS.slice(1) : REFUSALS
+    if (happens('refuse')) return refuse(response, refusals[Math.floor(random() * refusals.length)] ?? REFUSALS[0]!)
+    if (watches && happens('tooOld')) return refuse(response, [410, 'Expired'])
+    const silent = !watches && from.url?.includes('follow=true') !== true && happens('loseAnswer')
+    const { host: _, ...headers } = from.headers
+    const make = target.protocol === 'https:' ? request : httpRequest
+    const to = make(new URL(from.url ?? '/', target), {
+      method: from.method,
+      headers,
+      ...(make === request ? { agent } : {}),
+    })
+    to.on('error', () => response.destroy())
+    response.on('close', () => to.destroy())
+    from.pipe(to)
+    to.on('response', (answer) => {
+      if (silent) {
+        answer.resume()
+        answer.on('end', () => response.destroy())
+        return
+      }
+      response.writeHead(answer.statusCode ?? 502, answer.headers)
+      response.flushHeaders()
+      if (watches) spoil(answer, response)
+      else answer.pipe(response)
+      answer.on('error', () => response.destroy())
+    })
+  }
+
+  function spoil(answer: IncomingMessage, response: ServerResponse): void {
+    let rest = ''
+    answer.setEncoding('utf8')
+    answer.on('data', (text: string) => {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) {
+        if (happens('cut')) return void response.destroy()
+        if (happens('drop')) continue
+        response.write(`${line}\n`)
+        if (happens('repeat')) response.write(`${line}\n`)
+      }
+    })
+    answer.on('end', () => response.end())
+  }
+
+  const listening = createServer((from, response) => void handle(from, response).catch(() => response.destroy()))
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve))
+  const { port } = listening.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    be: (unkindness) => {
+      chances = unkindness
+    },
+    done,
+    async close() {
+      listening.closeAllConnections()
+      await new Promise((resolve) => listening.close(resolve))
+      agent.destroy()
+    },
+  }
+}
