@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { takeLock } from './processes.ts'
 
 const tools = fileURLToPath(new URL('tools/', import.meta.url))
 
@@ -105,13 +106,16 @@ async function buildOnce(name: Binary, say: Say): Promise<string | null> {
   const module = moduleOf(name)
   const folder = folderOf(module)
   mkdirSync(folder, { recursive: true })
-  const release = await lock(join(folder, '.lock'), () =>
-    say(`kubernetes: waiting for another process that builds in ${folder}`),
-  )
+  const lock = join(folder, '.lock')
+  let release = await takeLock(lock, 'at once')
+  if (release === null) {
+    say(`kubernetes: waiting for another process that builds in ${folder}`)
+    release = await takeLock(lock, 'wait')
+  }
   try {
     return existsSync(join(folder, name)) ? null : await build(name, module, folder, say)
   } finally {
-    release()
+    release?.()
   }
 }
 
@@ -161,20 +165,6 @@ function linkerFlags({ folder, stamp }: Module): string {
     )
   }
   return `-s -w ${stamps.join(' ')}`
-}
-
-/** The lock is the kernel's and belongs to a child that ends when we do, also when we are killed: its input is then closed. */
-function lock(path: string, onWait: () => void): Promise<() => void> {
-  return new Promise((resolve, reject) => {
-    const holder = spawn('flock', [path, 'sh', '-c', 'echo held; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] })
-    const waiting = setTimeout(onWait, 1_000)
-    holder.on('error', reject)
-    holder.on('exit', (code) => reject(new Error(`flock ${path} ended with ${code}`)))
-    holder.stdout.once('data', () => {
-      clearTimeout(waiting)
-      resolve(() => holder.stdin.end())
-    })
-  })
 }
 
 function run(

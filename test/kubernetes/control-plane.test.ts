@@ -8,7 +8,7 @@ import { findBinaries } from './binaries.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plane.ts'
 import { BLOCK_LABEL, makeNodes, RACK_LABEL } from './nodes.ts'
-import { until } from './processes.ts'
+import { alive, until } from './processes.ts'
 
 const found = await findBinaries(PLANE_BINARIES)
 
@@ -87,28 +87,21 @@ describe('control plane', { skip: found.kind === 'missing' && found.why }, () =>
     assert.deepEqual(kept.data, { a: '1' })
   })
 
-  test('nothing is left when the process that started one is killed', async () => {
+  test('nothing is left when the process that started one is killed', async (t) => {
     const child = spawn(process.execPath, [fileURLToPath(new URL('started-and-left.ts', import.meta.url))], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    const pids = await new Promise<number[]>((resolve, reject) => {
+    t.after(() => child.kill('SIGKILL'))
+    const { processes } = await new Promise<{ processes: { pid: number }[] }>((resolve, reject) => {
       child.on('exit', () => reject(new Error('it ended by itself')))
-      child.stdout.once('data', (said: Buffer) => resolve(JSON.parse(said.toString()) as number[]))
+      child.stdout.once('data', (said: Buffer) => resolve(JSON.parse(said.toString()) as never))
     })
-    assert.equal(pids.filter(alive).length, 5)
+    const left = (): number => processes.filter(({ pid }) => alive(pid)).length
+    assert.equal(left(), 5)
     child.kill('SIGKILL')
-    await until('the end of all', 5_000, () => !pids.some(alive) || null)
+    await until('the end of all', 5_000, () => left() === 0 || null)
   })
 })
-
-/** A zombie has ended, though nobody has asked for its exit code yet. */
-function alive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  } catch {
-    return false
-  }
-}
 
 const JOB_OF_64 = {
   metadata: { name: 'gang' },

@@ -10,7 +10,7 @@ import type { Binary, Missing } from './binaries.ts'
 import { findBinaries } from './binaries.ts'
 import { PREFIX, KUBELET_LABEL, stages } from './kwok-stages.ts'
 import type { Program } from './processes.ts'
-import { freePorts, program, until } from './processes.ts'
+import { alive, freePorts, program, until } from './processes.ts'
 
 /** Whom a token of the token file stands for: this is how the rights of a chart's accounts are tested. */
 export type Identity = { readonly user: string; readonly groups?: readonly string[] }
@@ -22,8 +22,6 @@ export type PlaneOptions = {
   /** How long a silent node stays Ready in the eyes of Kubernetes (its default: 50), and the lease that kwok renews every quarter. */
   readonly nodeGraceSeconds?: number
   readonly nodeLeaseSeconds?: number
-  /** Addresses other than loopback at which the API server must be reached too. */
-  readonly alsoAt?: readonly string[]
 }
 
 export type ControlPlane = {
@@ -62,8 +60,9 @@ export const PLANE_BINARIES = [
 type Used = (typeof PLANE_BINARIES)[number]
 
 const START_MS_MAX = 60_000
-/** All addresses of services; the first is the API server's own. */
-export const SERVICE_RANGE = '10.96.0.0/16'
+/** All addresses of services; the first is the API server's own. A range of its own, because the real node routes the first. */
+const SERVICE_RANGE = '10.231.128.0/18'
+export const API_SERVICE = '10.231.128.1'
 const FOLDER = 'plimsoll-kubernetes-'
 
 /** Starts one, or says what of it cannot be had here. */
@@ -103,7 +102,7 @@ export async function startControlPlane(options: PlaneOptions = {}): Promise<Con
   const grace = options.nodeGraceSeconds
   const programs = {
     etcd: make('etcd', etcdArgs(folder, etcdPort, peerPort)),
-    apiServer: make('kube-apiserver', apiServerArgs(folder, etcdPort, apiPort, url, options.alsoAt ?? [])),
+    apiServer: make('kube-apiserver', apiServerArgs(folder, etcdPort, apiPort, url)),
     controllerManager: make('kube-controller-manager', [
       ...clientLimits,
       `--kubeconfig=${path('controllers')}`,
@@ -211,6 +210,7 @@ const OURS = {
   controllers: { user: 'system:kube-controller-manager' },
   scheduler: { user: 'system:kube-scheduler' },
   kwok: { user: `${PREFIX}:kwok`, groups: ['system:masters'] },
+  kubelet: { user: 'system:node:real-0', groups: ['system:nodes'] },
 } as const satisfies Readonly<Record<string, Identity>>
 
 function tokenFile(identities: Readonly<Record<string, Identity>>, tokens: Readonly<Record<string, string>>): string {
@@ -259,17 +259,10 @@ const etcdArgs = (folder: string, port: number, peerPort: number): string[] => [
   '--log-level=warn',
 ]
 
-const apiServerArgs = (
-  folder: string,
-  etcdPort: number,
-  port: number,
-  url: string,
-  alsoAt: readonly string[],
-): string[] => [
+const apiServerArgs = (folder: string, etcdPort: number, port: number, url: string): string[] => [
   `--etcd-servers=http://127.0.0.1:${etcdPort}`,
   `--secure-port=${port}`,
-  `--bind-address=${alsoAt.length === 0 ? '127.0.0.1' : '0.0.0.0'}`,
-  ...(alsoAt[0] === undefined ? [] : [`--advertise-address=${alsoAt[0]}`]),
+  '--bind-address=127.0.0.1',
   `--cert-dir=${join(folder, 'certificates')}`,
   `--service-account-issuer=${url}`,
   `--service-account-key-file=${join(folder, 'accounts.pub')}`,
@@ -354,14 +347,5 @@ function removeAbandoned(): void {
   for (const name of readdirSync(tmpdir())) {
     const pid = name.startsWith(FOLDER) ? Number(name.slice(FOLDER.length).split('-')[0]) : 0
     if (pid > 0 && !alive(pid)) rmSync(join(tmpdir(), name), { recursive: true, force: true })
-  }
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -114,3 +114,31 @@ export async function freePorts(count: number): Promise<number[]> {
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
   return ports
 }
+
+/**
+ * A lock between processes, and what releases it; null when another has it and we do not wait. It is the kernel's and belongs to a child
+ * that ends when we do, also when we are killed: its input is then closed.
+ */
+export function takeLock(path: string, how: 'wait' | 'at once'): Promise<(() => void) | null> {
+  return new Promise((resolve, reject) => {
+    const args = [...(how === 'wait' ? [] : ['--nonblock']), path, 'sh', '-c', 'echo held; exec cat']
+    const holder = spawn('flock', args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    holder.on('error', reject)
+    // One is what it says when the lock is taken.
+    holder.on('exit', (code) => (code === 1 ? resolve(null) : reject(new Error(`flock ${path} ended with ${code}`))))
+    holder.stdout.once('data', () => {
+      holder.unref()
+      for (const stream of [holder.stdin, holder.stdout]) (stream as { unref?: () => void }).unref?.()
+      resolve(() => holder.stdin.end())
+    })
+  })
+}
+
+/** Whether it runs. A zombie has ended, though nobody has asked for its exit code yet. */
+export function alive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
