@@ -38,6 +38,7 @@ const schema = strict({
   ingestUrl: url.nullish(),
   priorityClass: name.nullish(),
   grants: z.array(z.enum(POD_GRANTS)).default([]),
+  image: text.regex(/^\S+$/, 'must have no spaces').nullish(),
   pods: podOptionsSchema.default(NO_POD_OPTIONS),
   requests: strict({
     timeout: duration.default(5_000),
@@ -67,6 +68,7 @@ export type KubernetesClusterConfig = {
   readonly priorityClass: string | null
   readonly grants: readonly PodGrant[]
   readonly pods: PodOptions
+  readonly image: string | null
   readonly requests: { readonly timeoutMs: DurationMs; readonly perSecond: number; readonly burst: number }
   readonly relistMs: DurationMs
 }
@@ -106,6 +108,7 @@ export function parseKubernetesCluster(source: string): KubernetesClusterResult 
       priorityClass: data.priorityClass ?? null,
       grants: data.grants,
       pods: data.pods,
+      image: data.image ?? null,
       requests: {
         timeoutMs: durationMs(data.requests.timeout),
         perSecond: data.requests.perSecond,

@@ -87,6 +87,7 @@ const security = strict({
 })
 
 export const podOptionsSchema = strict({
+  env: strings.nullish().describe('As written: nothing is substituted.'),
   annotations: strings.nullish(),
   nodeSelector: strings.nullish().describe('Labels that a node must have. Plimsoll places; this only refuses.'),
   tolerations: z.array(toleration).max(ITEMS_MAX).nullish(),
@@ -100,6 +101,7 @@ export const podOptionsSchema = strict({
   hostNetwork: z.boolean().nullish(),
   security: security.nullish(),
 }).transform((given): PodOptions => ({
+  env: given.env ?? {},
   annotations: given.annotations ?? {},
   nodeSelector: given.nodeSelector ?? {},
   tolerations: given.tolerations ?? [],

@@ -8,7 +8,7 @@ import {
   planOf,
 } from '../core/launch/launch.ts'
 import type { Attempt } from '../domain/attempt.ts'
-import type { AttemptId } from '../domain/ids.ts'
+import type { AttemptId, ClusterName } from '../domain/ids.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { World } from '../domain/world.ts'
 import { commitAll } from './commit.ts'
@@ -49,7 +49,8 @@ async function startAll(control: Control, world: World): Promise<void> {
   for (const attempt of attempts) {
     const cluster = control.clusters.get(attempt.cluster)
     const spec = specs.get(attempt.run)
-    if (cluster === undefined || spec === undefined) continue
+    // One that does not answer would keep the others waiting, a timeout for each attempt.
+    if (cluster === undefined || spec === undefined || isUnknown(control, attempt)) continue
     if (!leaseOutlasts(control, EFFECT_MS)) return
     const failed = (error: unknown): void => {
       trouble.set(attempt.id, error instanceof Error ? error.message : String(error))
@@ -69,13 +70,17 @@ async function startAll(control: Control, world: World): Promise<void> {
 }
 
 async function endAll(control: Control, world: World): Promise<void> {
+  const tried = new Set<ClusterName>()
   for (const { attempt, request } of attemptsToEnd(world)) {
     const cluster = control.clusters.get(attempt.cluster)
-    if (cluster === undefined) continue
+    if (cluster === undefined || (isUnknown(control, attempt) && tried.has(attempt.cluster))) continue
+    tried.add(attempt.cluster)
     if (!leaseOutlasts(control, EFFECT_MS)) return
     await outside(control, attempt, 'end', () => cluster.end(request))
   }
 }
+
+const isUnknown = (control: Control, { cluster }: Attempt): boolean => control.health.get(cluster)?.kind === 'unknown'
 
 async function tellDeadlines(control: Control, world: World): Promise<void> {
   const known = told.get(control) ?? new Map<AttemptId, EpochMs | null>()
@@ -83,7 +88,7 @@ async function tellDeadlines(control: Control, world: World): Promise<void> {
   for (const id of known.keys()) if (!world.attempts.has(id)) known.delete(id)
   for (const attempt of world.attempts.values()) {
     const cluster = control.clusters.get(attempt.cluster)
-    if (cluster === undefined || attempt.state.kind !== 'running') continue
+    if (cluster === undefined || attempt.state.kind !== 'running' || isUnknown(control, attempt)) continue
     if (known.has(attempt.id) && known.get(attempt.id) === attempt.deadlineAt) continue
     await outside(control, attempt, 'deadline', async () => {
       await cluster.deadline(attempt.id, attempt.deadlineAt)

@@ -30,6 +30,8 @@ export type PodSecurity = {
 }
 
 export type PodOptions = {
+  /** As written; a spec has `env` for values that are substituted. */
+  readonly env: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
   readonly nodeSelector: Readonly<Record<string, string>>
   readonly tolerations: readonly Toleration[]
@@ -53,6 +55,7 @@ export const NO_SECURITY: PodSecurity = {
 }
 
 export const NO_POD_OPTIONS: PodOptions = {
+  env: {},
   annotations: {},
   nodeSelector: {},
   tolerations: [],
@@ -93,6 +96,7 @@ export function grantsNeeded(options: PodOptions): PodGrant[] {
 export function mergePodOptions(defaults: PodOptions, spec: PodOptions): PodOptions {
   const own = new Set(spec.volumes.map((volume) => volume.name))
   return {
+    env: { ...defaults.env, ...spec.env },
     annotations: { ...defaults.annotations, ...spec.annotations },
     nodeSelector: { ...defaults.nodeSelector, ...spec.nodeSelector },
     tolerations: [...defaults.tolerations, ...spec.tolerations],

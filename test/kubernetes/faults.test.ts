@@ -55,7 +55,7 @@ describe('faults', { skip: found.kind === 'missing' && found.why, timeout: 900_0
     plane = started
     await makeNodes(plane.api, 24)
     await makeNamespace(plane.api, 'plimsoll-runs')
-    proxy = await startProxy(plane.url, plane.ca, random)
+    proxy = await startProxy(plane, random)
     home = new Home('listen: { port: 0 }\ndurations: { fenceAfter: 5m, nodeLostAfter: 2m, grace: 5s }\n')
   })
   after(async () => {
@@ -84,7 +84,9 @@ describe('faults', { skip: found.kind === 'missing' && found.why, timeout: 900_0
     proxy.be(KIND)
     const runs = (): Runs['runs'] => home.document<Runs>('runs').runs
     await until('all runs end', () => runs().every((run) => ENDED.has(run.state)), 120_000).catch((error: unknown) => {
-      for (const run of runs()) if (!ENDED.has(run.state)) process.stdout.write(home.say('show', run.id).stdout + home.say('events', run.id).stdout)
+      for (const run of runs())
+        if (!ENDED.has(run.state))
+          process.stdout.write(home.say('show', run.id).stdout + home.say('events', run.id).stdout)
       throw error
     })
     for (const [what, times] of proxy.done) process.stdout.write(`the proxy did ${times} x ${what}\n`)

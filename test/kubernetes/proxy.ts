@@ -1,9 +1,11 @@
 // Something unfriendly between us and an API server: it refuses, delays, forgets to answer, cuts connections, and of a watch it drops,
-// holds back and repeats events. What it does is drawn from a seed. It speaks plain HTTP to us, and as us to the server.
-import { createServer, request as httpRequest } from 'node:http'
+// holds back and repeats events. What it does is drawn from a seed. It has the server's own certificate, and speaks as us to the server.
+import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Agent, request } from 'node:https'
+import { Agent, createServer, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import type { ControlPlane } from './control-plane.ts'
 
 export type Unkindness = {
   /** Chances of each, for each request or each event of a watch. */
@@ -56,9 +58,9 @@ const REFUSALS: readonly (readonly [status: number, reason: string])[] = [
   [503, 'ServiceUnavailable'],
 ]
 
-export async function startProxy(server: string, ca: string, random: () => number): Promise<Proxy> {
-  const target = new URL(server)
-  const agent = new Agent({ ca, keepAlive: true })
+export async function startProxy(plane: ControlPlane, random: () => number): Promise<Proxy> {
+  const target = new URL(plane.url)
+  const agent = new Agent({ ca: plane.ca, keepAlive: true })
   const done = new Map<string, number>()
   let chances = KIND
   const happens = (what: Exclude<keyof Unkindness, 'delayMsMax'>): boolean => {
@@ -84,12 +86,7 @@ export async function startProxy(server: string, ca: string, random: () => numbe
     if (watches && happens('tooOld')) return refuse(response, [410, 'Expired'])
     const silent = !watches && from.url?.includes('follow=true') !== true && happens('loseAnswer')
     const { host: _, ...headers } = from.headers
-    const make = target.protocol === 'https:' ? request : httpRequest
-    const to = make(new URL(from.url ?? '/', target), {
-      method: from.method,
-      headers,
-      ...(make === request ? { agent } : {}),
-    })
+    const to = request(new URL(from.url ?? '/', target), { method: from.method, headers, agent })
     to.on('error', () => response.destroy())
     response.on('close', () => to.destroy())
     from.pipe(to)
@@ -123,11 +120,14 @@ export async function startProxy(server: string, ca: string, random: () => numbe
     answer.on('end', () => response.end())
   }
 
-  const listening = createServer((from, response) => void handle(from, response).catch(() => response.destroy()))
+  // Whoever trusts the server trusts us: we have its key.
+  const of = (name: string): Buffer => readFileSync(join(plane.folder, 'certificates', name))
+  const keys = { cert: of('apiserver.crt'), key: of('apiserver.key') }
+  const listening = createServer(keys, (from, response) => void handle(from, response).catch(() => response.destroy()))
   await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve))
   const { port } = listening.address() as AddressInfo
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `https://127.0.0.1:${port}`,
     be: (unkindness) => {
       chances = unkindness
     },

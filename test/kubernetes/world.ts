@@ -39,6 +39,7 @@ export function clusterOf(plane: ControlPlane, over: Partial<KubernetesClusterOp
     dedicated: false,
     pods: NO_POD_OPTIONS,
     grants: [],
+    image: null,
     priorityClass: null,
     checkpointRoot: '/checkpoints',
     ingestUrl: null,

@@ -42,6 +42,8 @@ export type KubernetesClusterOptions = {
   /** Every pod that uses GPUs of these nodes is ours: others need not be seen. */
   readonly dedicated: boolean
   readonly pods: PodOptions
+  /** Of specs that name none. */
+  readonly image: string | null
   /** What a spec may ask for that reaches beyond its pods. */
   readonly grants: readonly PodGrant[]
   readonly priorityClass: string | null
@@ -194,9 +196,9 @@ class Kubernetes implements KubernetesCluster {
   }
 
   #manifest(plan: AttemptPlan): ManifestOptions {
-    const { controlPlane, namespaceOf, nodes, priorityClass, pods, ingestUrl } = this.#options
+    const { controlPlane, namespaceOf, nodes, priorityClass, pods, image, ingestUrl } = this.#options
     const { gpuResource } = nodes
-    return { controlPlane, namespace: namespaceOf(plan.project), gpuResource, priorityClass, pods, ingestUrl }
+    return { controlPlane, namespace: namespaceOf(plan.project), gpuResource, priorityClass, pods, image, ingestUrl }
   }
 
   async #createJob(plan: AttemptPlan, deadlineAt: EpochMs | null): Promise<string> {

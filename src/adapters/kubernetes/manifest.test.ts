@@ -39,6 +39,7 @@ const OPTIONS: ManifestOptions = {
   gpuResource: 'nvidia.com/gpu',
   priorityClass: null,
   pods: NO_POD_OPTIONS,
+  image: null,
   ingestUrl: 'http://ingest:7421',
 }
 

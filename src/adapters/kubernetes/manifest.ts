@@ -27,6 +27,8 @@ export type ManifestOptions = {
   readonly gpuResource: string
   readonly priorityClass: string | null
   readonly pods: PodOptions
+  /** Of specs that name none. */
+  readonly image: string | null
   /** Where pods send their reports; null: nowhere, and no Secret is made. */
   readonly ingestUrl: string | null
 }
@@ -133,10 +135,10 @@ function container(plan: AttemptPlan, options: ManifestOptions, pods: PodOptions
   }
   return {
     name: CONTAINER,
-    image: plan.image,
+    image: plan.image ?? options.image,
     ...present({ imagePullPolicy: pods.imagePullPolicy, workingDir: plan.workdir }),
     command: plan.command.map(expandable),
-    env: environment(plan, options),
+    env: environment(plan, options, pods),
     resources: { limits: resources, requests: resources },
     volumeMounts: [
       ...pods.volumes.map(({ name, mountPath, readOnly, subPath }) => ({
@@ -156,11 +158,15 @@ function container(plan: AttemptPlan, options: ManifestOptions, pods: PodOptions
 }
 
 /** What differs between the workers comes from the pod itself, so that all have one template. */
-function environment(plan: AttemptPlan, { ingestUrl }: ManifestOptions): object[] {
+function environment(plan: AttemptPlan, { ingestUrl }: ManifestOptions, pods: PodOptions): object[] {
   const ours = { PLIMSOLL_NODE_RANK: '', PLIMSOLL_WORKER: '' }
   const same = Object.entries(workerVariables(plan, 0, null)).filter(([name]) => !Object.hasOwn(ours, name))
+  // What a spec says itself goes over what its cluster says.
+  const usual = { PYTHONUNBUFFERED: '1', ...pods.env }
   return [
-    { name: 'PYTHONUNBUFFERED', value: '1' },
+    ...Object.entries(usual)
+      .filter(([name]) => !Object.hasOwn(plan.env, name))
+      .map(([name, value]) => ({ name, value: literal(value) })),
     {
       name: 'PLIMSOLL_NODE_RANK',
       valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${COMPLETION_INDEX}']` } },

@@ -27,7 +27,7 @@ export async function rehearse(
   manifest: ManifestOptions,
   { cluster, grants }: { readonly cluster: string; readonly grants: readonly PodGrant[] },
 ): Promise<Refusal | null> {
-  if (plan.image === null)
+  if (plan.image === null && manifest.image === null)
     return refused(
       'invalid',
       `cluster ${cluster} runs containers, and the spec names no image`,
