@@ -60,6 +60,9 @@ export async function findBinaries<B extends Binary>(
   wanted: readonly B[],
   say: Say = (line) => void process.stderr.write(`${line}\n`),
 ): Promise<Binaries<B> | Missing> {
+  if (process.platform !== 'linux') return { kind: 'missing', why: 'a real Kubernetes runs on Linux only' }
+  const lacking = ['flock', 'setpriv'].filter((needed) => !starts(needed, '--version'))
+  if (lacking.length > 0) return { kind: 'missing', why: `there is no ${lacking.join(' and no ')} (util-linux)` }
   const paths: Partial<Record<Binary, string>> = {}
   for (const name of wanted) {
     const path = at(name)
@@ -98,11 +101,7 @@ function folderOf(module: Module): string {
 
 /** Builds it unless another process has done so while we waited for its lock. The reason why not, if it cannot be built. */
 async function buildOnce(name: Binary, say: Say): Promise<string | null> {
-  for (const needed of ['go', 'flock', 'setpriv']) {
-    if (spawnSync(needed, [needed === 'go' ? 'version' : '--version'], { stdio: 'ignore' }).error !== undefined) {
-      return `${name} is not there and cannot be built: there is no ${needed}`
-    }
-  }
+  if (!starts('go', 'version')) return `${name} is not there and cannot be built: there is no go`
   const module = moduleOf(name)
   const folder = folderOf(module)
   mkdirSync(folder, { recursive: true })
@@ -119,10 +118,14 @@ async function buildOnce(name: Binary, say: Say): Promise<string | null> {
   }
 }
 
+const starts = (file: string, argument: string): boolean =>
+  spawnSync(file, [argument], { stdio: 'ignore' }).error === undefined
+
 async function build(name: Binary, module: Module, folder: string, say: Say): Promise<string | null> {
-  // What a killed build has left: only its half program and what the compiler keeps for itself.
+  // What a killed build has left: its half program and what the compiler keeps for itself. A compiler may still be ending there.
   const scratch = join(folder, '.building')
-  rmSync(scratch, { recursive: true, force: true })
+  const clear = (): void => rmSync(scratch, { recursive: true, force: true, maxRetries: 10 })
+  clear()
   mkdirSync(scratch)
   say(`kubernetes: building ${name}, once; it is kept in ${folder}`)
   const begin = performance.now()
@@ -135,7 +138,7 @@ async function build(name: Binary, module: Module, folder: string, say: Say): Pr
     GOTMPDIR: scratch,
   })
   if (ended.code === 0) renameSync(join(scratch, name), join(folder, name))
-  rmSync(scratch, { recursive: true, force: true })
+  clear()
   const seconds = Math.round((performance.now() - begin) / 1000)
   if (ended.code !== 0) return `${name} could not be built: ${ended.said.trim().split('\n').slice(-3).join(' / ')}`
   say(`kubernetes: ${name} built in ${seconds} s`)

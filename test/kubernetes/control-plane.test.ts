@@ -64,7 +64,7 @@ describe('control plane', { skip: found.kind === 'missing' && found.why }, () =>
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'reader' },
       subjects: [{ kind: 'ServiceAccount', name: 'reader', namespace: 'default' }],
     })
-    await until('the right', 10_000, () => reader.get('/api/v1/namespaces/default/pods'))
+    await until('the right', 60_000, () => reader.get('/api/v1/namespaces/default/pods'))
     await assert.rejects(reader.get('/api/v1/namespaces/default/secrets'), { status: 403 })
   })
 
@@ -81,7 +81,7 @@ describe('control plane', { skip: found.kind === 'missing' && found.why }, () =>
     await plane.api.post('/api/v1/namespaces/default/configmaps', { metadata: { name: 'kept' }, data: { a: '1' } })
     await plane.restartApiServer()
     await plane.restartEtcd()
-    const kept = await until('the map', 20_000, () =>
+    const kept = await until('the map', 60_000, () =>
       plane.api.get<{ data: unknown }>('/api/v1/namespaces/default/configmaps/kept'),
     )
     assert.deepEqual(kept.data, { a: '1' })
@@ -99,7 +99,7 @@ describe('control plane', { skip: found.kind === 'missing' && found.why }, () =>
     const left = (): number => processes.filter(({ pid }) => alive(pid)).length
     assert.equal(left(), 5)
     child.kill('SIGKILL')
-    await until('the end of all', 5_000, () => left() === 0 || null)
+    await until('the end of all', 30_000, () => left() === 0 || null)
   })
 })
 

@@ -1,9 +1,11 @@
 // A real control plane on this machine, without root: etcd, API server, controllers, scheduler, and kwok in the place of machines. It is
 // ready in a few seconds, stands in a folder of its own on ports that were free, and dies with the process that started it.
+import { execFile } from 'node:child_process'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import type { Api } from './api.ts'
 import { apiAt } from './api.ts'
 import type { Binary, Missing } from './binaries.ts'
@@ -34,19 +36,21 @@ export type ControlPlane = {
   /** Path of the admin's kubeconfig. */
   readonly kubeconfig: string
   /** Writes a kubeconfig for anybody who has a token, and gives its path. */
-  kubeconfigFor(name: string, token: string, server?: string): string
+  readonly kubeconfigFor: (name: string, token: string, server?: string) => string
+  /** What it prints, as admin; throws with its complaint. */
+  readonly kubectl: (...args: readonly string[]) => Promise<string>
   /** As admin, or with another token. */
   readonly api: Api
-  apiAs(token: string): Api
+  readonly apiAs: (token: string) => Api
   /** One JSON object a line: writes to jobs, pods, nodes and what belongs to them, with the whole answer where a job or a pod is created. */
   readonly auditLog: string
   readonly folder: string
   readonly binaries: Readonly<Record<Used, string>>
   readonly programs: Readonly<Record<'etcd' | 'apiServer' | 'controllerManager' | 'scheduler' | 'kwok', Program>>
   /** Kills it, waits as long as asked, starts it again, and resolves when it serves. */
-  restartApiServer(downMs?: number): Promise<void>
-  restartEtcd(downMs?: number): Promise<void>
-  stop(): Promise<void>
+  readonly restartApiServer: (downMs?: number) => Promise<void>
+  readonly restartEtcd: (downMs?: number) => Promise<void>
+  readonly stop: () => Promise<void>
 }
 
 export const PLANE_BINARIES = [
@@ -59,7 +63,9 @@ export const PLANE_BINARIES = [
 ] as const satisfies readonly Binary[]
 type Used = (typeof PLANE_BINARIES)[number]
 
-const START_MS_MAX = 60_000
+const START_MS_MAX = 120_000
+const KUBECTL_BYTES_MAX = 64 * 1024 * 1024
+const execute = promisify(execFile)
 /** All addresses of services; the first is the API server's own. A range of its own, because the real node routes the first. */
 const SERVICE_RANGE = '10.231.128.0/18'
 export const API_SERVICE = '10.231.128.1'
@@ -173,6 +179,11 @@ export async function startControlPlane(options: PlaneOptions = {}): Promise<Con
       tokens,
       kubeconfig: path('admin'),
       kubeconfigFor,
+      async kubectl(...args) {
+        // Its cache would be in the home of whoever runs the tests.
+        const env = { ...process.env, KUBECONFIG: path('admin'), KUBECACHEDIR: join(folder, 'kubectl') }
+        return (await execute(found.paths.kubectl, args, { env, maxBuffer: KUBECTL_BYTES_MAX })).stdout
+      },
       api,
       apiAs,
       auditLog,

@@ -35,7 +35,7 @@ describe('nodes', { skip: found.kind === 'missing' && found.why }, () => {
       spec: { nodeName: 'node-0', containers: [{ name: 'worker', image: 'none' }] },
     })
     const pod = (): Promise<PodObject> => plane.api.get<PodObject>(`${pods}/kept`)
-    await until('a running pod', 20_000, async () => ((await pod()).status.phase === 'Running' ? true : null))
+    await until('a running pod', 60_000, async () => ((await pod()).status.phase === 'Running' ? true : null))
 
     await loseNode(plane.api, 'node-0')
     await untilNodes(plane.api, ['node-0'], ({ ready, taints }) => ready === 'Unknown' && taints.includes(UNREACHABLE))
@@ -45,7 +45,7 @@ describe('nodes', { skip: found.kind === 'missing' && found.why }, () => {
     await plane.api.delete(`${pods}/kept`, { gracePeriodSeconds: 1 })
     // As long as the others renew twice, nothing has changed here.
     for (let seen = others, times = 0; times < 2; times += 1) {
-      seen = await until('a renewed lease', 20_000, async () => {
+      seen = await until('a renewed lease', 60_000, async () => {
         const now = await renewed('node-1')
         return now === seen ? null : now
       })
@@ -57,7 +57,7 @@ describe('nodes', { skip: found.kind === 'missing' && found.why }, () => {
 
     await returnNode(plane.api, 'node-0')
     await untilNodes(plane.api, ['node-0'], ({ ready, taints }) => ready === 'True' && !taints.includes(UNREACHABLE))
-    await until('the end of the pod', 20_000, () =>
+    await until('the end of the pod', 60_000, () =>
       pod().then(
         () => null,
         (error: { status: number }) => error.status === 404,
@@ -72,7 +72,7 @@ describe('nodes', { skip: found.kind === 'missing' && found.why }, () => {
     const node = await plane.api.get<NodeObject>('/api/v1/nodes/node-1')
     assert.equal(node.status.conditions.find(({ type }) => type === 'Ready')?.message, 'container runtime is down')
     const earlier = await renewed('node-1')
-    await until('a renewed lease', 20_000, async () => ((await renewed('node-1')) === earlier ? null : true))
+    await until('a renewed lease', 60_000, async () => ((await renewed('node-1')) === earlier ? null : true))
     await setNotReady(plane.api, 'node-1', null)
     await untilNodes(plane.api, ['node-1'], ({ ready, taints }) => ready === 'True' && !taints.includes(NOT_READY))
   })

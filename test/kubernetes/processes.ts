@@ -37,6 +37,8 @@ export function program(
       const log = openSync(options.logFile, 'a')
       const started = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
         stdio: ['ignore', log, log],
+        // Ctrl-C is for us: we end them in order.
+        detached: true,
         env: { ...process.env, ...options.env },
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       })

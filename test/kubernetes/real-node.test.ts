@@ -25,7 +25,7 @@ after(async () => {
 })
 
 describe('real node', { skip: why }, () => {
-  const { api, kubeconfig, binaries } = plane as ControlPlane
+  const { api, kubectl } = plane as ControlPlane
   const real = node as RealNode
   const { volumes, volumeMounts } = hostMounts(python as string)
   before(async () => {
@@ -48,13 +48,7 @@ describe('real node', { skip: why }, () => {
     containers: [worker],
     volumes: [...volumes, { name: 'scripts', configMap: { name: 'scripts', optional: true } }],
   })
-  const kubectl = (...args: readonly string[]): string => {
-    const ended = spawnSync(binaries.kubectl, [`--kubeconfig=${kubeconfig}`, '--namespace=train', ...args], {
-      encoding: 'utf8',
-    })
-    assert.equal(ended.status, 0, ended.stderr)
-    return ended.stdout
-  }
+  const logsOf = (...args: readonly string[]): Promise<string> => kubectl('--namespace=train', 'logs', ...args)
   const ended = (name: string): Promise<string> =>
     until(`the end of ${name}`, 60_000, async () => {
       const { status } = await api.get<{ status: { phase: string } }>(`/api/v1/namespaces/train/pods/${name}`)
@@ -108,7 +102,7 @@ describe('real node', { skip: why }, () => {
     const { items } = await api.get<{ items: PodObject[] }>(
       '/api/v1/namespaces/train/pods?labelSelector=batch.kubernetes.io/job-name=gang',
     )
-    const logs = items.map(({ metadata }) => kubectl('logs', metadata.name))
+    const logs = await Promise.all(items.map(({ metadata }) => logsOf(metadata.name)))
     assert.equal(status.succeeded, 2, logs.join('\n'))
     assert.deepEqual(
       [...logs.join('').matchAll(/^rank \d of 4: 10\.0$/gm)].map(([line]) => line).toSorted(),
@@ -119,7 +113,7 @@ describe('real node', { skip: why }, () => {
     assert.deepEqual(new Set(items.map(({ spec }) => spec.nodeName)), new Set([real.name]))
     assert.equal(new Set(items.map(({ status: { podIP } }) => podIP)).size, 2)
     const [first] = items
-    assert.match(kubectl('logs', '--timestamps', first?.metadata.name ?? ''), /^\d{4}-\d\d-\d\dT[\d:.]+Z rank/m)
+    assert.match(await logsOf('--timestamps', first?.metadata.name ?? ''), /^\d{4}-\d\d-\d\dT[\d:.]+Z rank/m)
   })
 
   test('a pod speaks to the API server with the token of its account, and knows its exit code', async () => {
@@ -138,7 +132,7 @@ describe('real node', { skip: why }, () => {
       spec: podSpec(container([`${python as string}/python`, '-c', ask])),
     })
     assert.equal(await ended('asks'), 'Failed')
-    const said = kubectl('logs', 'asks')
+    const said = await logsOf('asks')
     assert.match(said, /system:serviceaccount:train:default\\" cannot list resource/)
     const { status } = await api.get<PodObject>('/api/v1/namespaces/train/pods/asks')
     assert.equal(status.containerStatuses[0]?.state.terminated?.exitCode, 7)
@@ -168,7 +162,7 @@ describe('real node', { skip: why }, () => {
     for (const name of ['etcd', 'kubelet', 'containerd', 'containerd-shim', 'interface'])
       assert.ok(left().includes(name))
     child.kill('SIGKILL')
-    await until('the end of all', 20_000, () => left().length === 0 || null).catch(() => assert.deepEqual(left(), []))
+    await until('the end of all', 60_000, () => left().length === 0 || null).catch(() => assert.deepEqual(left(), []))
     assert.doesNotMatch(readFileSync('/proc/self/mountinfo', 'utf8'), new RegExp(folder))
 
     const next = await startRealNode(plane as ControlPlane)

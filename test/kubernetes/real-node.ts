@@ -35,7 +35,7 @@ const BRIDGE_ADDRESS = '10.231.0.1'
 const LINK = 'plimsoll-real'
 const CGROUP = 'plimsoll-real'
 const LOCK = '/run/plimsoll-real-node.lock'
-const START_MS_MAX = 60_000
+const START_MS_MAX = 120_000
 const NODE_BINARIES = [
   'kubelet',
   'containerd',
