@@ -24,22 +24,10 @@ import { DEAF } from './reporting.ts'
 import type { Timeline } from './timeline.ts'
 import type { Trainer } from './trainer.ts'
 import { train } from './trainer.ts'
+import type { Worker } from './worker.ts'
+import { seenOf } from './worker.ts'
 
 export type ClusterShape = { readonly nodes: number; readonly slots: number }
-
-type Worker = {
-  readonly id: WorkerId
-  readonly node: string
-  startedAt: EpochMs | null
-  endedAt: EpochMs | null
-  exit: WorkerExit
-  cause: 'itself' | 'stop' | 'deadline'
-  isGone: boolean
-  isEnding: boolean
-  readonly log: LogBytes
-  /** What its supervisor takes for the time: the machine's clock when it began, and boot time since. */
-  readonly clockMs: number
-}
 
 type Machine = { slots: number; foreign: number; condition: NodeSeen['condition'] }
 
@@ -50,6 +38,9 @@ const START_MS = 800
 const LOOKS_KEPT = 8
 const LAG_MS_MAX = 30_000
 const BROKEN_CHECKPOINT = 0.1
+/** So long the controller of another program takes to make a pod, and a node that is heard again to start one. */
+const POD_MS_MAX = 6_000
+const REFUSED = 0.02
 
 export class SimulatedCluster implements Cluster {
   readonly name: ClusterName
@@ -86,6 +77,10 @@ export class SimulatedCluster implements Cluster {
   readonly #checkpoints = new Map<RunId, number[]>()
   readonly #silent = new Map<string, Silence>()
   readonly #looks: ClusterSeen[] = []
+  /** Where workers are pods: what their controller draws from. Null where they are processes that a launch starts at once. */
+  readonly #pods: SeededChance | null
+  /** What an API server shows of pods on nodes that are silent: what their kubelets said last. */
+  readonly #frozen = new Map<WorkerId, WorkerSeen>()
 
   constructor(
     name: ClusterName,
@@ -94,12 +89,14 @@ export class SimulatedCluster implements Cluster {
     chance: SeededChance,
     shape: ClusterShape,
     trainer: (run: RunId) => Trainer,
+    pods: SeededChance | null = null,
   ) {
     this.name = name
     this.#timeline = timeline
     this.#wall = wall
     this.#chance = chance
     this.#trainer = trainer
+    this.#pods = pods
     for (let index = 0; index < shape.nodes; index += 1)
       this.#machines.set(`node-${index}`, { slots: shape.slots, foreign: 0, condition: { kind: 'ready' } })
   }
@@ -108,6 +105,10 @@ export class SimulatedCluster implements Cluster {
   silence(node: string, silent: boolean): void {
     const open = this.#silent.get(node)
     if (silent === (open !== undefined)) return
+    for (const worker of this.#workers.values())
+      if (worker.node === node && this.#pods !== null)
+        if (silent) this.#frozen.set(worker.id, seenOf(worker))
+        else this.#frozen.delete(worker.id)
     this.tell(silent ? `${node} falls silent; what runs on it runs on` : `${node} is heard again`)
     if (open !== undefined) {
       open.to = this.#timeline.now()
@@ -123,7 +124,7 @@ export class SimulatedCluster implements Cluster {
   reboot(node: string): void {
     this.tell(`${node} starts anew; its processes are gone without a word`)
     for (const worker of this.#workers.values()) {
-      if (worker.node !== node || worker.endedAt !== null) continue
+      if (worker.node !== node || worker.endedAt !== null || worker.isGated) continue
       worker.isGone = true
       this.#ends(worker)
     }
@@ -149,7 +150,9 @@ export class SimulatedCluster implements Cluster {
       nodes: [...this.#machines]
         .filter(([name]) => !this.#silent.has(name))
         .map(([name, machine]) => ({ name, gpuModel: 'simulated', declared: true, ...machine })),
-      workers: [...this.#workers.values()].filter((worker) => !this.#silent.has(worker.node)).map(seenOf),
+      workers: [...this.#workers.values()]
+        .filter((worker) => this.#pods !== null || !this.#silent.has(worker.node))
+        .map((worker) => this.#frozen.get(worker.id) ?? seenOf(worker)),
     }
     this.#looks.push(seen)
     if (this.#looks.length > LOOKS_KEPT) this.#looks.shift()
@@ -169,6 +172,7 @@ export class SimulatedCluster implements Cluster {
   async launch(plan: AttemptPlan, deadlineAt: EpochMs | null, ingest: IngestAddress | null): Promise<void> {
     if (this.#forgotten.has(plan.attempt)) return
     if (!this.#deadlines.has(plan.attempt)) await this.deadline(plan.attempt, deadlineAt)
+    if (this.#pods !== null) return this.#launchPods(this.#pods, plan, ingest)
     for (const { id, nodeName } of plan.workers) {
       // What a silent node does not hear is told to it by the next launch.
       if (this.#workers.has(id) || this.#silent.has(nodeName)) continue
@@ -182,6 +186,7 @@ export class SimulatedCluster implements Cluster {
         cause: void_ ? 'stop' : 'itself',
         isGone: false,
         isEnding: false,
+        isGated: false,
         log: new LogBytes(),
         clockMs: this.#wall.now() - this.#timeline.now(),
       }
@@ -193,8 +198,49 @@ export class SimulatedCluster implements Cluster {
     }
   }
 
+  /** The first launch makes their Job, and its controller the pods, one by one; a later one lets them go once all are there. */
+  #launchPods(chance: SeededChance, plan: AttemptPlan, ingest: IngestAddress | null): void {
+    if (this.#ended.has(plan.attempt)) return
+    const gang = this.#gangs.get(plan.attempt)
+    if (gang === undefined) {
+      const made: Worker[] = []
+      this.#gangs.set(plan.attempt, made)
+      for (const { id, nodeName } of plan.workers)
+        this.#timeline.after(chance.between(1, POD_MS_MAX), () => this.#makePod(id, nodeName, made))
+      return
+    }
+    if (gang.length < plan.workers.length || gang.some(({ endedAt }) => endedAt !== null)) return
+    for (const worker of gang) {
+      if (!worker.isGated) continue
+      worker.isGated = false
+      this.#timeline.after(chance.between(1, START_MS - 1), () => this.#begin(worker, plan, ingest))
+    }
+  }
+
+  #makePod(id: WorkerId, node: string, gang: Worker[]): void {
+    const attempt = attemptOfWorker(id)
+    if (this.#ended.has(attempt) || this.#forgotten.has(attempt)) return
+    const exit = { kind: 'code', code: 0 } as const
+    const worker: Worker = {
+      ...{ id, node, exit, startedAt: null, endedAt: null, cause: 'itself', isGone: false, isEnding: false },
+      isGated: true,
+      log: new LogBytes(),
+      clockMs: this.#wall.now() - this.#timeline.now(),
+    }
+    this.#workers.set(id, worker)
+    gang.push(worker)
+  }
+
+  /** Whether a server that has too much to do, or another writer before us, refuses a call: nothing of it was done. */
+  refuses(): boolean {
+    return this.#pods?.happens(REFUSED) === true
+  }
+
   #begin(worker: Worker, plan: AttemptPlan, ingest: IngestAddress | null): void {
     if (worker.endedAt !== null) return
+    // Its kubelet hears of it when the node is back.
+    if (this.#pods !== null && this.#silent.has(worker.node))
+      return this.#timeline.after(this.#pods.between(1, POD_MS_MAX), () => this.#begin(worker, plan, ingest))
     this.tell(`the process of ${worker.id} starts on ${worker.node}`)
     this.starts.push(worker.id)
     this.running.add(worker.id)
@@ -289,6 +335,7 @@ export class SimulatedCluster implements Cluster {
     this.#ended.add(request.attempt)
     const grace = Math.min(request.graceMs, this.#chance.between(10, this.#chance.pick([2_000, 20_000])))
     for (const worker of this.#gangs.get(request.attempt) ?? []) {
+      if (worker.isGated) this.#exit(worker, TERMINATED, 'stop')
       if (worker.isEnding || this.#silent.has(worker.node)) continue
       worker.isEnding = true
       this.#timeline.after(grace, () => this.#exit(worker, TERMINATED, 'stop'))
@@ -322,20 +369,11 @@ export class SimulatedCluster implements Cluster {
     }
     for (const worker of workers) {
       this.#workers.delete(worker.id)
+      this.#frozen.delete(worker.id)
       this.forgottenLogs.push({ worker: worker.id, bytes: worker.log.bytes().length })
     }
     // Its name is never used again: a launch that was under way all that time starts nothing.
     this.#forgotten.add(attempt)
     this.#gangs.delete(attempt)
   }
-}
-
-function seenOf(worker: Worker): WorkerSeen {
-  if (worker.isGone) return { worker: worker.id, phase: 'gone' }
-  if (worker.endedAt !== null) {
-    const { startedAt, endedAt, exit, cause } = worker
-    return { worker: worker.id, phase: 'exited', startedAt, endedAt, exit, cause, message: null }
-  }
-  if (worker.startedAt === null) return { worker: worker.id, phase: 'claimed' }
-  return { worker: worker.id, phase: 'running', startedAt: worker.startedAt }
 }

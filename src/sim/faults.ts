@@ -126,13 +126,31 @@ export function clusterSeenBy(
   chance: SeededChance,
   faults: Faults,
 ): SimulatedCluster {
+  const refused = (): void => {
+    if (faults.on && cluster.refuses())
+      throw new Fault('cluster-unreachable', '429 TooManyRequests, or 409 Conflict', { retryable: true })
+  }
   const own: Partial<SimulatedCluster> = {
     observe: async (): Promise<ClusterSeen> => {
       const stale = faults.on && chance.happens(faults.staleLook) ? cluster.staleLook() : null
       return clock.seen(stale ?? (await cluster.observe()))
     },
-    launch: (plan, deadlineAt, ingest) => cluster.launch(plan, clock.meant(deadlineAt), ingest),
-    deadline: (attempt, deadlineAt) => cluster.deadline(attempt, clock.meant(deadlineAt)),
+    launch: async (plan, deadlineAt, ingest) => {
+      refused()
+      await cluster.launch(plan, clock.meant(deadlineAt), ingest)
+    },
+    end: async (request) => {
+      refused()
+      await cluster.end(request)
+    },
+    forget: async (attempt) => {
+      refused()
+      await cluster.forget(attempt)
+    },
+    deadline: async (attempt, deadlineAt) => {
+      refused()
+      await cluster.deadline(attempt, clock.meant(deadlineAt))
+    },
     readLog: (id, offset, bytesMax) => {
       const short = faults.on && offset > 0 && chance.happens(0.1)
       return cluster.readLog(id, offset, short ? Math.min(bytesMax, SHORT_BYTES) : bytesMax)

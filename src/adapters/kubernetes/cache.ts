@@ -48,8 +48,6 @@ const LEASES_MS = 5_000
 const NAMESPACES_MS = 30_000
 /** A gap between two looks at the leases that is longer is our own absence. */
 const LEASES_GAP_MS_MAX = 6 * LEASES_MS
-/** Kubernetes' own: a node renews its lease four times in that time. */
-const LEASE_MS = 40_000
 
 export class Cache {
   readonly heard = new Heard()
@@ -169,7 +167,7 @@ export class Cache {
 
   /** Whether a node was heard within the time of its lease. */
   isHeard(node: string): boolean {
-    return (this.heard.silentMs(node) ?? Number.POSITIVE_INFINITY) < LEASE_MS
+    return this.heard.isHeard(node)
   }
 
   /** What keeps us from seeing the cluster as it is now; null: nothing. */

@@ -86,9 +86,12 @@ function numberOf(text: string | undefined): number {
   return Number.isFinite(value) ? value : 0
 }
 
+/** Kubernetes' own. */
+const LEASE_S = 40
+
 /** When each node was heard last, by a monotonic clock of ours. */
 export class Heard {
-  readonly #renewed = new Map<string, { renewTime: string; age: number }>()
+  readonly #renewed = new Map<string, { renewTime: string; age: number; leaseMs: number }>()
   #seenAt: number | null = null
 
   /** All leases, as they are at `now`; the time since the look before counts only when that look was recent. */
@@ -102,7 +105,7 @@ export class Heard {
       const known = this.#renewed.get(metadata.name)
       const renewTime = spec?.renewTime ?? ''
       const age = known === undefined || known.renewTime !== renewTime ? 0 : known.age + passed
-      this.#renewed.set(metadata.name, { renewTime, age })
+      this.#renewed.set(metadata.name, { renewTime, age, leaseMs: (spec?.leaseDurationSeconds ?? LEASE_S) * 1000 })
     }
     for (const name of this.#renewed.keys()) if (!names.has(name)) this.#renewed.delete(name)
   }
@@ -110,6 +113,12 @@ export class Heard {
   /** For how long its lease has not changed, at the last look; null: it has none. */
   silentMs(node: string): number | null {
     return this.#renewed.get(node)?.age ?? null
+  }
+
+  /** Whether it was heard within the time of its lease, of which it renews it in each quarter. */
+  isHeard(node: string): boolean {
+    const known = this.#renewed.get(node)
+    return known !== undefined && known.age < known.leaseMs
   }
 
   seenAt(): number | null {

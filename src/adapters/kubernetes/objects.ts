@@ -95,7 +95,10 @@ export type Node = {
   }
 }
 
-export type Lease = { readonly metadata: Meta; readonly spec?: { readonly renewTime?: string } }
+export type Lease = {
+  readonly metadata: Meta
+  readonly spec?: { readonly renewTime?: string; readonly leaseDurationSeconds?: number }
+}
 
 export type KubernetesEvent = {
   readonly metadata: Meta

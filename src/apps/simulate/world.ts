@@ -34,6 +34,9 @@ export const BEGIN = epochMs(1_800_000_000_000)
 
 /** Their draws are their own, so that seeds in which nobody obeys stay as they are. */
 const OBEDIENCE = 2 ** 33
+/** Half of the worlds have pods, which a controller makes and which wait to be let go; the others have processes. */
+const PODS = 2 ** 34
+const ARE_PODS = 0.5
 const OBEYS = 0.8
 const CHECKPOINT_MS = 240_000
 
@@ -102,11 +105,20 @@ export class SimulatedWorld {
     this.faults = faultsOf(chance, BEGIN)
     const trainers = new Map<RunId, Trainer>()
     const fate = chance.fork()
-    this.cluster = new SimulatedCluster(CLUSTER, this.timeline, this.database, chance.fork(), this.shape, (run) => {
-      const trainer = trainers.get(run) ?? trainerOf(fate, this.tables.runs.get(run)?.limits.timeMs ?? null)
-      trainers.set(run, trainer)
-      return trainer
-    })
+    const pods = new SeededChance(seed + PODS)
+    this.cluster = new SimulatedCluster(
+      CLUSTER,
+      this.timeline,
+      this.database,
+      chance.fork(),
+      this.shape,
+      (run) => {
+        const trainer = trainers.get(run) ?? trainerOf(fate, this.tables.runs.get(run)?.limits.timeMs ?? null)
+        trainers.set(run, trainer)
+        return trainer
+      },
+      pods.happens(ARE_PODS) ? pods : null,
+    )
     this.mail = new Mail(this.timeline, chance.fork(), networkOf(chance))
     if (chance.happens(0.8)) this.#hear(chance.fork())
     this.watch = new Watch(this.tables, this.cluster, this.mail, {

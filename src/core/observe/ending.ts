@@ -26,7 +26,7 @@ export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>,
   const { run, attempt, claims, at } = ending
   const outcome = outcomeOf(attempt, claims)
   const failure = needsClass(outcome) ? classOfFailure(outcome, claims, tails) : null
-  const message = messageOf(claims)
+  const message = (outcome === 'node-lost' ? lostMessage(ending) : null) ?? messageOf(claims)
   const paid = paidGpuMs(claims, at, durations)
   const after = afterAttempt(ending, outcome, failure, message, durations)
   const writes: Write[] = claims.map((claim) => ({
@@ -93,11 +93,18 @@ export function paidGpuMs(claims: readonly Claim[], at: EpochMs, durations: Dura
   )
 }
 
-/** The first worker that went wrong by itself; the others mostly fell because of it. */
+/** The workers of a lost node gave their slots up before the rest ended: what is left fell because of it. */
+function lostMessage({ attempt, lostNodes }: Ending): string | null {
+  const lost = attempt.placement.workers.find((worker) => lostNodes.has(worker.node))
+  return lost === undefined ? null : `worker ${lost.id}: node ${lost.nodeName} is lost`
+}
+
+/** The first worker that went wrong by itself; the others mostly fell because of it, or were asked to end. */
 export function messageOf(claims: readonly Claim[]): string | null {
+  const rank = ({ exit, endedAt }: Claim): number => (exit?.cause === 'stop' ? 1e15 : 0) + (endedAt ?? 0)
   const bad = claims
     .filter((claim) => claim.exit !== null && !(claim.exit.kind === 'code' && claim.exit.code === 0))
-    .toSorted((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0))[0]
+    .toSorted((a, b) => rank(a) - rank(b))[0]
   if (bad?.exit == null) return null
   const { exit } = bad
   const what =
