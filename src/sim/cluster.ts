@@ -222,7 +222,14 @@ export class SimulatedCluster implements Cluster {
     if (this.#ended.has(attempt) || this.#forgotten.has(attempt)) return
     const exit = { kind: 'code', code: 0 } as const
     const worker: Worker = {
-      ...{ id, node, exit, startedAt: null, endedAt: null, cause: 'itself', isGone: false, isEnding: false },
+      id,
+      node,
+      exit,
+      startedAt: null,
+      endedAt: null,
+      cause: 'itself',
+      isGone: false,
+      isEnding: false,
       isGated: true,
       log: new LogBytes(),
       clockMs: this.#wall.now() - this.#timeline.now(),

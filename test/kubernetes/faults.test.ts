@@ -1,7 +1,8 @@
 // The whole control plane against a real API server behind an unkind proxy: killed at random moments, the API server and etcd restarted
 // under it. Each worker of each attempt has one pod, by the audit log of the API server; no run is lost; the books are exact.
 import assert from 'node:assert/strict'
-import { createReadStream } from 'node:fs'
+import { createReadStream, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, test } from 'node:test'
 import { Home, pause, until } from '../parts/plimsoll.ts'
@@ -87,6 +88,7 @@ describe('faults', { skip: found.kind === 'missing' && found.why, timeout: 900_0
       for (const run of runs())
         if (!ENDED.has(run.state))
           process.stdout.write(home.say('show', run.id).stdout + home.say('events', run.id).stdout)
+      process.stdout.write(readFileSync(join(home.path, 'plimsoll.log'), 'utf8').split('\n').slice(-60).join('\n'))
       throw error
     })
     for (const [what, times] of proxy.done) process.stdout.write(`the proxy did ${times} x ${what}\n`)

@@ -82,7 +82,8 @@ export async function startProxy(plane: ControlPlane, random: () => number): Pro
     if (happens('delay')) await new Promise((resolve) => setTimeout(resolve, random() * chances.delayMsMax))
     // A conflict is the answer to a write.
     const refusals = from.method === 'GET' ? REFUSALS.slice(1) : REFUSALS
-    if (happens('refuse')) return refuse(response, refusals[Math.floor(random() * refusals.length)] ?? REFUSALS[0]!)
+    const refusal = refusals[Math.floor(random() * refusals.length)]
+    if (refusal !== undefined && happens('refuse')) return refuse(response, refusal)
     if (watches && happens('tooOld')) return refuse(response, [410, 'Expired'])
     const silent = !watches && from.url?.includes('follow=true') !== true && happens('loseAnswer')
     const { host: _, ...headers } = from.headers

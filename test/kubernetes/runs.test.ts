@@ -105,9 +105,9 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
     // A witness of its own: what the API server has, seen again and again.
     let together = 0
     let looks = 0
-    let watching = true
+    const ends = new AbortController()
     const witness = (async () => {
-      while (watching) {
+      while (!ends.signal.aborted) {
         const all = await pods()
         const old = new Set(
           all
@@ -129,7 +129,7 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
     })()
     home.document('stop', 'default/first')
     await state('second', 'running')
-    watching = false
+    ends.abort()
     await witness
     assert.ok(looks > 10)
     assert.equal(together, 0, 'no node had pods of both')

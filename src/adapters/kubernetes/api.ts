@@ -22,6 +22,8 @@ export type Api = {
   remove(path: string, body?: object, query?: Query): Promise<void>
   /** An answer that goes on: a watch or a log. Ends with an error when nothing came for `idleMs`, or no answer within `answerMs`. */
   stream(path: string, query: Query, options: StreamOptions): Promise<AsyncIterable<Uint8Array>>
+  /** The server's clock by its last word, in whole seconds; null where it tells none. */
+  date(): Promise<number | null>
   /** How many requests were made, all verbs. */
   readonly calls: () => number
 }
@@ -85,6 +87,18 @@ class HttpApi implements Api {
 
   async remove(path: string, body: object = {}, query: Query = {}): Promise<void> {
     await this.#json('DELETE', path, query, body, 'application/json')
+  }
+
+  async date(): Promise<number | null> {
+    const response = await this.#send(
+      'GET',
+      '/version',
+      {},
+      { body: null, type: null, signal: AbortSignal.timeout(this.#timeoutMs) },
+    )
+    await response.text()
+    const at = Date.parse(response.headers.get('date') ?? '')
+    return Number.isNaN(at) ? null : at
   }
 
   async #json<Value>(

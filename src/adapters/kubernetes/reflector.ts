@@ -31,6 +31,7 @@ export type Reflector<Item> = {
 const PAGE = 500
 /** The server sends a bookmark each minute or so: a watch that says nothing for longer is dead. */
 const IDLE_MS = 150_000
+const LATE_S = 10
 const LINE_BYTES_MAX = 8 * 1024 * 1024
 const BACKOFF_MS = [100, 300, 1_000, 3_000, 5_000]
 
@@ -92,7 +93,10 @@ export function startReflector<Raw extends { readonly metadata: Meta }, Item>(
       resourceVersion: version,
       timeoutSeconds: seconds,
     }
-    const chunks = await api.stream(path, asked, { signal: stopping.signal, idleMs: IDLE_MS })
+    // The server ends the watch in time; where its end does not reach us, we do.
+    const late = AbortSignal.timeout((seconds + LATE_S) * 1000)
+    const signal = AbortSignal.any([stopping.signal, late])
+    const chunks = await api.stream(path, asked, { signal, idleMs: IDLE_MS })
     well()
     for await (const line of linesOf(chunks, LINE_BYTES_MAX)) {
       if (line === '') continue

@@ -2,20 +2,25 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, statfsSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import type { Check } from '../../adapters/kubernetes/check.ts'
 import { findPython } from '../../adapters/local/environment.ts'
 import { describeUser } from '../../adapters/postgres/embedded.ts'
 import type { Wire } from '../../contract/documents.ts'
+import { Fault } from '../../ports/fault.ts'
+import { readSettings } from '../parts/files.ts'
+import { readCluster } from './kubernetes.ts'
+import { Exit } from './say.ts'
 
-type Check = {
-  readonly name: string
-  readonly state: 'good' | 'missing' | 'wrong' | 'note'
-  readonly detail: string
-  readonly whatToDo: string | null
-}
-
-export async function runDoctor(json: boolean): Promise<number> {
-  const checks = [node(), await python(), postgres(), flock(), gpus(), home(), disk()]
+export async function runDoctor(json: boolean, cluster: string | null): Promise<number> {
+  let checks: Check[]
+  try {
+    checks = cluster === null ? await examineMachine() : await examineCluster(cluster)
+  } catch (error) {
+    if (!(error instanceof Exit)) throw error
+    process.stderr.write(`plimsoll: ${error.message}\n`)
+    return error.code
+  }
   const bad = checks.filter((check) => check.state === 'missing' || check.state === 'wrong')
   if (json)
     process.stdout.write(`${JSON.stringify({ schema: 'plimsoll.doctor/v1', checks } satisfies Wire<'doctor'>)}\n`)
@@ -27,6 +32,48 @@ export async function runDoctor(json: boolean): Promise<number> {
     }
   }
   return bad.length === 0 ? 0 : 1
+}
+
+const examineMachine = async (): Promise<Check[]> => [
+  node(),
+  await python(),
+  postgres(),
+  flock(),
+  gpus(),
+  home(),
+  disk(),
+]
+
+/** A cluster of config.yaml by its name, or a file. */
+async function examineCluster(cluster: string): Promise<Check[]> {
+  const home = process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll')
+  const known = readSettings(home).config.clusters.map((file) => readCluster(resolve(home, file)))
+  const named = known.find(({ config }) => config.name === cluster)
+  if (named === undefined && !existsSync(cluster)) {
+    const names = known.map(({ config }) => config.name).join(', ')
+    throw new Exit(
+      2,
+      `there is no cluster ${cluster} in ${join(home, 'config.yaml')}${names === '' ? '' : ` (it has ${names})`}, and no file of that name`,
+    )
+  }
+  const { file, config } = named ?? readCluster(cluster)
+  const { createApi } = await import('../../adapters/kubernetes/api.ts')
+  const { examine } = await import('../../adapters/kubernetes/doctor.ts')
+  const { readKubeconfig } = await import('../../adapters/kubernetes/kubeconfig.ts')
+  try {
+    return await examine({
+      ...config,
+      api: createApi({ config: readKubeconfig(config.kubeconfig, config.context), ...config.requests }),
+      cluster: config.name,
+      namespaces: [...new Set([config.namespace, ...config.projects.values()])],
+      nodes: { ...config.nodes, tolerations: config.pods.tolerations },
+      nodeSelector: config.nodes.selector,
+      now: Date.now,
+    })
+  } catch (error) {
+    if (error instanceof Fault) throw new Exit(2, `${file}: ${error.message}\n  ${error.whatToDo ?? ''}`)
+    throw error
+  }
 }
 
 const good = (name: string, detail: string): Check => ({ name, state: 'good', detail, whatToDo: null })
