@@ -5,6 +5,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Api } from './api.ts'
 import { apiAt } from './api.ts'
@@ -168,7 +169,7 @@ export async function startControlPlane(options: PlaneOptions = {}): Promise<Con
 
     const restart = async (which: Program, downMs: number): Promise<void> => {
       await which.stop('SIGKILL')
-      if (downMs > 0) await new Promise((resolve) => setTimeout(resolve, downMs))
+      if (downMs > 0) await sleep(downMs)
       which.start()
       await ready()
     }

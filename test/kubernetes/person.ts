@@ -64,17 +64,16 @@ async function run(cluster: ControlPlane): Promise<void> {
 }
 
 function whatToTry({ kubeconfig, binaries, url, tokens }: ControlPlane, real: RealNode | null): string {
-  const kubectl = 'kubectl'
   return `
 The cluster is ready: ${asked.nodes} nodes with ${asked.gpusPerNode} GPUs each${real === null ? '' : `, and ${real.name}, which really runs pods`}.
 
   export KUBECONFIG=${kubeconfig}
-  alias ${kubectl}=${binaries.kubectl}
+  alias kubectl=${binaries.kubectl}
 
-  ${kubectl} get nodes -L nvidia.com/gpu.product,topology.kubernetes.io/rack
-  ${kubectl} create job hello --image=none && ${kubectl} annotate pods -l job-name=hello kwok.plimsoll.dev/exit-code=0
-  ${kubectl} label node node-0 --overwrite kwok.plimsoll.dev/kubelet=lost
-${real === null ? '' : `  ${kubectl} run pause --image=plimsoll-test/pause:1 --image-pull-policy=Never --overrides='{"spec":{"nodeName":"${real.name}"}}'\n`}
+  kubectl get nodes -L nvidia.com/gpu.product,topology.kubernetes.io/rack
+  kubectl run hello --image=none --restart=Never --annotations=kwok.plimsoll.dev/run-ms=3000 --overrides='{"spec":{"nodeName":"node-0"}}'
+  kubectl label node node-0 --overwrite kwok.plimsoll.dev/kubelet=lost
+${real === null ? '' : `  kubectl run pause --image=plimsoll-test/pause:1 --image-pull-policy=Never --overrides='{"spec":{"nodeName":"${real.name}"}}'\n`}
 The API server is at ${url}, the token of its admin is ${tokens['admin']}.
 Ctrl-C ends it and removes everything. --help says what pods and nodes can be told.
 `

@@ -14,8 +14,9 @@ export type Program = {
   /** Ends it and waits until it is gone; one that does not obey within ten seconds is killed. */
   stop(signal?: NodeJS.Signals): Promise<void>
   signal(signal: NodeJS.Signals): void
-  /** The exit code or signal, once it has ended by itself. */
+  /** The exit code or signal, once it has ended. */
   ended(): string | null
+  /** While it runs. */
   pid(): number | null
 }
 
@@ -25,10 +26,24 @@ const STOP_MS_MAX = 10_000
 export function program(
   name: string,
   argv: readonly string[],
-  options: { readonly logFile: string; readonly env?: Readonly<Record<string, string>>; readonly cwd?: string },
+  options: {
+    readonly logFile: string
+    readonly env?: Readonly<Record<string, string>>
+    readonly cwd?: string
+    /** It is the child of what is started, which only enters its namespaces and waits for it: signals are meant for the child. */
+    readonly entered?: boolean
+  },
 ): Program {
   let child: ChildProcess | null = null
   let ended: string | null = null
+  const pid = (): number | null => {
+    const own = ended === null ? (child?.pid ?? null) : null
+    return options.entered === true && own !== null ? (childOf(own) ?? own) : own
+  }
+  const send = (signal: NodeJS.Signals): void => {
+    const to = pid()
+    if (to !== null && alive(to)) process.kill(to, signal)
+  }
   return {
     name,
     logFile: options.logFile,
@@ -55,15 +70,15 @@ export function program(
       if (running === null || ended !== null) return
       running.ref()
       const gone = new Promise<void>((resolve) => running.once('exit', () => resolve()))
-      running.kill('SIGCONT')
-      running.kill(signal)
-      const late = setTimeout(() => running.kill('SIGKILL'), STOP_MS_MAX)
+      send('SIGCONT')
+      send(signal)
+      const late = setTimeout(() => send('SIGKILL'), STOP_MS_MAX)
       await gone
       clearTimeout(late)
     },
-    signal: (signal) => void child?.kill(signal),
+    signal: send,
     ended: () => ended,
-    pid: () => child?.pid ?? null,
+    pid,
   }
 }
 
@@ -143,4 +158,10 @@ export function alive(pid: number): boolean {
   } catch {
     return false
   }
+}
+
+/** Of a process that has one child, that child. */
+export function childOf(pid: number): number | null {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return Number(children.trim().split(' ')[0]) || null
 }

@@ -135,7 +135,33 @@ describe('real node', { skip: why }, () => {
     const said = await logsOf('asks')
     assert.match(said, /system:serviceaccount:train:default\\" cannot list resource/)
     const { status } = await api.get<PodObject>('/api/v1/namespaces/train/pods/asks')
-    assert.equal(status.containerStatuses[0]?.state.terminated?.exitCode, 7)
+    assert.equal(status.containerStatuses?.[0]?.state.terminated?.exitCode, 7)
+  })
+
+  test('its kubelet is killed and comes back, and a pod that ran is the same one', async () => {
+    await api.post('/api/v1/namespaces/train/pods', {
+      metadata: { name: 'outlives' },
+      spec: podSpec(container(['/bin/sleep', '3600'])),
+    })
+    const pod = (): Promise<PodObject> => api.get<PodObject>('/api/v1/namespaces/train/pods/outlives')
+    const running = await until('a running pod', 60_000, async () => {
+      const { status } = await pod()
+      return status.containerStatuses?.[0]?.state.running === undefined ? null : status.containerStatuses[0]
+    })
+    const former = real.programs.kubelet.pid()
+    await real.restartKubelet()
+    assert.equal(alive(former ?? 0), false)
+    const { status } = await api.get<NodeObject>(`/api/v1/nodes/${real.name}`)
+    assert.equal(status.allocatable['nvidia.com/gpu'], '8')
+    const { containerStatuses } = (await pod()).status
+    assert.equal(containerStatuses?.[0]?.containerID, running.containerID)
+    await api.delete('/api/v1/namespaces/train/pods/outlives', { gracePeriodSeconds: 1 })
+    await until('its end', 60_000, () =>
+      pod().then(
+        () => null,
+        ({ status: code }: { status: number }) => code === 404 || null,
+      ),
+    )
   })
 
   test('a second one on this machine is refused with the reason', async () => {
@@ -195,5 +221,8 @@ type NodeObject = {
 type PodObject = {
   metadata: { name: string }
   spec: { nodeName: string }
-  status: { podIP: string; containerStatuses: { state: { terminated?: { exitCode: number } } }[] }
+  status: {
+    podIP: string
+    containerStatuses?: { containerID: string; state: { running?: object; terminated?: { exitCode: number } } }[]
+  }
 }

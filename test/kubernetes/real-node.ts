@@ -4,7 +4,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Api } from './api.ts'
 import type { Binary, Missing } from './binaries.ts'
 import { findBinaries } from './binaries.ts'
 import type { ControlPlane } from './control-plane.ts'
@@ -13,7 +15,7 @@ import { HOST_IMAGE, hostImage, PAUSE_IMAGE, pauseImage } from './images.ts'
 import { nodeLacks } from './real-node-needs.ts'
 import { untilNodes } from './nodes.ts'
 import type { Program } from './processes.ts'
-import { program, takeLock, until } from './processes.ts'
+import { childOf, program, takeLock, until } from './processes.ts'
 
 export type RealNode = {
   readonly kind: 'running'
@@ -23,7 +25,9 @@ export type RealNode = {
   /** An image whose pods need `hostMounts` of a Python; it must not be pulled. */
   readonly image: string
   readonly programs: Readonly<Record<'containerd' | 'kubelet' | 'dns', Program>>
-  stop(): Promise<void>
+  /** Kills it, waits as long as asked, starts it again, and declares the GPUs again; pods run on. */
+  readonly restartKubelet: (downMs?: number) => Promise<void>
+  readonly stop: () => Promise<void>
 }
 
 export const REAL_NODE = 'real-0'
@@ -91,7 +95,7 @@ export async function startRealNode(
   )
   try {
     space.start()
-    const inside = await until('the namespaces', START_MS_MAX, () => childOf(space.pid()), [space])
+    const inside = await until('the namespaces', START_MS_MAX, () => childOf(space.pid() ?? 0), [space])
     const enter = ['nsenter', '--target', `${inside}`, '--mount', '--net', '--pid', '--ipc', '--']
     connect(inside, enter, folder)
     forward.start()
@@ -101,6 +105,7 @@ export async function startRealNode(
         logFile: join(folder, `${name}.log`),
         env: { PATH: path },
         cwd: folder,
+        entered: true,
       })
     const programs = {
       containerd: make('containerd', ['--config', join(folder, 'containerd.toml')]),
@@ -123,16 +128,24 @@ export async function startRealNode(
     importImage(ctr, folder, 'host', hostImage())
     programs.kubelet.start()
     await until('the node', START_MS_MAX, () => plane.api.get(`/api/v1/nodes/${REAL_NODE}`), [programs.kubelet])
-    const gpus = { 'nvidia.com/gpu': `${options.gpus ?? 8}` }
-    await plane.api.patch(`/api/v1/nodes/${REAL_NODE}/status`, { status: { capacity: gpus, allocatable: gpus } })
-    await plane.api.patch(`/api/v1/nodes/${REAL_NODE}`, { metadata: { annotations: DECLARED } })
-    await untilNodes(plane.api, [REAL_NODE], ({ ready, taints }) => ready === 'True' && taints.length === 0)
+    const declare = (): Promise<void> => declareGpus(plane.api, options.gpus ?? 8)
+    await declare()
+    const restartKubelet = async (downMs = 0): Promise<void> => {
+      await programs.kubelet.stop('SIGKILL')
+      if (downMs > 0) await sleep(downMs)
+      const before = await renewedAt(plane.api)
+      programs.kubelet.start()
+      const begun = async (): Promise<true | null> => ((await renewedAt(plane.api)) === before ? null : true)
+      await until('a lease of the new kubelet', START_MS_MAX, begun, [programs.kubelet])
+      await declare()
+    }
     return {
       kind: 'running',
       name: REAL_NODE,
       hostAddress: HOST_ADDRESS,
       image: HOST_IMAGE,
       programs,
+      restartKubelet,
       stop,
     }
   } catch (error) {
@@ -145,6 +158,20 @@ const SERVER = `https://${API_SERVICE}:443`
 const DECLARED = { 'plimsoll.dev/gpus': 'declared for tests: this machine need not have any' }
 const labels = (product = 'NVIDIA-H100-80GB-HBM3'): string =>
   [`nvidia.com/gpu.product=${product}`, 'plimsoll.dev/gpus=declared', 'plimsoll.dev/real=true'].join(',')
+
+async function declareGpus(api: Api, count: number): Promise<void> {
+  const gpus = { 'nvidia.com/gpu': `${count}` }
+  await api.patch(`/api/v1/nodes/${REAL_NODE}/status`, { status: { capacity: gpus, allocatable: gpus } })
+  await api.patch(`/api/v1/nodes/${REAL_NODE}`, { metadata: { annotations: DECLARED } })
+  await untilNodes(api, [REAL_NODE], ({ ready, taints }) => ready === 'True' && taints.length === 0)
+}
+
+/** Null before the first: a kubelet that has just registered may take seconds. */
+async function renewedAt(api: Api): Promise<string | null> {
+  const path = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases'
+  const { items } = await api.get<{ items: { metadata: { name: string }; spec: { renewTime: string } }[] }>(path)
+  return items.find(({ metadata }) => metadata.name === REAL_NODE)?.spec.renewTime ?? null
+}
 
 /** Interfaces, addresses and routes; and in the mount namespace, folders of its own where programs write to fixed places. */
 function connect(inside: number, enter: readonly string[], folder: string): void {
@@ -275,12 +302,6 @@ function run(argv: readonly string[]): { ok: boolean; said: string } {
   const [file = '', ...args] = argv
   const ended = spawnSync(file, args, { encoding: 'utf8', timeout: START_MS_MAX })
   return { ok: ended.status === 0, said: `${ended.stdout}${ended.stderr}${ended.error?.message ?? ''}`.trim() }
-}
-
-/** The first process of the namespaces is the only child of `unshare`. */
-function childOf(pid: number | null): number | null {
-  const children = pid === null ? '' : readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-  return Number(children.trim().split(' ')[0]) || null
 }
 
 /** Whether nothing is left. A group with processes in it, which are ending, cannot be removed yet. */
