@@ -173,6 +173,7 @@ export const experts = document('experts', 'Experts', {
   dead: perBucket,
   hot: perBucket,
   gaps: z.array(z.looseObject({ from: z.int(), to: z.int() })),
+  apart: bucket.nullable(),
   unconserved: z.int(),
   finding: expertFinding.nullable(),
   observedAt: moment.nullable(),

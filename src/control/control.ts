@@ -9,6 +9,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Cluster, IngestAddress } from '../ports/cluster.ts'
 import type { Doorbell } from '../ports/doorbell.ts'
 import type { Log } from '../ports/log.ts'
+import type { ReadSpool } from '../ports/spool.ts'
 import type { Epoch, Store } from '../ports/store.ts'
 
 export type ControlSettings = {
@@ -28,6 +29,7 @@ export type Control = {
   readonly lead: Lead
   /** Where the jobs of an attempt send their reports; null where none are taken. */
   readonly ingest: ((attempt: AttemptId) => IngestAddress) | null
+  readonly readSpool: ReadSpool
 }
 
 /** The lead as this process believes to have it. `until` is on its own clock: what is started must be over by then. */

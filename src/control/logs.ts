@@ -1,12 +1,18 @@
-// Follows the logs of workers: bytes are stored as they came, and what they say becomes facts. Needs no leader; the cursor in the
-// store makes a second reader's work a repeat.
+// Follows the logs of workers: bytes are stored as they came, and what they say becomes facts. What a reporter left there, since nobody
+// took it, is taken as if it had been posted then. Needs no leader; the cursor in the store makes a second reader's work a repeat.
 import { dialectsFor } from '../core/observe/dialects/dialect.ts'
+import type { LogLine } from '../core/observe/log.ts'
 import { factsOf, linesOf } from '../core/observe/log.ts'
-import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
+import { spooledIn } from '../core/observe/spool.ts'
+import type { WorkerId } from '../domain/ids.ts'
+import { LOG_CHUNK_BYTES_MAX, SPOOL_LOOK_BACK_BYTES } from '../domain/limits.ts'
 import type { RunSpec } from '../domain/spec.ts'
+import type { EpochMs } from '../domain/units.ts'
 import { earlier } from '../domain/units.ts'
+import type { LogSlice } from '../ports/cluster.ts'
 import type { LogAppend, LogCursor } from '../ports/store.ts'
 import type { Control } from './control.ts'
+import { takeReport } from './report.ts'
 
 export async function followLogs(control: Control): Promise<void> {
   const cursors = await control.store.logCursors()
@@ -35,6 +41,8 @@ async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null)
     // The process of an attempt that has ended may live on, on a node that was lost and came back.
     const complete = atEnd && !cursor.living && !slice.open
     const lines = linesOf(slice.bytes, slice.offset)
+    // Before the cursor moves on: whoever dies in between has said it twice, which is the same as once.
+    await takeSpool(control, cursor, slice, lines, answered)
     const facts = factsOf(cursor.worker, cursor.attempt, lines, dialectsFor(spec?.training.framework ?? 'auto'))
     const last = lines.at(-1)?.at ?? null
     return {
@@ -54,6 +62,45 @@ async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null)
     control.log.warn({ worker: cursor.worker, error: String(error) }, 'a log could not be read and will be read again')
     return null
   }
+}
+
+async function takeSpool(
+  control: Control,
+  { worker, attempt }: LogCursor,
+  slice: LogSlice,
+  lines: readonly LogLine[],
+  now: EpochMs,
+): Promise<void> {
+  let spool = spooledIn(attempt, lines, slice.offset)
+  if (spool.isTorn) {
+    const before = await storedBefore(control, worker, slice)
+    spool = spooledIn(attempt, linesOf(joined(before, slice.bytes), slice.offset - before.length), slice.offset)
+  }
+  for (const { packed, at } of spool.batches) {
+    const batch = control.readSpool(packed)
+    if (batch !== null) await takeReport(control, attempt, batch, earlier(at, now))
+  }
+}
+
+/** What is stored of a log right before a slice of it. */
+async function storedBefore({ store }: Control, worker: WorkerId, slice: LogSlice): Promise<Uint8Array> {
+  let before: Uint8Array = new Uint8Array()
+  for (let offset = Math.max(0, slice.offset - SPOOL_LOOK_BACK_BYTES); offset < slice.offset;) {
+    const { bytes, nextOffset } = await store.log(worker, offset, LOG_CHUNK_BYTES_MAX)
+    if (nextOffset <= offset) break
+    // Another reader may be further than the slice.
+    const upTo = bytes.subarray(0, Math.max(0, bytes.length - Math.max(0, nextOffset - slice.offset)))
+    before = joined(before, upTo)
+    offset = nextOffset
+  }
+  return before
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length)
+  both.set(a)
+  both.set(b, a.length)
+  return both
 }
 
 /** What is stored needs no place on the cluster any more. */

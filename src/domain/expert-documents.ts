@@ -26,6 +26,8 @@ export type ExpertsDocument = {
   readonly hot: PerBucket
   /** Steps without a frame where there should be one: lost reports, never zeros. */
   readonly gaps: readonly { readonly from: number; readonly to: number }[]
+  /** A few frames whose steps are far beyond all others, left out where nobody said how far to go: `lastStep` is before them. */
+  readonly apart: { readonly from: number; readonly to: number; readonly frames: number } | null
   /** Frames in which the counts of some layer are not tokens x top-k: whoever counts is wrong there. */
   readonly unconserved: number
   /** The newest of them with its numbers. */

@@ -29,6 +29,9 @@ import { seenOf } from './worker.ts'
 
 export type ClusterShape = { readonly nodes: number; readonly slots: number }
 
+/** What a reporter has of the process that it is in. */
+type Life = Pick<Reporters, 'lives' | 'reachable' | 'print'>
+
 type Machine = { slots: number; foreign: number; condition: NodeSeen['condition'] }
 
 const NOTHING = new Uint8Array(0)
@@ -61,8 +64,7 @@ export class SimulatedCluster implements Cluster {
   /** By when each trainer will have made its next step. */
   readonly promises = new Map<AttemptId, number>()
   /** What reports of an attempt; null: nobody does. */
-  reporters: (plan: AttemptPlan, ingest: IngestAddress, life: Pick<Reporters, 'lives' | 'reachable'>) => Ear | null =
-    () => null
+  reporters: (plan: AttemptPlan, ingest: IngestAddress, life: Life) => Ear | null = () => null
   readonly #timeline: Timeline
   readonly #wall: Clock
   readonly #chance: SeededChance
@@ -75,6 +77,7 @@ export class SimulatedCluster implements Cluster {
   readonly #deadlines = new Map<AttemptId, EpochMs | null>()
   /** The durable steps of a run, the newest last: the checkpoint directory outlives every attempt. */
   readonly #checkpoints = new Map<RunId, number[]>()
+  readonly #ears = new Map<AttemptId, Ear>()
   readonly #silent = new Map<string, Silence>()
   readonly #looks: ClusterSeen[] = []
   /** Where workers are pods: what their controller draws from. Null where they are processes that a launch starts at once. */
@@ -258,10 +261,13 @@ export class SimulatedCluster implements Cluster {
   }
 
   #train(plan: AttemptPlan, ingest: IngestAddress | null): void {
-    const life = {
-      lives: (id: WorkerId): boolean => this.running.has(id),
-      reachable: (id: WorkerId): boolean => !this.#silent.has(this.#workers.get(id)?.node ?? ''),
+    const life: Life = {
+      lives: (id) => this.running.has(id),
+      reachable: (id) => !this.#silent.has(this.#workers.get(id)?.node ?? ''),
+      print: (id, text) => this.#print(id, text, 'stderr'),
     }
+    const ear = (ingest === null ? null : this.reporters(plan, ingest, life)) ?? DEAF
+    this.#ears.set(plan.attempt, ear)
     train(plan, this.#trainer(plan.run), {
       timeline: this.#timeline,
       chance: this.#chance,
@@ -270,7 +276,7 @@ export class SimulatedCluster implements Cluster {
       allLive: () => plan.workers.every((worker) => this.running.has(worker.id)),
       print: (id, text) => this.#print(id, text),
       exit: (code) => this.#exitAll(plan.attempt, { kind: 'code', code }, 'itself'),
-      ear: (ingest === null ? null : this.reporters(plan, ingest, life)) ?? DEAF,
+      ear,
       promise: (at) => void (at === null ? this.promises.delete(plan.attempt) : this.promises.set(plan.attempt, at)),
     })
   }
@@ -298,11 +304,11 @@ export class SimulatedCluster implements Cluster {
     return saved.at(-1) ?? 0
   }
 
-  #print(id: WorkerId, text: string): void {
+  #print(id: WorkerId, text: string, stream: 'stdout' | 'stderr' = 'stdout'): void {
     const worker = this.#workers.get(id)
     if (worker === undefined || !this.running.has(id)) return
     const at = new Date(this.#timeline.now() + worker.clockMs).toISOString()
-    worker.log.append(`${at} stdout F ${text}\n`)
+    worker.log.append(`${at} ${stream} F ${text}\n`)
   }
 
   #exitAll(attempt: AttemptId, exit: WorkerExit, cause: Worker['cause']): void {
@@ -311,6 +317,8 @@ export class SimulatedCluster implements Cluster {
 
   #exit(worker: Worker, exit: WorkerExit, cause: Worker['cause']): void {
     if (worker.endedAt !== null) return
+    if (cause !== 'itself' && worker.startedAt !== null)
+      this.#ears.get(attemptOfWorker(worker.id))?.terminated(worker.id)
     worker.exit = exit
     worker.cause = cause
     const how = exit.kind === 'code' ? `with code ${exit.code}` : `by ${exit.signal}`
@@ -382,5 +390,6 @@ export class SimulatedCluster implements Cluster {
     // Its name is never used again: a launch that was under way all that time starts nothing.
     this.#forgotten.add(attempt)
     this.#gangs.delete(attempt)
+    this.#ears.delete(attempt)
   }
 }

@@ -27,12 +27,14 @@ export type Answered = {
   readonly at: number
 }
 
-/** A process that sent all that it had: so many numbers it gave. */
+/** A process that sent all that it had, or left it in its log: so many numbers it gave. */
 export type Flushed = {
   readonly attempt: AttemptId
   readonly rank: number
   readonly process: string
   readonly numbers: number
+  /** Of those that its last gaps count: so many were posted, and nobody knows whether they came. */
+  readonly unsure: number
 }
 
 export type Network = {
@@ -66,6 +68,12 @@ export class Mail {
   readonly obeying = new Map<AttemptId, boolean>()
   /** Posts and repeats that have not been answered yet. */
   open = 0
+  /** Nobody takes a post until then. */
+  awayUntil = -Infinity
+  /** How a batch is packed that is left in a log; null: nobody leaves any. */
+  pack: ((text: string) => string) | null = null
+  /** What those draw from. */
+  spooling: SeededChance | null = null
   /** Nothing is lost or late once the faults have stopped. */
   faults = true
   /** Wired by whoever takes the batches. */
@@ -106,11 +114,16 @@ export class Mail {
     }
     const { lost, lostAnswer, repeated } = this.#network
     this.#timeline.after(PATIENCE_MS, () => answer(null))
-    if (!reachable || this.#happens(lost)) return
+    if (!reachable || (this.faults && this.#timeline.now() < this.awayUntil) || this.#happens(lost)) return
     this.#arrives(this.#way(), said, (reply) => {
       if (!this.#happens(lostAnswer)) this.#timeline.after(this.#way(), () => answer(reply))
     })
     if (this.#happens(repeated)) this.#arrives(this.#chance.between(1, REPEAT_MS_MAX), said, () => {})
+  }
+
+  /** What a process left in the log of its attempt is said as well as what it sent. */
+  left(attempt: AttemptId, text: string, honest: boolean): void {
+    this.said.push({ post: { attempt, token: '', text }, owner: attempt, honest })
   }
 
   #happens(probability: number): boolean {

@@ -6,6 +6,7 @@ import type { Liar } from './liar.ts'
 import type { Mail, Reply } from './mail.ts'
 import type { Manner } from './obedience.ts'
 import { Obedience } from './obedience.ts'
+import { Spool } from './spool.ts'
 import type { Timeline } from './timeline.ts'
 
 /** A fact as it is sent; `seq` and `at` are its name. */
@@ -20,6 +21,8 @@ export type ReporterOptions = {
   readonly timeline: Timeline
   readonly chance: SeededChance
   readonly mail: Mail
+  /** What spools draw from; null where none are written. */
+  readonly spooling: SeededChance | null
   readonly attempt: AttemptId
   readonly token: string
   readonly rank: number
@@ -35,6 +38,8 @@ export type ReporterOptions = {
   readonly manner: Manner | null
   readonly lives: () => boolean
   readonly reachable: () => boolean
+  /** Writes a line to the log of its worker. */
+  readonly print: (text: string) => void
   readonly tell: (text: string) => void
 }
 
@@ -61,6 +66,11 @@ export class SimulatedReporter {
   #lastTries: number | null = null
   #forked = false
   #lastStep = 0
+  #failing = false
+  readonly #posted = new Set<number>()
+  #unsure = 0
+  #settled: (() => void) | null = null
+  readonly #spool: Spool | null
   readonly #obedience: Obedience | null
   readonly #told = new Set<string>()
 
@@ -70,6 +80,7 @@ export class SimulatedReporter {
     this.#source = Array.from({ length: 16 }, () => chance.below(16).toString(16)).join('')
     this.#startedAt = this.#clock()
     const { manner } = options
+    this.#spool = options.mail.pack === null ? null : new Spool(options, this.#source)
     this.#obedience =
       manner === null
         ? null
@@ -117,9 +128,31 @@ export class SimulatedReporter {
     this.ends()
   }
 
-  /** What is left is sent, for a moment. */
-  ends(): void {
+  /** What is left is sent, for a moment; what nobody took by then is left in the log. */
+  ends(settled: (() => void) | null = null): void {
+    this.#settled = settled
     this.#lastTries ??= LAST_TRIES
+    if (this.#stopped) this.#settles()
+  }
+
+  /** As at its end, with no time for anything. */
+  terminated(): void {
+    if (!this.#stopped) this.#leaves()
+  }
+
+  #settles(): void {
+    this.#settled?.()
+    this.#settled = null
+  }
+
+  #leaves(): void {
+    if (this.#spool === null || !this.#o.lives()) return
+    for (const fact of this.#spool.leaves(this.#facts, this.#clock())) {
+      this.#drop(fact, 'overflow')
+      if (this.#posted.has(fact.seq)) this.#unsure += 1
+    }
+    if (this.#gaps.length > 0) this.#spool.leaves(this.#gapFacts(), this.#clock())
+    this.#flushed()
   }
 
   #clock(): number {
@@ -153,10 +186,14 @@ export class SimulatedReporter {
     if (this.#lastTries === null && !lives()) return
     if (this.#lastTries !== null && this.#inFlight === null) {
       if (this.#facts.length === 0 && this.#gaps.length === 0) return this.#flushed()
-      if (this.#lastTries === 0) return
+      if (this.#lastTries === 0) {
+        this.#leaves()
+        return this.#settles()
+      }
       this.#lastTries -= 1
     }
     const now = timeline.now()
+    if (this.#failing && this.#inFlight === null) this.#spool?.keeps(this.#facts, this.#clock())
     this.#obedience?.look(now)
     if (this.#inFlight === null && now >= this.#notBefore && this.#hasNews(now)) this.#send(now)
     timeline.after(this.#lastTries === null ? paceMs : Math.min(paceMs, 1_000), () => this.#pump())
@@ -174,7 +211,9 @@ export class SimulatedReporter {
   #flushed(): void {
     const { mail, attempt, rank, liar } = this.#o
     this.#stopped = true
-    if (liar === null) mail.flushed.push({ attempt, rank, process: this.#source, numbers: this.#seq })
+    if (liar === null)
+      mail.flushed.push({ attempt, rank, process: this.#source, numbers: this.#seq, unsure: this.#unsure })
+    this.#settles()
   }
 
   #hasNews(now: number): boolean {
@@ -183,13 +222,10 @@ export class SimulatedReporter {
 
   #send(now: number): void {
     const { mail, attempt, token, rank, reachable, liar } = this.#o
-    for (const gap of this.#gaps) {
-      this.#seq += 1
-      this.#facts.push({ seq: this.#seq, at: this.#clock(), kind: 'gap', ...gap })
-    }
-    this.#gaps = []
+    this.#facts.push(...this.#gapFacts())
     const batch = this.#facts.slice(0, BATCH_FACTS_MAX)
     this.#inFlight = batch
+    for (const { seq } of batch) this.#posted.add(seq)
     this.#sentAt = now
     const document = {
       version: 1,
@@ -206,11 +242,21 @@ export class SimulatedReporter {
     mail.send(changed, liar === null, reachable(), (reply) => this.#heard(reply))
   }
 
+  #gapFacts(): SaidFact[] {
+    const facts = this.#gaps.map((gap): SaidFact => {
+      this.#seq += 1
+      return { seq: this.#seq, at: this.#clock(), kind: 'gap', ...gap }
+    })
+    this.#gaps = []
+    return facts
+  }
+
   #heard(reply: Reply | null): void {
     const { chance, timeline } = this.#o
     const batch = this.#inFlight ?? []
     this.#inFlight = null
     const status = reply?.status ?? 0
+    this.#failing = status === 0 || status === 503
     if (status >= 400 && status < 500) this.#tell(`is told ${status}`)
     if (status === 200) this.#obedience?.named(reply?.body, this.#lastStep, timeline.now())
     if (status === 200 || status === 400 || status === 422) {
@@ -221,6 +267,7 @@ export class SimulatedReporter {
     } else if (status === 401 || status === 403 || status === 410) {
       // A liar comes back with another token.
       this.#stopped = this.#o.liar === null || status === 410
+      if (this.#stopped) this.#settles()
     } else {
       this.#notBefore = timeline.now() + chance.between(this.#backoffMs / 2, this.#backoffMs)
       this.#backoffMs = Math.min(BACKOFF_MS_MAX, this.#backoffMs * 2)

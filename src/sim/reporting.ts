@@ -17,11 +17,21 @@ export type Ear = {
   /** What it is to do after this step, where somebody who was asked to obeys. */
   asked(step: number): { readonly slowMs: number; readonly exits: boolean } | null
   done(): void
-  /** The process ends by itself. */
-  ends(): void
+  /** The process ends by itself: `then` once its reporters have said their last word. */
+  ends(then: () => void): void
+  /** The processes of a worker are told to end, and do. */
+  terminated(worker: WorkerId): void
 }
 
-export const DEAF: Ear = { resumed() {}, stepped: () => true, saved() {}, asked: () => null, done() {}, ends() {} }
+export const DEAF: Ear = {
+  resumed() {},
+  stepped: () => true,
+  saved() {},
+  asked: () => null,
+  done() {},
+  ends: (then) => then(),
+  terminated() {},
+}
 
 export type Balance = 'even' | 'dead' | 'collapse'
 export type Experts = {
@@ -95,6 +105,8 @@ export type Outside = {
   readonly mail: Mail
   readonly lives: (worker: WorkerId) => boolean
   readonly reachable: (worker: WorkerId) => boolean
+  /** A line on standard error, in the log of the worker. */
+  readonly print: (worker: WorkerId, text: string) => void
   readonly tell: (text: string) => void
 }
 
@@ -151,8 +163,20 @@ export function earOf(plan: AttemptPlan, address: IngestAddress, reporting: Repo
     done() {
       for (const reporter of reporters) reporter.say('done', {})
     },
-    ends() {
-      for (const reporter of reporters) reporter.ends()
+    ends(then) {
+      if (mail.pack === null) {
+        for (const reporter of reporters) reporter.ends()
+        return then()
+      }
+      let talking = reporters.length
+      const settled = (): void => {
+        talking -= 1
+        if (talking === 0) then()
+      }
+      for (const reporter of reporters) reporter.ends(settled)
+    },
+    terminated(worker) {
+      for (const [rank, reporter] of reporters.entries()) if (workerOf(plan, rank) === worker) reporter.terminated()
     },
   }
 }
@@ -164,13 +188,13 @@ function reporterOf(
   outside: Outside,
   rank: number,
 ): SimulatedReporter {
-  const { timeline, chance, mail, lives, reachable, tell } = outside
-  const worker = plan.workers[Math.floor(rank / plan.gpusPerNode)]?.id
-  if (worker === undefined) throw new Error(`bug: ${plan.attempt} has no rank ${rank}`)
+  const { timeline, chance, mail, lives, reachable, print, tell } = outside
+  const worker = workerOf(plan, rank)
   return new SimulatedReporter({
     timeline,
     chance,
     mail,
+    spooling: mail.spooling,
     attempt: plan.attempt,
     token: address.token,
     rank,
@@ -181,8 +205,15 @@ function reporterOf(
     manner: asks(reporting, rank, plan.workers.length * plan.gpusPerNode) ? (reporting.obeys?.manner ?? null) : null,
     lives: () => lives(worker),
     reachable: () => reachable(worker),
+    print: (text) => print(worker, text),
     tell,
   })
+}
+
+function workerOf(plan: AttemptPlan, rank: number): WorkerId {
+  const worker = plan.workers[Math.floor(rank / plan.gpusPerNode)]?.id
+  if (worker === undefined) throw new Error(`bug: ${plan.attempt} has no rank ${rank}`)
+  return worker
 }
 
 function asks({ obeys, ranks }: Reporting, rank: number, world: number): boolean {

@@ -50,15 +50,16 @@ export function train(plan: AttemptPlan, trainer: Trainer, outside: TrainerOutsi
     print(first, `  successfully saved checkpoint from iteration ${step} to /ckpt`)
     ear.saved(step)
   }
+  const ends = (code: number): void => {
+    promise(null)
+    ear.ends(() => exit(code))
+  }
   const next = (step: number): void => {
     const tookMs = trainer.stepMs + chance.between(0, Math.floor(trainer.stepMs / 10))
     promise(timeline.now() + tookMs)
     timeline.after(tookMs, () => {
       if (!allLive() || step >= hangAt) return promise(null)
-      if (step >= failAt) {
-        ear.ends()
-        return exit(1)
-      }
+      if (step >= failAt) return ends(1)
       print(
         last,
         ` [now] iteration ${step}/ ${trainer.steps} | consumed samples: ${step * 8} | elapsed time per iteration (ms): ${trainer.stepMs}.0 | global batch size: 8 | lm loss: 2.5E+00 | loss scale: 1.0 | number of skipped iterations: 0 | number of nan iterations: 0 |`,
@@ -71,15 +72,11 @@ export function train(plan: AttemptPlan, trainer: Trainer, outside: TrainerOutsi
         if (slowMs === 0) durably(step)
         else timeline.after(slowMs, () => durably(step))
       }
-      if (asked?.exits === true) {
-        ear.ends()
-        return exit(0)
-      }
+      if (asked?.exits === true) return ends(0)
       if (step >= trainer.steps) {
         print(first, '[after training is done] datetime: now')
         ear.done()
-        ear.ends()
-        return exit(0)
+        return ends(0)
       }
       return next(step + 1)
     })

@@ -47,6 +47,10 @@ export type FakeServer = {
   silence(on: boolean): void
   /** Says nothing on open streams and leaves new ones without an answer, as a way that was cut does. */
   hang(on: boolean): void
+  /** Answers nothing but sessions and streams. */
+  failing: boolean
+  /** How long each answer takes. */
+  delayMs: number
   /** Whether its reader of the change feed stands: before that no stream has a beat. */
   standing: boolean
   /** What its beats say of what it tells. */
@@ -71,6 +75,8 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
     signedIn: true,
     world,
     changes: [],
+    failing: false,
+    delayMs: 0,
     standing: true,
     stale: false,
     topics: () => [...streams.values()],
@@ -119,7 +125,8 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
       response.on('close', () => streams.delete(response))
       return undefined
     }
-    return answer(url, rows(), response)
+    if (fake.failing) return problem(response, 503, 'unavailable', 'The store is away.', 'Wait.')
+    return void setTimeout(() => answer(url, rows(), response), fake.delayMs)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

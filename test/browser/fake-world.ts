@@ -386,6 +386,7 @@ export function expertsOf(run: string): Experts {
     dead: measures.map((each) => each.dead.map((list) => list.length)),
     hot: measures.map((each) => each.hot.map((list) => list.length)),
     gaps: [{ from: 6_000, to: 6_400 }],
+    apart: null,
     finding: null,
   }
 }

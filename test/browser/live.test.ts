@@ -133,6 +133,41 @@ describe('live', { skip: cannotRun() }, () => {
     assert.equal(asked.filter((url) => url.includes('/api/v1/table')).length, 3 * 3)
   })
 
+  test('what could not be read again after a reset is read once it can be', async (t) => {
+    t.after(ended)
+    const page = await open('/runs')
+    await seen(page, 'text=moe-671b-0')
+    await seen(page, LIVE)
+    let refused = 0
+    page.on('response', (response) => void (refused += response.status() === 503 ? 1 : 0))
+    fake.failing = true
+    fake.say('reset', {})
+    // Three sections of the list, and each is tried three times.
+    await until('the page gives up', async () => refused >= 9, WAIT_MS_MAX)
+    fake.failing = false
+    fake.world = 'one'
+    await seen(page, '.eq >> text=1 run:')
+  })
+
+  test('the document of a run comes, however fast its rows are told', async (t) => {
+    t.after(ended)
+    const page = await open('/runs')
+    await seen(page, 'text=moe-671b-0')
+    await seen(page, LIVE)
+    // The stream that would bring the document never stands: rows say that there is a newer one.
+    fake.standing = false
+    await page.click('.gr.line a.run')
+    await page.waitForURL(`**/runs/${RUN}`)
+    await streams(2)
+    await until('the run is read', async () => (await page.locator('main').textContent())?.includes('attempt') === true)
+    fake.delayMs = 500
+    let came = 0
+    page.on('requestfinished', (request) => void (came += request.url().endsWith(`/api/v1/runs/${RUN}`) ? 1 : 0))
+    const rows = setInterval(() => fake.say('row', rowOf(0, Date.now())), 100)
+    t.after(() => clearInterval(rows))
+    await until('the document came twice', async () => came >= 2, WAIT_MS_MAX)
+  })
+
   test('a page that is stale becomes live by a beat alone', async (t) => {
     t.after(ended)
     const page = await open('/runs')

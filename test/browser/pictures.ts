@@ -37,7 +37,17 @@ try {
   const said = async (): Promise<string> => (await page.locator('main').textContent()) ?? ''
   await until(
     'the second attempt trains',
-    async () => /attempt 2[^]*step (3|4|5)\d\d of 600/.test(await said()),
+    async () => {
+      if (/attempt 2[^]*step (3|4|5)\d\d of 600/.test(await said())) return true
+      // An attempt more, or its end before anybody looked: what is waited for does not come any more.
+      const { state, attempts } = await page.evaluate(
+        async () =>
+          (await (await fetch(`/api/v1${location.pathname}`)).json()) as { state: string; attempts: readonly object[] },
+      )
+      if (attempts.length > 2 || ['succeeded', 'failed', 'cancelled'].includes(state))
+        throw new Error(`the demonstration is ${state} in attempt ${attempts.length}: too late for its picture`)
+      return false
+    },
     WAIT_MS_MAX,
   )
   const address = new URL(page.url())

@@ -30,7 +30,7 @@ const ATTEMPT = attemptIdOf(RUN.id, 1)
 
 const frameOf = (step: number, counts: readonly number[], more: Partial<FrameSave> = {}): FrameSave => ({
   step,
-  at: epochMs(T0 + step),
+  at: epochMs(T0 + Math.min(step, 1_000_000)),
   layers: LAYERS,
   experts: EXPERTS,
   counts: new Uint32Array(counts),
@@ -331,6 +331,28 @@ for (const [name, open] of [
         // The second layer has 15 for 6 in every rank: known only where every rank was in the sum.
         assert.deepEqual([set?.unconserved, set?.unconservedStep], [4, 7])
         assert.equal((await expertFindingOf(store, RUN))?.counted, 60)
+      }))
+
+    test('a step that no other is near is left out of a picture, and told; it is there when it is asked for', () =>
+      on(async ({ store }) => {
+        const far = Number.MAX_SAFE_INTEGER - 5
+        const load = [1, 2, 3, 4, 5, 6]
+        const near = Array.from({ length: 30 }, (_, index) => frameOf(10 + index, load))
+        await store.saveReport(reportOf(ATTEMPT, 0, 0, [...near, frameOf(far, load)]))
+        const asked = { attempt: null, from: null, to: null, points: 100 }
+        const picture = valueOf(await expertsOf(store, RUN, asked))
+        assert.deepEqual([picture.firstStep, picture.lastStep, picture.frames], [10, 39, 31])
+        assert.deepEqual(picture.apart, { from: far, to: far, frames: 1 })
+        assert.equal(picture.buckets.length, 30)
+        assert.deepEqual(picture.gaps, [])
+        const one = valueOf(await expertHistoryOf(store, RUN, { ...asked, layer: 0, expert: 0 }))
+        assert.equal(one.buckets.length, 30)
+        const whole = valueOf(await expertsOf(store, RUN, { ...asked, to: Number.MAX_SAFE_INTEGER }))
+        assert.deepEqual([whole.apart, whole.lastStep, whole.buckets.length], [null, far, 2])
+        // A run that goes on elsewhere is no outlier.
+        const elsewhere = Array.from({ length: 9 }, (_, index) => frameOf(far - 2_000 - index, load))
+        await store.saveReport(reportOf(ATTEMPT, 0, 0, elsewhere))
+        assert.equal(valueOf(await expertsOf(store, RUN, asked)).apart, null)
       }))
 
     test('layers of the same names with another number of experts are a set of their own', () =>

@@ -1,5 +1,6 @@
 // An attempt in a store, in memory unless another one is given, and the request of production that takes its reports.
 import assert from 'node:assert/strict'
+import { readSpool } from '../../src/adapters/system/spool.ts'
 import type { Control } from '../../src/control/control.ts'
 import { requestsOf } from '../../src/control/requests/requests.ts'
 import { viewsOf } from '../../src/control/views/views.ts'
@@ -20,6 +21,7 @@ export type Reporting = {
   readonly views: Views
   readonly store: Store
   readonly attempt: AttemptId
+  readonly control: Control
 }
 
 export async function reporting(bench?: Bench): Promise<Reporting> {
@@ -43,6 +45,7 @@ export async function reporting(bench?: Bench): Promise<Reporting> {
     health: new Map(),
     lead: { epoch: null, until: epochMs(0) },
     ingest: null,
+    readSpool,
   }
   const none = (): never => {
     throw new Error('bug: a report has no secrets')
@@ -53,5 +56,5 @@ export async function reporting(bench?: Bench): Promise<Reporting> {
     peaks: new Map<string, number | null>(),
     secrets: { create: none, hash: none },
   }
-  return { requests: requestsOf(context), views: viewsOf(context), store, attempt: attempt.id }
+  return { requests: requestsOf(context), views: viewsOf(context), store, attempt: attempt.id, control }
 }

@@ -325,6 +325,22 @@ const ROWS: readonly Row[] = [
     caught: /bytes of the log of \S+ were removed before they were read/,
     seeds: 60,
   },
+  {
+    what: 'what a reporter left in its log is passed over',
+    file: 'control/logs.ts',
+    find: 'if (batch !== null) await takeReport(',
+    replace: "if (batch !== null && attempt.startsWith('x')) await takeReport(",
+    caught: /is lost without a gap/,
+    seeds: 60,
+  },
+  {
+    what: 'what a reporter left in its log is taken for whatever attempt it names',
+    file: 'core/observe/spool.ts',
+    find: ' || read.attempt !== attempt',
+    replace: '',
+    caught: /nobody with the token of/,
+    seeds: 60,
+  },
 ]
 
 testRows(ROWS)

@@ -75,6 +75,7 @@ export function pageFakes(run: RunDocument, at: (minutes: number) => EpochMs, eu
       [0, null],
     ],
     gaps: [{ from: 61, to: 63 }],
+    apart: null,
     unconserved: 1,
     finding: {
       attempt: 1,

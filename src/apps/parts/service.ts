@@ -10,6 +10,7 @@ import type { Retention } from '../../adapters/postgres/upkeep.ts'
 import { makePartitions, upkeep } from '../../adapters/postgres/upkeep.ts'
 import { bootMs, BootClock } from '../../adapters/system/clock.ts'
 import { chance, secrets } from '../../adapters/system/secrets.ts'
+import { readSpool } from '../../adapters/system/spool.ts'
 import type { Metrics } from '../../adapters/telemetry/metrics.ts'
 import { createMetrics } from '../../adapters/telemetry/metrics.ts'
 import { accountTurn } from '../../control/account.ts'
@@ -119,6 +120,7 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     health: new Map(),
     lead: { epoch: null, until: epochMs(0) },
     ingest: options.ingest,
+    readSpool,
   }
   ends.push(await startLeading(control, clock, options))
   ends.push(await startUpkeep(control, database, options.retention))

@@ -2,6 +2,7 @@
 // on the way. Nothing here decides who gets what.
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { planPlacements } from '../../core/place/place.ts'
+import { readSpool } from '../../adapters/system/spool.ts'
 import type { Control } from '../../control/control.ts'
 import { placeSettings } from '../../control/place.ts'
 import { draft, submit } from '../../control/requests/submit.ts'
@@ -90,6 +91,7 @@ export class ReplayWorld {
       settings: { durations: DURATIONS },
       health: new Map(),
       ingest: null,
+      readSpool,
       lead: { epoch: null, until: epochMs(0) },
     }
     this.#watch = new Watch(this.tables, this.cluster, NO_MAIL, {

@@ -1,4 +1,6 @@
 // One seed's world before anything happens in it: virtual time, the store, the cluster, the checkers, and the processes' view of them.
+import { gzipSync } from 'node:zlib'
+import { readSpool } from '../../adapters/system/spool.ts'
 import type { Control } from '../../control/control.ts'
 import { EFFECT_MS, leaseOutlasts } from '../../control/control.ts'
 import { launchTurn } from '../../control/launch.ts'
@@ -39,6 +41,13 @@ const PODS = 2 ** 34
 const ARE_PODS = 0.5
 const OBEYS = 0.8
 const CHECKPOINT_MS = 240_000
+/** As those who obey: seeds without spools stay as they are. */
+const SPOOLING = 2 ** 34
+const SPOOLS = 0.6
+/** The port for reports is away so often, within so long, and for so long. */
+const AWAY = 4
+const AWAY_WITHIN_MS = 720_000
+const AWAY_MS_MAX = 120_000
 
 export type Outcome = {
   readonly seed: number
@@ -120,6 +129,7 @@ export class SimulatedWorld {
       pods.happens(ARE_PODS) ? pods : null,
     )
     this.mail = new Mail(this.timeline, chance.fork(), networkOf(chance))
+    this.#spool(new SeededChance(seed + SPOOLING))
     if (chance.happens(0.8)) this.#hear(chance.fork())
     this.watch = new Watch(this.tables, this.cluster, this.mail, {
       blindAfterMs: this.durations.blindAfterMs,
@@ -146,6 +156,19 @@ export class SimulatedWorld {
       this.watch.report(report)
       this.#directives.report(report)
     }
+  }
+
+  /** In some seeds reporters leave in their logs what nobody takes, and the port is away now and then, while jobs go on and end. */
+  #spool(chance: SeededChance): void {
+    const { mail, timeline } = this
+    if (!chance.happens(SPOOLS)) return
+    mail.pack = (text) => gzipSync(text).toString('base64')
+    mail.spooling = chance
+    for (let times = chance.below(AWAY); times > 0; times -= 1)
+      timeline.after(chance.between(0, AWAY_WITHIN_MS), () => {
+        mail.awayUntil = timeline.now() + chance.between(1_000, AWAY_MS_MAX)
+        this.story?.world('the port for reports is away')
+      })
   }
 
   /** Some runs report, each in its own way; in some seeds none does. */
@@ -188,6 +211,7 @@ export class SimulatedWorld {
       settings: { durations: this.durations },
       health: new Map(),
       ingest: ingestAddress,
+      readSpool,
       lead: { epoch: null, until: epochMs(0) },
     }
   }

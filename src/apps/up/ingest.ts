@@ -1,4 +1,6 @@
 // The port for reporters. It listens before the loops run, so that no job is launched without its address.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { IngestOptions } from '../../adapters/http/ingest.ts'
 import { createIngestServer } from '../../adapters/http/ingest.ts'
 import { attemptTokens, deploymentKeys } from '../../adapters/system/attempt-token.ts'
@@ -27,8 +29,14 @@ export async function startIngest(options: {
     isTokenOf: (attempt, token) => tokens.matches(attempt, token),
     log,
   })
+  // Jobs that run have the port of their start in their environment: a free one is the one of the last time, where that is free still.
+  const file = join(home, 'ingest.port')
+  const last = port === 0 && existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
   try {
-    await app.listen({ host, port })
+    await app.listen({ host, port: last > 0 && last < 65_536 ? last : port }).catch(async (error: unknown) => {
+      if (last === 0) throw error
+      await app.listen({ host, port })
+    })
   } catch (error) {
     await app.close()
     if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
@@ -40,6 +48,7 @@ export async function startIngest(options: {
   }
   const address = app.server.address()
   const bound = address !== null && typeof address === 'object' ? address.port : port
+  if (port === 0 && bound !== last) writeFileSync(file, `${bound}\n`, { mode: 0o600 })
   // Workers of this cluster run on this machine.
   const url = `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${bound}`
   return {

@@ -21,11 +21,10 @@ import type { Found } from './expert-zoom.ts'
 import { loadParts, loadZoomOf, measureParts, zoomOf } from './expert-zoom.ts'
 
 export async function expertsOf(store: Store, run: Run, asked: ExpertsAsked): Promise<Answer<ExpertsDocument>> {
-  const found = await setOf(store, run, asked.attempt)
-  if (found === null) return nothing(run, asked.attempt)
+  const picture = await pictureOf(store, run, asked)
+  if (picture === null) return nothing(run, asked.attempt)
+  const { found, apart, buckets, spreads } = picture
   const { number, set } = found
-  const zoom = zoomOf(set, asked)
-  const { buckets, spreads } = measureBuckets(await measureParts(store, found, zoom), set.names.length, zoom.size)
   return accepted({
     run: run.id,
     attempt: number,
@@ -47,10 +46,48 @@ export async function expertsOf(store: Store, run: Run, asked: ExpertsAsked): Pr
     dead: rowsOf(spreads, 'dead', 'max'),
     hot: rowsOf(spreads, 'hot', 'max'),
     gaps: set.frames > STEPS_LISTED_MAX ? emptyStretches(buckets) : await gapsIn(store, found),
+    apart,
     unconserved: set.unconserved,
     finding: await findingOf(store, found),
     observedAt: set.lastAt,
   })
+}
+
+/** What is asked for, in buckets. */
+async function pictureOf(store: Store, run: Run, asked: ExpertsAsked) {
+  const whole = await setOf(store, run, asked.attempt)
+  if (whole === null) return null
+  const { found, apart } = await nearOf(store, whole, asked)
+  const zoom = zoomOf(found.set, asked)
+  const parts = await measureParts(store, found, zoom)
+  return { found, apart, ...measureBuckets(parts, found.set.names.length, zoom.size) }
+}
+
+/** So few steps of a stretch have a frame before it is asked whether some of them are far from all others, and so many of these are. */
+const SPARSE = 100
+const APART_MAX = 8
+const FAR = 10
+
+/**
+ * A frame whose step is far beyond all others would leave these no room in a picture: it is left out unless somebody asks how far the
+ * picture is to go, and it is said that it is. A script that counts steps in another way has its frames so, too.
+ */
+async function nearOf(
+  store: Store,
+  whole: Found,
+  asked: Pick<ExpertsAsked, 'to'>,
+): Promise<{ readonly found: Found; readonly apart: ExpertsDocument['apart'] }> {
+  const { attempt, set } = whole
+  const { firstStep, lastStep } = set
+  if (asked.to !== null || lastStep - firstStep < set.frames * SPARSE) return { found: whole, apart: null }
+  for (let step = lastStep, frames = 1; frames <= APART_MAX; frames += 1) {
+    const before = (await store.expertFrame(attempt, set.layers, step - 1))?.step
+    if (before === undefined || before <= firstStep) break
+    if (step - before > FAR * (before - firstStep + 1))
+      return { found: { ...whole, set: { ...set, lastStep: before } }, apart: { from: step, to: lastStep, frames } }
+    step = before
+  }
+  return { found: whole, apart: null }
 }
 
 /** Beyond so many steps only stretches without any frame in a whole bucket are told as gaps. */
@@ -92,11 +129,10 @@ export async function expertTileOf(
   run: Run,
   asked: ExpertsAsked & { readonly measure: ExpertMeasure },
 ): Promise<Answer<ExpertTileDocument>> {
-  const found = await setOf(store, run, asked.attempt)
-  if (found === null) return nothing(run, asked.attempt)
+  const picture = await pictureOf(store, run, asked)
+  if (picture === null) return nothing(run, asked.attempt)
+  const { found, buckets, spreads } = picture
   const { number, set } = found
-  const zoom = zoomOf(set, asked)
-  const { buckets, spreads } = measureBuckets(await measureParts(store, found, zoom), set.names.length, zoom.size)
   return accepted({
     run: run.id,
     attempt: number,
@@ -154,8 +190,9 @@ export async function expertHistoryOf(
   run: Run,
   asked: ExpertsAsked & { readonly layer: number; readonly expert: number },
 ): Promise<Answer<ExpertHistoryDocument>> {
-  const found = await setOf(store, run, asked.attempt)
-  if (found === null) return nothing(run, asked.attempt)
+  const whole = await setOf(store, run, asked.attempt)
+  if (whole === null) return nothing(run, asked.attempt)
+  const { found } = await nearOf(store, whole, asked)
   const { number, set } = found
   const { layer, expert } = asked
   const name = set.names[layer]

@@ -1,5 +1,6 @@
 import type { LogHit, LogSearchDocument, SeriesDocument } from '../../domain/documents.ts'
 import { linesOf } from '../../core/observe/log.ts'
+import { withoutSpool } from '../../core/observe/spool.ts'
 import { attemptIdOf, attemptNumberOf, workerIdOf } from '../../domain/ids.ts'
 import { LOG_CHUNK_BYTES_MAX } from '../../domain/limits.ts'
 import type { Run } from '../../domain/run.ts'
@@ -56,7 +57,7 @@ export async function searchLogs(store: Store, run: Run, asked: LogSearch): Prom
       }
       const log = await store.log(id, offset, LOG_CHUNK_BYTES_MAX)
       searchedBytes += log.bytes.length
-      for (const line of linesOf(log.bytes, log.offset)) {
+      for (const line of withoutSpool(linesOf(log.bytes, log.offset))) {
         const hit = (): LogHit => ({
           attempt: number,
           worker,

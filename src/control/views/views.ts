@@ -2,6 +2,7 @@
 import { visibleProjects } from '../../core/authorise/authorise.ts'
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { linesOf } from '../../core/observe/log.ts'
+import { withoutSpool } from '../../core/observe/spool.ts'
 import type { NodeId } from '../../domain/ids.ts'
 import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
 import { LOG_CHUNK_BYTES_MAX, PAGE_ROWS_MAX, TABLE_ROWS_MAX } from '../../domain/limits.ts'
@@ -81,7 +82,7 @@ export function viewsOf(context: RequestContext): Views {
       }
       const id = workerIdOf(attemptIdOf(run.id, number), worker.index)
       const log = await store.log(id, offset, LOG_CHUNK_BYTES_MAX)
-      const lines = linesOf(log.bytes, log.offset).map((line) => ({
+      const lines = withoutSpool(linesOf(log.bytes, log.offset)).map((line) => ({
         offset: line.offset,
         at: line.at,
         stream: line.stream,

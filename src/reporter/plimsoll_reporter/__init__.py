@@ -262,8 +262,10 @@ def _forked(settings: Any) -> None:
     """The child has the parent's memory and none of its threads: it begins anew, as another source."""
     global _reporter
     try:
+        from . import _term
         from ._reporter import Reporter
 
+        _term.forget()
         old, _reporter = _reporter, None
         if old is not None and not old.stopped:
             old.abandon()

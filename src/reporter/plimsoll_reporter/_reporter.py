@@ -12,7 +12,7 @@ import sys
 from time import monotonic_ns
 from typing import Any, Iterable, Optional, Protocol
 
-from . import _values, _warn
+from . import _term, _values, _warn
 from ._buffer import EXPERTS, FRAMES_SURE, STEP, STEPS_MAX, Buffer
 from ._clock import Clock
 from ._directives import Directives
@@ -116,10 +116,13 @@ class Reporter:
     def should_checkpoint(self) -> bool:
         return self._begin() and self._directives.should_checkpoint(self._now_ms)
 
-    def close(self) -> None:
+    def close(self) -> bool:
+        """False where it is under way."""
         sender = self._sender
-        if sender is not None:
-            sender.close(EXIT_S)
+        try:
+            return sender is None or sender.close(EXIT_S)
+        except Exception:
+            return True
 
     def abandon(self) -> None:
         sender = self._sender
@@ -143,6 +146,7 @@ class Reporter:
             sender.start()
             self._sender = sender
             self._heat_experts()
+            _term.arm(self.close)
         except Exception:
             self.stopped = True
             self._buffer.close()

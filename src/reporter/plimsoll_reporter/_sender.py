@@ -2,6 +2,10 @@
 
 It never gives up while the process lives, except when the server says that the token is not good. Whatever happens here
 is a gap, a line on stderr, or a wait; nothing reaches the training thread.
+
+While nobody takes what it has, marks and events are written to the log of the worker as well (_spool.py), now and then and
+when a checkpoint has become durable; at the end of the process everything is. It goes on trying to send them: the name of a
+fact makes the second one a repeat.
 """
 
 from __future__ import annotations
@@ -9,9 +13,10 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import Any, Optional
+from functools import partial
+from typing import Any, Iterable, Optional, Union
 
-from . import _answer, _settings, _warn, _wire
+from . import _answer, _buffer, _settings, _spool, _warn, _wire
 from ._buffer import EVENT, EXPERTS, STEP, Buffer, Said
 from ._clock import Clock
 from ._directives import Directives
@@ -23,6 +28,8 @@ FIRST_S, LOWEST_RANK_S, OTHER_RANKS_S = 0.2, 1.0, 5.0
 IDLE_LOWEST_RANK_S, IDLE_OTHER_RANKS_S = 5.0, 30.0
 BREATH_S = 0.05
 BACKOFF_S, BACKOFF_MAX_S, RETRY_AFTER_MAX_S = 0.5, 15.0, 60.0
+# A process that is killed loses what it said since; what was said up to a durable checkpoint is written at once.
+SPOOL_EVERY_S, SPOOL_S = 10.0, 1.0
 # A device that has not got to a value by then hangs, or has lost it. What was said after it must not wait for ever.
 DEVICE_MS = 30_000
 GROUP_OF = {'step': STEP, 'experts': EXPERTS}
@@ -46,7 +53,15 @@ class Sender:
         self._batch_max = _wire.BATCH_FACTS_MAX
         self._wake = threading.Event()
         self._closing = False
+        self._hurried = False
         self.stopped = False
+        self._spool = _spool.Spool(settings.attempt, source)
+        # The newest of each group that lies in the log, and when it was written.
+        self._spooled: dict[str, int] = {}
+        self._spooled_at = 0.0
+        # Held while facts go from the buffer to what is ready, so that whoever looks at both misses none.
+        self._moving = threading.Lock()
+        self._end = threading.Lock()
         self._directives = directives
         self._thread = threading.Thread(target=self._run, name='plimsoll-reporter', daemon=True)
 
@@ -55,14 +70,24 @@ class Sender:
 
     def hurry(self) -> None:
         """Something that should not wait for the next round."""
+        self._hurried = True
         self._wake.set()
 
-    def close(self, within_s: float) -> None:
-        """Sends what is left, for so long at most."""
+    def close(self, within_s: float) -> bool:
+        """Sends what is left, for so long at most; what nobody takes is written to the log. False where that is under way:
+        a signal may end a process that ends already."""
+        if not self._end.acquire(blocking=False):
+            return False
         self._closing = True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(within_s)
+        try:
+            if not self.stopped and not self._all_sent():
+                self._leave(_buffer.GROUPS)
+        except Exception:
+            _warn.once('end', 'what was left at the end could not be written; it is lost')
+        return True
 
     def abandon(self) -> None:
         """In a forked child: lets go of the parent's connection without a word, so that it ends when the parent ends it."""
@@ -84,6 +109,7 @@ class Sender:
                 wait = BACKOFF_MAX_S
             if last and (self._failures > 0 or self._all_sent()):
                 return
+            self._fall_back()
             if self._closing:
                 wait = 0.0
 
@@ -95,6 +121,7 @@ class Sender:
             if left <= 0 or (self._wake.wait(left) and self._failures == 0):
                 break
             self._wake.clear()
+            self._fall_back()
         self._wake.clear()
 
     def _round(self, empty_too: bool) -> tuple[float, bool]:
@@ -154,36 +181,107 @@ class Sender:
 
     def _collect(self) -> None:
         """Fills one batch. What does not fit stays in the buffer, which alone decides what to drop."""
+        with self._moving:
+            self._fill()
+
+    def _note_drops(self) -> None:
         for group, number in self._buffer.drops():
-            self._lose(group, number, 'overflow')
+            # What lies in the log has only lost the second way.
+            if number > self._spooled.get(group, 0):
+                self._lose(group, number, 'overflow')
+
+    def _fill(self) -> None:
+        self._note_drops()
         size = sum(len(encoded) for _, _, encoded in self._ready)
         while len(self._ready) < _wire.BATCH_FACTS_MAX - len(self._gaps) and size < _wire.BATCH_BYTES:
             said, self._held = self._held or self._buffer.next(), None
             if said is None:
                 break
-            group = GROUP_OF.get(said.kind, EVENT)
-            try:
-                encoded = _wire.fact(said)
-            except NotReady:
-                if self._clock.now_ms() - said.at < DEVICE_MS and not self._closing:
+            encoded = self._encoded(said)
+            if isinstance(encoded, str):
+                if encoded == 'not ready' and self._clock.now_ms() - said.at < DEVICE_MS and not self._closing:
                     self._held = said
                     break
-                self._lose(group, said.seq, 'unreadable')
+                self._lose(GROUP_OF.get(said.kind, EVENT), said.seq, 'unreadable' if encoded == 'not ready' else encoded)
                 continue
-            except Exception as trouble:
-                wrong = isinstance(trouble, (Invalid, TypeError, ValueError, OverflowError))
-                self._lose(group, said.seq, 'invalid' if wrong else 'unreadable')
-                _warn.once(f'value {said.kind}', f'a value given to {said.kind} cannot be used; it is reported as a gap')
-                continue
-            self._ready.append((group, said.seq, encoded))
+            self._ready.append((GROUP_OF.get(said.kind, EVENT), said.seq, encoded))
             size += len(encoded)
         if self._failures > 0 and self._ready:
             # While nothing gets through, what is lost grows into few large gaps instead of many small ones.
             return
-        for (group, why), (first, last, facts) in list(self._gaps.items()):
-            said = Said(self._buffer.number(), self._clock.now_ms(), 'gap', (group, first, last, facts, why))
-            self._ready.append((EVENT, said.seq, _wire.fact(said)))
-            del self._gaps[(group, why)]
+        for gap in self._told():
+            self._ready.append((EVENT, gap.seq, _wire.fact(gap)))
+
+    def _told(self) -> list[Said]:
+        """The gaps as facts; they are told then."""
+        gaps = [Said(self._buffer.number(), self._clock.now_ms(), 'gap', (group, first, last, facts, why))
+                for (group, why), (first, last, facts) in self._gaps.items()]
+        self._gaps.clear()
+        return gaps
+
+    @staticmethod
+    def _encoded(said: Said) -> Union[bytes, str]:
+        """The fact, or why there is none."""
+        try:
+            return _wire.fact(said)
+        except NotReady:
+            return 'not ready'
+        except Exception as trouble:
+            _warn.once(f'value {said.kind}', f'a value given to {said.kind} cannot be used; it is reported as a gap')
+            return 'invalid' if isinstance(trouble, (Invalid, TypeError, ValueError, OverflowError)) else 'unreadable'
+
+    def _fall_back(self) -> None:
+        """While nothing gets through: marks and events now and then, and at once what a checkpoint has made worth keeping."""
+        hurried, self._hurried = self._hurried, False
+        if self._failures == 0 or self._closing or self.stopped:
+            return
+        if hurried or time.monotonic() - self._spooled_at >= SPOOL_EVERY_S:
+            self._leave((EVENT, STEP))
+
+    def _leave(self, groups: Iterable[str]) -> None:
+        """Writes to the log what is left of these groups. At the end, what has no room there is a gap."""
+        if not self._spool.usable():
+            return
+        self._spooled_at = time.monotonic()
+        until = self._spooled_at + SPOOL_S
+        self._spool.begin(self._closing)
+        for group in groups:
+            left = self._left(group)
+            newest = max((number for number, _ in left), default=0)
+            # An envelope of its own for each batch: the time when it was sent is in it.
+            lost = self._spool.keep(left, lambda facts: _wire.batch(self._envelope(), facts), until)
+            if self._closing:
+                for number, why in lost:
+                    self._lose(group, number, why)
+            elif not lost:
+                self._spooled[group] = max(self._spooled.get(group, 0), newest)
+        if self._closing:
+            self._note_drops()
+            gaps = [_wire.fact(gap) for gap in self._told()]
+            if gaps:
+                self._spool.tell(_wire.batch(self._envelope(), gaps), until)
+
+    def _left(self, group: str) -> list[_spool.Left]:
+        """What of a group is neither taken nor in the log, in its order. Nothing is taken out: it may still be sent."""
+        with self._moving:
+            said = [Said(seq, self._clock.ms(at), kind, values) for seq, at, kind, values in list(self._buffer.queues[group])]
+            held = [self._held] if self._held is not None and GROUP_OF.get(self._held.kind, EVENT) == group else []
+            ready = [(number, encoded) for of, number, encoded in self._ready if of == group]
+        since = self._spooled.get(group, 0)
+        left: list[_spool.Left] = [(number, encoded) for number, encoded in ready if number > since]
+        for fact in (*held, *said):
+            if fact.seq <= since:
+                continue
+            if self._closing:
+                # Looked at when there is room for it.
+                left.append((fact.seq, partial(self._encoded, fact)))
+                continue
+            encoded = self._encoded(fact)
+            if isinstance(encoded, str):
+                # What comes after it waits too, so that one number says how far the log goes.
+                break
+            left.append((fact.seq, encoded))
+        return left
 
     def _lose(self, group: str, number: int, why: str) -> None:
         first, last, facts = self._gaps.get((group, why), (number, number, 0))
@@ -210,6 +308,9 @@ class Sender:
         }
 
     def _back_off(self, retry_after_s: Optional[float]) -> float:
+        if self._failures == 0:
+            # A server that starts anew is soon there: nothing needs another way at once.
+            self._spooled_at = time.monotonic()
         self._failures += 1
         whole = min(BACKOFF_S * 2 ** min(self._failures - 1, 10), BACKOFF_MAX_S)
         # By chance, so that the ranks of a large job do not all come back in the same moment.

@@ -322,7 +322,7 @@ def test_exit_is_not_held_up(kind, raw):
     url = gone() if kind == 'gone' else raw(silent).url
     begun = time.monotonic()
     ended = run('import plimsoll_reporter as p\nfor n in range(2000): p.step(n)', url)
-    assert (ended.returncode, ended.stderr) == (0, '')
+    assert ended.returncode == 0
     # 2 s and the start of an interpreter, on a busy machine.
     assert time.monotonic() - begun < 8
 

@@ -75,7 +75,7 @@ function unconservedLayers(ranks: readonly Row[]): number {
 /** Of a careful reporter that sent all that it had, each number is stored or lies in a gap, and the gaps count right. */
 export function checkGaps(tables: Tables, flushed: readonly Flushed[], said: readonly Said[]): string | null {
   const others = meaningless(said)
-  for (const { attempt, rank, process, numbers } of flushed) {
+  for (const { attempt, rank, process, numbers, unsure } of flushed) {
     const source = reporterSource(attempt, rank, process)
     const there = new Set<number>()
     const gaps: Extract<FactBody, { kind: 'gap' }>[] = []
@@ -92,7 +92,9 @@ export function checkGaps(tables: Tables, flushed: readonly Flushed[], said: rea
       if (!gaps.some((gap) => gap.from <= seq && seq <= gap.to)) return `fact ${seq} of ${source} is lost without a gap`
     }
     const told = gaps.reduce((sum, gap) => sum + gap.facts, 0)
-    if (missing !== told) return `${missing} facts of ${source} never came, and its gaps say ${told}`
+    // At its end a process calls lost what it has posted and nobody has answered, if there is no room for it in the log.
+    if (missing > told || told - missing > unsure)
+      return `${missing} facts of ${source} never came, and its gaps say ${told}`
   }
   return null
 }

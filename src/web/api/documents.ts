@@ -53,6 +53,7 @@ export type Experts = {
   readonly dead: Matrix
   readonly hot: Matrix
   readonly gaps: readonly { readonly from: number; readonly to: number }[]
+  readonly apart: { readonly from: number; readonly to: number; readonly frames: number } | null
   readonly finding: {
     readonly steps: number
     readonly text: string

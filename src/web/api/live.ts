@@ -29,11 +29,13 @@ export class Live {
   #awakeAt = Date.now()
   #hiddenAt: number | null = document.visibilityState === 'hidden' ? Date.now() : null
   #asleep = false
-  /** When the newest answer of a query was asked for. */
+  /** When what is under way was asked for, and what was answered last. */
   readonly #askedAt = new WeakMap<Query, number>()
+  readonly #answeredAt = new WeakMap<Query, number>()
   #rows = new Map<string, TableRow>()
   #batch: ReturnType<typeof setTimeout> | null = null
   #reread: ReturnType<typeof setTimeout> | null = null
+  #rereadRun: ReturnType<typeof setTimeout> | null = null
 
   constructor(queries: QueryClient) {
     this.#queries = queries
@@ -43,6 +45,10 @@ export class Live {
       if (event.type !== 'updated') return
       const { query, action } = event
       if (action.type === 'fetch') this.#askedAt.set(query, Date.now())
+      if (action.type === 'success' && action.manual !== true) {
+        const asked = this.#askedAt.get(query)
+        if (asked !== undefined) this.#answeredAt.set(query, asked)
+      }
       // A first answer may have been under way when its changes began to be told.
       if (action.type === 'success' && action.manual !== true && this.#isOld(query))
         queueMicrotask(() => this.#readOld())
@@ -93,11 +99,13 @@ export class Live {
     this.#readOld()
   }
 
-  /** Asked for before its changes were told: it may lack some. */
+  /** Asked for before its changes were told: it may lack some. What could not be answered lacks them, too, and is asked for again. */
   #isOld(query: Query): boolean {
     const [name, run] = query.queryKey
     if (APART.includes(name)) return false
-    const asked = this.#askedAt.get(query)
+    const { fetchStatus, status } = query.state
+    const answered = status === 'error' ? 0 : this.#answeredAt.get(query)
+    const asked = fetchStatus === 'fetching' ? this.#askedAt.get(query) : answered
     if (asked === undefined) return false
     const topic = name === 'table' ? 'runs' : run === this.#followed?.run ? `run:${String(run)}` : null
     return topic !== null && asked < Math.max(this.#awakeAt, this.#since[topic] ?? 0)
@@ -112,8 +120,7 @@ export class Live {
 
   #onRow(row: TableRow): void {
     // More windows than the stream takes runs: then the row says that there is a newer document.
-    if (row.id === this.#followed?.run && this.#since[`run:${row.id}`] === undefined)
-      void this.#queries.invalidateQueries({ queryKey: ['show', row.id] })
+    if (row.id === this.#followed?.run && this.#since[`run:${row.id}`] === undefined) this.#readRunSoon(row.id)
     this.#rows.set(row.id, row)
     if (this.#batch === null) this.#batch = setTimeout(() => this.#flush(), BATCH_MS)
   }
@@ -157,6 +164,17 @@ export class Live {
       this.#reread = null
       void this.#queries.invalidateQueries({ queryKey: ['table'] })
     }, REREAD_MS)
+  }
+
+  /** Rows come faster than a document may be answered: one that is under way is not asked for anew, it would never come. */
+  #readRunSoon(run: string): void {
+    if (this.#rereadRun !== null) return
+    this.#rereadRun = setTimeout(() => {
+      this.#rereadRun = null
+      const queryKey = ['show', run]
+      if (this.#queries.isFetching({ queryKey }) > 0) this.#readRunSoon(run)
+      else void this.#queries.invalidateQueries({ queryKey })
+    }, BATCH_MS)
   }
 
   #look(): void {

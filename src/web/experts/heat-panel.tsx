@@ -9,10 +9,10 @@ import { Panel, Unit } from '../parts/bits.tsx'
 import { saveAs } from '../parts/save.ts'
 import { useWidth } from '../parts/width.ts'
 import { DEAD_BELOW } from './colours.ts'
-import { conserved, countAt, type Frame, ratioAt, shortLayer } from './frame.ts'
+import { type Cell, conserved, countAt, type Frame, ratioAt, shortLayer } from './frame.ts'
 import { HeatMap, type OrderOf } from './heat.ts'
 import { Scrubber } from './scrubber.tsx'
-import { useShown, type View } from './view.ts'
+import { type Shown, useShown, useWritten, type View } from './view.ts'
 
 type Props = {
   readonly show: Show
@@ -53,26 +53,15 @@ export function HeatPanel({ show, experts, view, onStep }: Props) {
     box.current.style.height = `${map.fit(width, layers.length, count)}px`
     if (legend.current !== null) map.scale(legend.current)
     let drawn: Frame | null = null
-    let asked = 0
-    const draw = (): void => {
-      asked = 0
-      const { frame, cell, hover } = view.shown()
+    const draw = ({ frame, cell, hover }: Shown): void => {
       if (frame !== null && frame !== drawn) {
         map.show(frame, order)
         drawn = frame
       }
       map.mark(cell, hover)
     }
-    // However often the view changes, it is drawn once for each frame of the screen.
-    const onChange = (): void => {
-      if (asked === 0) asked = requestAnimationFrame(draw)
-    }
-    draw()
-    const stop = view.subscribe(onChange)
-    return () => {
-      stop()
-      cancelAnimationFrame(asked)
-    }
+    draw(view.shown())
+    return view.subscribeScreen(draw)
   }, [box, view, width, theme, order, layers.length, count])
 
   const at = (event: PointerEvent) => {
@@ -150,41 +139,65 @@ export function HeatPanel({ show, experts, view, onStep }: Props) {
 }
 
 function Readout({ view, layers }: { readonly view: View; readonly layers: readonly string[] }) {
-  const frame = useShown(view, (shown) => shown.frame)
+  const isThere = useShown(view, (shown) => shown.frame !== null)
   const cell = useShown(view, (shown) => shown.hover ?? shown.cell)
-  if (frame === null) return <div className="read faint">reading…</div>
-  const load = ratioAt(frame, cell)
+  const isDead = useShown(view, ({ frame }) => frame !== null && ratioAt(frame, cell) < DEAD_BELOW)
+  const load = useWritten(view, ({ frame, hover, cell: chosen }) => loadText(frame, hover ?? chosen))
+  const tokens = useWritten(view, ({ frame, hover, cell: chosen }) =>
+    frame === null ? '' : int(countAt(frame, hover ?? chosen)),
+  )
   return (
     <div className="read" aria-live="polite">
-      <b title={layers[cell.layer]}>Layer {shortLayer(layers[cell.layer], cell.layer)}</b>
-      <b>expert {cell.expert}</b>
-      <span>
-        <b>{Number.isNaN(load) ? 'not reported' : ratio(load)}</b>{' '}
-        {load < DEAD_BELOW ? <span className="bad strong">dead</span> : null}
+      {isThere ? null : <span className="faint">reading…</span>}
+      <b title={layers[cell.layer]} hidden={!isThere}>
+        Layer {shortLayer(layers[cell.layer], cell.layer)}
+      </b>
+      <b hidden={!isThere}>expert {cell.expert}</b>
+      <span hidden={!isThere}>
+        <b ref={load} /> {isDead ? <span className="bad strong">dead</span> : null}
       </span>
-      <span>
-        {int(countAt(frame, cell))}
+      <span hidden={!isThere}>
+        <span ref={tokens} />
         <Unit>tokens</Unit>
       </span>
     </div>
   )
 }
 
+function loadText(frame: Frame | null, cell: Cell): string {
+  if (frame === null) return ''
+  const load = ratioAt(frame, cell)
+  return Number.isNaN(load) ? 'not reported' : ratio(load)
+}
+
 function Conserved({ view }: { readonly view: View }) {
-  const frame = useShown(view, (shown) => shown.frame)
-  if (frame === null) return null
-  const whole = conserved(frame)
-  const { length } = frame.layers
-  if (whole === null || frame.tokens === null) {
-    return <span className="micro">how many tokens the step had was not reported: sums are not checked</span>
-  }
+  const isWhole = useShown(view, ({ frame }) => frame !== null && wholeOf(frame) === frame.layers.length)
+  const sums = useWritten(view, ({ frame }) => (frame === null ? '' : sumsText(frame)))
   return (
     <span className="micro">
-      {whole === length ? <span className="good strong">✓ </span> : null}
-      {whole === length ? 'each layer sums to' : `${whole} of ${length} layers sum to`} {int(frame.tokens * frame.topK)}{' '}
-      = {int(frame.tokens)} tokens × {frame.topK}
+      {isWhole ? <span className="good strong">✓ </span> : null}
+      <span ref={sums} />
     </span>
   )
+}
+
+/** It is asked for a few times of each frame. */
+const wholes = new WeakMap<Frame, number | null>()
+
+function wholeOf(frame: Frame): number | null {
+  const known = wholes.get(frame)
+  if (known !== undefined) return known
+  const whole = conserved(frame)
+  wholes.set(frame, whole)
+  return whole
+}
+
+function sumsText(frame: Frame): string {
+  const whole = wholeOf(frame)
+  const { layers, tokens, topK } = frame
+  if (whole === null || tokens === null) return 'how many tokens the step had was not reported: sums are not checked'
+  const what = whole === layers.length ? 'each layer sums to' : `${whole} of ${layers.length} layers sum to`
+  return `${what} ${int(tokens * topK)} = ${int(tokens)} tokens × ${topK}`
 }
 
 async function savePicture(heat: HeatMap | null, view: View, show: Show, name: string): Promise<void> {

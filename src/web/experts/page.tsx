@@ -95,6 +95,7 @@ function Loads({ show, experts }: LoadsProps) {
         · {int(experts.frames)} steps reported
       </p>
       <Finding finding={experts.finding} />
+      <Apart apart={experts.apart} />
       <FrameError view={view} />
       <div className="grid experts">
         <div className="c9 col heat-col">
@@ -119,6 +120,20 @@ function Finding({ finding }: Pick<Experts, 'finding'>) {
     <p role="status" className="callout warn-edge">
       The counts of {int(finding.steps)} {finding.steps === 1 ? 'step' : 'steps'} do not add up. The newest,{' '}
       {finding.text}. What to do: {finding.whatToDo}.
+    </p>
+  )
+}
+
+/** Frames that would leave all others no room. */
+function Apart({ apart }: Pick<Experts, 'apart'>) {
+  if (apart === null) return null
+  const { from, to, frames } = apart
+  return (
+    <p role="status" className="callout warn-edge">
+      {from === to
+        ? `A frame says that it is of step ${int(to)}, and no other is near it`
+        : `${int(frames)} frames say that they are of steps ${int(from)} to ${int(to)}, and no others are near them`}
+      : left out here. What to do: look at how the script counts its steps.
     </p>
   )
 }

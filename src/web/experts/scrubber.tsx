@@ -6,7 +6,7 @@ import { int } from '../format/numbers.ts'
 import { hms, ms } from '../format/times.ts'
 import { Plot } from '../parts/plot.tsx'
 import { median, shortLayer } from './frame.ts'
-import { useShown, type View } from './view.ts'
+import { type Shown, useShown, useWritten, type View } from './view.ts'
 
 type Props = { readonly experts: Experts; readonly view: View; readonly onStep: (step: number) => void }
 
@@ -22,10 +22,11 @@ export function Scrubber({ experts, view, onStep }: Props) {
     const { step } = view.shown()
     const x = plot.current.valToPos(step, 'x') + plot.current.bbox.left / devicePixelRatio
     handle.current.style.transform = `translateX(${x}px)`
-    slider.current?.setAttribute('aria-valuenow', String(step))
-    slider.current?.setAttribute('aria-valuetext', `step ${step}`)
+    if (slider.current?.ariaValueNow === String(step) || slider.current === null) return
+    slider.current.ariaValueNow = String(step)
+    slider.current.ariaValueText = `step ${step}`
   }, [view])
-  useEffect(() => view.subscribe(place), [view, place])
+  useEffect(() => view.subscribeScreen(place), [view, place])
 
   // Where the drawing begins is asked once for a drag: to ask in each frame is to lay the page out twice in it.
   const left = useRef(0)
@@ -99,22 +100,23 @@ export function Scrubber({ experts, view, onStep }: Props) {
 }
 
 function StepLine({ experts, view }: { readonly experts: Experts; readonly view: View }) {
-  const step = useShown(view, (shown) => shown.step)
-  const frame = useShown(view, (shown) => shown.frame)
-  const back = experts.lastStep - step
+  const at = useWritten(view, ({ step }) => `Step ${int(step)}`)
+  const seen = useWritten(view, (shown) => seenText(experts, shown))
   return (
     <div className="step-line">
-      <b className="med">Step {int(step)}</b>
-      <span className="faint">
-        {frame === null
-          ? 'reading…'
-          : `${hms(ms(frame.observedAt))} · ${frame.step === step ? '' : `reported at step ${int(frame.step)} · `}${back === 0 ? 'newest' : `${int(back)} steps back`}`}
-      </span>
+      <b ref={at} className="med" />
+      <span ref={seen} className="faint" />
       <span className="micro wide-only keys">
         <kbd>←</kbd> <kbd>→</kbd> one step, <kbd>⇧</kbd> ten, <kbd>l</kbd> newest
       </span>
     </div>
   )
+}
+
+function seenText({ lastStep }: Experts, { step, frame }: Shown): string {
+  if (frame === null) return 'reading…'
+  const reported = frame.step === step ? '' : `reported at step ${int(frame.step)} · `
+  return `${hms(ms(frame.observedAt))} · ${reported}${lastStep === step ? 'newest' : `${int(lastStep - step)} steps back`}`
 }
 
 /** A scale of doublings has no place for zero. */

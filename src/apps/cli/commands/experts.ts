@@ -51,6 +51,7 @@ function overview(experts: Wire<'experts'>): string {
   const { from, to } = experts.buckets[newest] ?? { from: experts.lastStep, to: experts.lastStep }
   return [
     `attempt ${experts.attempt}: ${experts.layers.length} layers of ${experts.experts} experts, top ${experts.topK ?? 'unknown'}, ${integer(experts.frames)} steps from ${integer(experts.firstStep)} to ${integer(experts.lastStep)}, seen ${when(experts.observedAt)}`,
+    ...apartText(experts),
     ...findingText(experts),
     table(
       ['LAYER', `MAXVIO ${from}-${Math.min(to, experts.lastStep)}`, 'WORST', 'BEST', 'CV', 'ENTROPY', 'DEAD', 'HOT'],
@@ -72,6 +73,13 @@ function frame(seen: Wire<'expert-frame'>): string {
     `attempt ${seen.attempt}, step ${integer(seen.step)}: ${integer(seen.tokens)} tokens to ${seen.topK ?? 'unknown'} of ${seen.experts} experts each, seen ${when(seen.observedAt)}`,
     table(['LAYER', 'MAXVIO', 'CV', 'ENTROPY', 'DEAD', 'HOT'], rows),
   ].join('\n')
+}
+
+function apartText({ apart }: Wire<'experts'>): string[] {
+  if (apart === null) return []
+  return [
+    `left out: ${counted(apart.frames, 'frame')} of steps ${integer(apart.from)} to ${integer(apart.to)}, far from all others: look at how the script counts its steps`,
+  ]
 }
 
 function findingText({ unconserved, finding }: Wire<'experts'>): string[] {
