@@ -1,26 +1,28 @@
 // The port for reporters. It listens before the loops run, so that no job is launched without its address.
 import type { IngestOptions } from '../../adapters/http/ingest.ts'
 import { createIngestServer } from '../../adapters/http/ingest.ts'
-import { attemptTokens, deploymentKeys } from '../../adapters/system/attempt-token.ts'
+import { attemptTokens } from '../../adapters/system/attempt-token.ts'
 import type { Control } from '../../control/control.ts'
 import type { Requests } from '../../ports/requests.ts'
 import { Exit } from './say.ts'
 
 export type Ingest = {
   readonly address: NonNullable<Control['ingest']>
+  readonly port: number
   /** From here on reports are taken; before, reporters are asked to send again. */
   open(requests: Requests): void
   close(): Promise<void>
 }
 
 export async function startIngest(options: {
-  readonly home: string
+  /** The deployment keys, the newest first. */
+  readonly keys: readonly Uint8Array[]
   readonly host: string
   readonly port: number
   readonly log: IngestOptions['log']
 }): Promise<Ingest> {
-  const { home, host, port, log } = options
-  const tokens = attemptTokens(deploymentKeys(home))
+  const { keys, host, port, log } = options
+  const tokens = attemptTokens(keys)
   let requests: Requests | null = null
   const app = await createIngestServer({
     requests: () => requests,
@@ -44,6 +46,7 @@ export async function startIngest(options: {
   const url = `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${bound}`
   return {
     address: (attempt) => ({ url, token: tokens.tokenOf(attempt) }),
+    port: bound,
     open(taken) {
       requests = taken
     },
