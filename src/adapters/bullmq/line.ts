@@ -93,7 +93,10 @@ export async function openSender(
 ): Promise<Sender> {
   const queue = redisUrl === null ? await queueOnPostgres(connection) : queueOnRedis(redisUrl)
   queue.on('error', failed)
-  if (!(await endsWithin(READY_MS_MAX, queue.waitUntilReady()))) {
+  const ready = await endsWithin(READY_MS_MAX, queue.waitUntilReady()).catch((cause: unknown) => {
+    throw driverMissing(cause)
+  })
+  if (!ready) {
     await endsWithin(CLOSE_MS_MAX, queue.disconnect())
     throw unreachable()
   }
@@ -149,29 +152,29 @@ async function openOnPostgres(connection: Connection, timers: Timers, receiver: 
 }
 
 async function openOnRedis(redisUrl: string, timers: Timers, receiver: Receiver): Promise<Line> {
-  const queue = queueOnRedis(redisUrl)
-  const { Worker } = withBackend(createRedisBackend)
-  const options = { connection: redisConnection(redisUrl), prefix: 'plimsoll', ...WORKER_OPTIONS }
-  const worker = new Worker(QUEUE, (job) => receive(job, receiver), options)
-  return begin(queue, worker, timers, receiver)
+  const connection = redisConnection(redisUrl)
+  try {
+    const queue = queueOnRedis(redisUrl)
+    const { Worker } = withBackend(createRedisBackend)
+    const options = { connection, prefix: 'plimsoll', ...WORKER_OPTIONS }
+    const worker = new Worker(QUEUE, (job) => receive(job, receiver), options)
+    return await begin(queue, worker, timers, receiver)
+  } catch (cause) {
+    throw driverMissing(cause)
+  }
 }
 
-/** Its driver is loaded here, and is not installed everywhere. */
 function queueOnRedis(redisUrl: string): AnyQueue {
-  const connection = redisConnection(redisUrl)
   const { Queue } = withBackend(createRedisBackend)
-  try {
-    return new Queue(QUEUE, { connection, prefix: 'plimsoll', ...QUEUE_OPTIONS })
-  } catch (cause) {
-    if (!(cause instanceof Error && cause.message.includes("'ioredis' package"))) throw cause
-    const whatToDo = 'Install it beside Plimsoll (npm install ioredis@5), or remove queue.url to use PostgreSQL.'
-    throw new QueueFault(
-      'queue-driver-missing',
-      'queue.url names a Redis, and its driver is not installed',
-      whatToDo,
-      cause,
-    )
-  }
+  return new Queue(QUEUE, { connection: redisConnection(redisUrl), prefix: 'plimsoll', ...QUEUE_OPTIONS })
+}
+
+/** The driver is loaded when the queue is made, and the answer comes when one waits for it. */
+function driverMissing(cause: unknown): unknown {
+  if (!(cause instanceof Error && cause.message.includes("'ioredis' package"))) return cause
+  const whatToDo = 'Install it beside Plimsoll (npm install ioredis@5), or remove queue.url to use PostgreSQL.'
+  const message = 'queue.url names a Redis, and its driver is not installed'
+  return new QueueFault('queue-driver-missing', message, whatToDo, cause)
 }
 
 /** Blocking commands of a worker must wait for ever, so the number of tries has no limit: BullMQ insists on it. */
