@@ -21,7 +21,7 @@ test('the defaults are whole, and are those that the simulator uses', () => {
     const parsed = parseConfig(defaults, override, names)
     assert.ok(parsed.ok)
     assert.deepEqual(parsed.config.durations, DEFAULT_DURATIONS)
-    assert.deepEqual(parsed.config.listen, { host: '127.0.0.1', port: 7420, ingestPort: null })
+    assert.deepEqual(parsed.config.listen, { host: '127.0.0.1', port: 7420, ingestPort: null, probePort: 7422 })
     assert.equal(parsed.config.database.url, null)
   }
 })
@@ -29,7 +29,7 @@ test('the defaults are whole, and are those that the simulator uses', () => {
 test('an override changes what it names and nothing else', () => {
   const parsed = parseConfig(defaults, 'listen: { port: 0 }\ndurations:\n  grace: 1m 30s\nlocal: { slots: 4 }\n', names)
   assert.ok(parsed.ok)
-  assert.deepEqual(parsed.config.listen, { host: '127.0.0.1', port: 0, ingestPort: null })
+  assert.deepEqual(parsed.config.listen, { host: '127.0.0.1', port: 0, ingestPort: null, probePort: 7422 })
   assert.deepEqual(parsed.config.durations, { ...DEFAULT_DURATIONS, graceMs: 90_000 })
   assert.deepEqual(parsed.config.local, { name: 'local', slots: 4 })
 })

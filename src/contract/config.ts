@@ -47,8 +47,21 @@ const RULES: readonly (readonly [(d: Given) => boolean, readonly [keyof Given, k
   [(d) => d.backoffMin <= d.backoffMax, ['backoffMin', 'backoffMax'], 'backoffMin must be at most backoffMax'],
 ]
 
+const port = z.int().min(0).max(65_535)
+
 const schema = strict({
-  listen: strict({ host: text, port: z.int().min(0).max(65_535), ingestPort: z.int().min(0).max(65_535).nullable() }),
+  listen: strict({ host: text, port, ingestPort: port.nullable(), probePort: port }),
+  deployment: strict({
+    id: z
+      .string()
+      .regex(
+        /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/,
+        'must be a name of small letters, digits, dots and dashes, 63 at most',
+      )
+      .nullable(),
+    keyFile: text.nullable(),
+    policy: text.nullable(),
+  }),
   database: strict({
     url: text.regex(/^postgres(?:ql)?:\/\//, 'must begin with postgres://').nullable(),
     poolMax: z.int().min(2).max(100),

@@ -5,6 +5,7 @@ export type FaultCode =
   | 'store-unavailable'
   | 'store-refused'
   | 'store-newer'
+  | 'store-older'
   | 'cluster-unreachable'
   | 'cluster-refused'
   | 'not-leader'

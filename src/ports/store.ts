@@ -32,7 +32,13 @@ export interface LeaderStore {
   claimHome(home: string): Promise<string>
   /** The store's own clock: the base of everybody's. */
   now(): Promise<EpochMs>
+  /** Keeps what the leader saw of a cluster, for processes that do not look themselves. Nothing is written for a deposed one. */
+  saveHealth(epoch: Epoch, cluster: ClusterName, seen: SeenHealth): Promise<void>
+  /** What a leader saw last of each cluster. */
+  health(): Promise<ReadonlyMap<ClusterName, SeenHealth>>
 }
+
+export type SeenHealth = { readonly health: ClusterHealth; readonly observedAt: EpochMs }
 
 export interface TurnStore {
   /** One consistent picture. `health` is what the caller knows of the clusters; it is not stored. */

@@ -78,6 +78,10 @@ function leaderStore(tables: Tables, clock: Clock): LeaderStore {
     },
     claimHome: async (home) => (tables.home ??= home),
     now: async () => clock.now(),
+    async saveHealth(epoch, cluster, seen) {
+      if (tables.leader.epoch === epoch) tables.health.set(cluster, seen)
+    },
+    health: async () => new Map(tables.health),
   }
 }
 

@@ -69,7 +69,7 @@ const RULES: readonly Rule[] = [
       'adapters',
       'sim',
       'apps/parts',
-      ...(app === 'cli' ? ['apps/up', 'apps/simulate'] : []),
+      ...(app === 'cli' ? ['up', 'simulate', 'controller', 'api', 'migrate'].map((other) => `apps/${other}`) : []),
     ],
     packages: ['commander', 'hyparquet-writer'],
     node: true,

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { FactBody } from '../../src/domain/fact.ts'
 import { logSource, reporterSource, reporterStream } from '../../src/domain/fact.ts'
-import type { AttemptId } from '../../src/domain/ids.ts'
+import type { AttemptId, ClusterName } from '../../src/domain/ids.ts'
 import { attemptIdOf } from '../../src/domain/ids.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
@@ -258,6 +258,20 @@ for (const [name, open] of [
     check('a store belongs to the first home that claims it', async ({ store }) => {
       assert.equal(await store.claimHome('one'), 'one')
       assert.equal(await store.claimHome('two'), 'one')
+    })
+
+    check('what a leader saw of a cluster is kept, and nothing that a deposed one says', async ({ store }) => {
+      const cluster = 'kwok' as ClusterName
+      const first = (await store.takeLead('a', 0, false)) ?? 0
+      assert.deepEqual(await store.health(), new Map())
+      await store.saveHealth(first, cluster, { health: { kind: 'reachable' }, observedAt: epochMs(T0) })
+      const unknown = { health: { kind: 'unknown', message: 'it is silent' }, observedAt: epochMs(T0 + 5) } as const
+      await store.saveHealth(first, cluster, unknown)
+      assert.deepEqual(await store.health(), new Map([[cluster, unknown]]))
+      await store.giveUpLead(first)
+      await store.takeLead('b', 10_000, false)
+      await store.saveHealth(first, cluster, { health: { kind: 'reachable' }, observedAt: epochMs(T0 + 9) })
+      assert.deepEqual(await store.health(), new Map([[cluster, unknown]]))
     })
 
     check('what was decided under a quota is stale once the policy is another one', async ({ store }) => {

@@ -25,6 +25,12 @@ export type Line = {
   close(): Promise<void>
 }
 
+export type Sender = {
+  /** Nothing happens where a message of that id waits already. */
+  add(loop: string, id: string): Promise<void>
+  close(): Promise<void>
+}
+
 export type Receiver = {
   /** A message has arrived; it is completed as soon as this returns. */
   message(loop: string, from: 'ring' | 'timer'): void
@@ -79,7 +85,33 @@ export async function openLine(
   return redisUrl === null ? openOnPostgres(connection, timers, receiver) : openOnRedis(redisUrl, timers, receiver)
 }
 
-async function openOnPostgres(connection: Connection, timers: Timers, receiver: Receiver): Promise<Line> {
+/** The way of a process that only sends: no worker, so that it takes no message from those who look. */
+export async function openSender(
+  connection: Connection,
+  redisUrl: string | null,
+  failed: (error: Error) => void,
+): Promise<Sender> {
+  const queue = redisUrl === null ? await queueOnPostgres(connection) : queueOnRedis(redisUrl)
+  queue.on('error', failed)
+  const ready = await endsWithin(READY_MS_MAX, queue.waitUntilReady()).catch((cause: unknown) => {
+    throw driverMissing(cause)
+  })
+  if (!ready) {
+    await endsWithin(CLOSE_MS_MAX, queue.disconnect())
+    throw unreachable()
+  }
+  return {
+    async add(loop, id) {
+      await queue.add(loop, {}, { ...JOB, jobId: id })
+    },
+    async close() {
+      if (!(await endsWithin(CLOSE_MS_MAX, queue.close()))) await endsWithin(CLOSE_MS_MAX, queue.disconnect())
+    },
+  }
+}
+
+/** Makes the queue's own tables, or migrates them. */
+export async function migrateQueue(connection: Connection): Promise<void> {
   const client = new Client({ ...connection, connectionTimeoutMillis: CONNECT_MS_MAX })
   // A connection that breaks also breaks the migration, whose error is the one that counts.
   client.on('error', () => undefined)
@@ -89,8 +121,10 @@ async function openOnPostgres(connection: Connection, timers: Timers, receiver: 
   } finally {
     await client.end().catch(() => undefined)
   }
-  const { Queue, Worker } = withBackend(createPostgresBackend)
-  const pool = {
+}
+
+function poolOf(connection: Connection) {
+  return {
     ...connection,
     schema: SCHEMA,
     max: 1,
@@ -101,33 +135,46 @@ async function openOnPostgres(connection: Connection, timers: Timers, receiver: 
     // A wake-up need not survive a crash of the database: it does not wait for the disk, which would be most of its time.
     options: '-c synchronous_commit=off',
   }
-  const queue = new Queue(QUEUE, { connection: pool, ...QUEUE_OPTIONS })
+}
+
+async function queueOnPostgres(connection: Connection): Promise<AnyQueue> {
+  await migrateQueue(connection)
+  const { Queue } = withBackend(createPostgresBackend)
+  return new Queue(QUEUE, { connection: poolOf(connection), ...QUEUE_OPTIONS })
+}
+
+async function openOnPostgres(connection: Connection, timers: Timers, receiver: Receiver): Promise<Line> {
+  const queue = await queueOnPostgres(connection)
+  const { Worker } = withBackend(createPostgresBackend)
+  const pool = poolOf(connection)
   const worker = new Worker(QUEUE, (job) => receive(job, receiver), { connection: pool, ...WORKER_OPTIONS })
   return begin(queue, worker, timers, receiver)
 }
 
 async function openOnRedis(redisUrl: string, timers: Timers, receiver: Receiver): Promise<Line> {
   const connection = redisConnection(redisUrl)
-  const { Queue, Worker } = withBackend(createRedisBackend)
   try {
-    const queue = new Queue(QUEUE, {
-      connection,
-      prefix: 'plimsoll',
-      ...QUEUE_OPTIONS,
-    })
+    const queue = queueOnRedis(redisUrl)
+    const { Worker } = withBackend(createRedisBackend)
     const options = { connection, prefix: 'plimsoll', ...WORKER_OPTIONS }
     const worker = new Worker(QUEUE, (job) => receive(job, receiver), options)
     return await begin(queue, worker, timers, receiver)
   } catch (cause) {
-    if (!(cause instanceof Error && cause.message.includes("'ioredis' package"))) throw cause
-    const whatToDo = 'Install it beside Plimsoll (npm install ioredis@5), or remove queue.url to use PostgreSQL.'
-    throw new QueueFault(
-      'queue-driver-missing',
-      'queue.url names a Redis, and its driver is not installed',
-      whatToDo,
-      cause,
-    )
+    throw driverMissing(cause)
   }
+}
+
+function queueOnRedis(redisUrl: string): AnyQueue {
+  const { Queue } = withBackend(createRedisBackend)
+  return new Queue(QUEUE, { connection: redisConnection(redisUrl), prefix: 'plimsoll', ...QUEUE_OPTIONS })
+}
+
+/** The driver is loaded when the queue is made, and the answer comes when one waits for it. */
+function driverMissing(cause: unknown): unknown {
+  if (!(cause instanceof Error && cause.message.includes("'ioredis' package"))) return cause
+  const whatToDo = 'Install it beside Plimsoll (npm install ioredis@5), or remove queue.url to use PostgreSQL.'
+  const message = 'queue.url names a Redis, and its driver is not installed'
+  return new QueueFault('queue-driver-missing', message, whatToDo, cause)
 }
 
 /** Blocking commands of a worker must wait for ever, so the number of tries has no limit: BullMQ insists on it. */
@@ -192,8 +239,7 @@ async function begin(queue: AnyQueue, worker: AnyWorker, timers: Timers, receive
   try {
     // The driver of Redis tries for ever, and somebody who has just started us wants to know.
     if (!(await endsWithin(READY_MS_MAX, Promise.all([queue.waitUntilReady(), worker.waitUntilReady()])))) {
-      const message = `the queue of wake-ups did not answer within ${READY_MS_MAX / 1_000} s`
-      throw new QueueFault('queue-unreachable', message, 'See that it runs and that its address is right.')
+      throw unreachable()
     }
     // Made anew, a timer comes at once and then on its grid; one that was left would keep the rest of its old period. All before the
     // worker begins: it is not told of a timer that is made while it waits, and would find it seconds late.
@@ -214,6 +260,13 @@ async function begin(queue: AnyQueue, worker: AnyWorker, timers: Timers, receive
   }
   return { add, schedule, close }
 }
+
+const unreachable = (): QueueFault =>
+  new QueueFault(
+    'queue-unreachable',
+    `the queue of wake-ups did not answer within ${READY_MS_MAX / 1_000} s`,
+    'See that it runs and that its address is right.',
+  )
 
 /** False when it takes longer; whatever becomes of it then is nobody's any more. */
 async function endsWithin(boundMs: number, work: Promise<unknown>): Promise<boolean> {

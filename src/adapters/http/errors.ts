@@ -13,6 +13,7 @@ const FAULTS: Readonly<Record<FaultCode, string>> = {
   'store-unavailable': 'PostgreSQL does not answer',
   'store-refused': 'PostgreSQL refuses this plimsoll',
   'store-newer': 'the database belongs to a newer plimsoll',
+  'store-older': 'the database has an older schema',
   'cluster-unreachable': 'the cluster does not answer',
   'cluster-refused': 'the cluster refuses what was asked of it',
   'not-leader': 'another process leads now',

@@ -9,6 +9,8 @@ export type SignIn = {
   /** The secret of a new session, for a code that was not used yet; null for any other. */
   exchange(code: string): Promise<{ readonly secret: string; readonly expiresAt: number } | null>
   end(secret: string): Promise<void>
+  /** What to do about a code that is not taken; what `up` needs where it is absent. */
+  readonly whatToDo?: string
 }
 
 export type SessionOptions = { readonly signIn: SignIn | null; readonly version: string; readonly cluster: string }
@@ -37,7 +39,9 @@ export function sessionRoutes(app: FastifyInstance, { signIn, version, cluster }
     if (session === null)
       return sendProblem(
         reply,
-        problem('unauthenticated', 'this code is used up, too old or none', { whatToDo: ANOTHER_LINK }),
+        problem('unauthenticated', 'this code is used up, too old or none', {
+          whatToDo: signIn?.whatToDo ?? ANOTHER_LINK,
+        }),
       )
     const seconds = Math.max(1, Math.floor((session.expiresAt - Date.now()) / 1_000))
     return setCookie(reply, session.secret, seconds).code(204).send()

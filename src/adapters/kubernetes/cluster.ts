@@ -20,7 +20,7 @@ import { hinted } from './hints.ts'
 import type { PodLog } from './logs.ts'
 import { Logs } from './logs.ts'
 import type { ManifestOptions } from './manifest.ts'
-import { jobOf, planHash, secondsUntil, secretOf, serviceOf } from './manifest.ts'
+import { jobOf, manifestOptionsOf, masterAddressOf, planHash, secondsUntil, secretOf, serviceOf } from './manifest.ts'
 import { ATTEMPT, CONTROL_PLANE, GATE, PLAN } from './names.ts'
 import type { NodeOptions } from './nodes.ts'
 import type { Job } from './objects.ts'
@@ -175,7 +175,7 @@ class Kubernetes implements KubernetesCluster {
   }
 
   masterAddress(attempt: string): string {
-    return `${attempt}-0.${attempt}`
+    return masterAddressOf(attempt)
   }
 
   async launch(plan: AttemptPlan, deadlineAt: EpochMs | null, ingest: IngestAddress | null): Promise<void> {
@@ -196,9 +196,7 @@ class Kubernetes implements KubernetesCluster {
   }
 
   #manifest(plan: AttemptPlan): ManifestOptions {
-    const { controlPlane, namespaceOf, nodes, priorityClass, pods, image, ingestUrl } = this.#options
-    const { gpuResource } = nodes
-    return { controlPlane, namespace: namespaceOf(plan.project), gpuResource, priorityClass, pods, image, ingestUrl }
+    return manifestOptionsOf(this.#options, plan)
   }
 
   async #createJob(plan: AttemptPlan, deadlineAt: EpochMs | null): Promise<string> {

@@ -1,6 +1,7 @@
 // What an attempt is on Kubernetes: an Indexed Job of gated pods, a headless Service by which rank 0 is found, and a Secret with the
 // token for reports (design: kubernetes, Launch). Pure: the same plan gives the same objects.
 import { createHash } from 'node:crypto'
+import type { ProjectName } from '../../domain/ids.ts'
 import type { AttemptPlan } from '../../domain/plan.ts'
 import { workerVariables } from '../../domain/plan.ts'
 import type { PodOptions, PodVolume, Toleration } from '../../domain/pod-options.ts'
@@ -32,6 +33,22 @@ export type ManifestOptions = {
   /** Where pods send their reports; null: nowhere, and no Secret is made. */
   readonly ingestUrl: string | null
 }
+
+/** Of a cluster, for the runs of one project. */
+export function manifestOptionsOf(
+  cluster: Omit<ManifestOptions, 'namespace' | 'gpuResource'> & {
+    readonly namespaceOf: (project: ProjectName) => string
+    readonly nodes: { readonly gpuResource: string }
+  },
+  plan: AttemptPlan,
+): ManifestOptions {
+  const { controlPlane, namespaceOf, nodes, priorityClass, pods, image, ingestUrl } = cluster
+  const { gpuResource } = nodes
+  return { controlPlane, namespace: namespaceOf(plan.project), gpuResource, priorityClass, pods, image, ingestUrl }
+}
+
+/** By the headless Service. */
+export const masterAddressOf = (attempt: string): string => `${attempt}-0.${attempt}`
 
 /** Of what never changes about an attempt: settings of this process are not in it, so that an upgrade finds its own objects. */
 export function planHash({ attempt, run, command, env, masterPort, workers, image }: AttemptPlan): string {

@@ -2,6 +2,7 @@
 // for commits in flight.
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
+import type { ClusterName } from '../../domain/ids.ts'
 import type { Epoch, LeaderStore } from '../../ports/store.ts'
 import type { Database } from './pool.ts'
 
@@ -41,6 +42,29 @@ export function leaderStore(database: Database): LeaderStore {
         values: [],
       })
       return epochMs(rows[0]?.now ?? 0)
+    },
+    async saveHealth(epoch, cluster, { health, observedAt }) {
+      await database.query({
+        text: `insert into cluster_health (cluster, unknown, observed_at)
+               select $2::text, $3::text, $4::bigint from (select from leader where epoch = $1 for share) lead
+               on conflict (cluster) do update set unknown = excluded.unknown, observed_at = excluded.observed_at`,
+        values: [epoch, cluster, health.kind === 'unknown' ? health.message : null, observedAt],
+      })
+    },
+    async health() {
+      const rows = await database.query<{ cluster: ClusterName; unknown: string | null; observed_at: number }>({
+        text: 'select cluster, unknown, observed_at from cluster_health',
+        values: [],
+      })
+      return new Map(
+        rows.map(({ cluster, unknown, observed_at: at }) => [
+          cluster,
+          {
+            health: unknown === null ? { kind: 'reachable' } : { kind: 'unknown', message: unknown },
+            observedAt: epochMs(at),
+          },
+        ]),
+      )
     },
   }
 }

@@ -48,6 +48,27 @@ export async function migrate(database: Database): Promise<string[]> {
   })
 }
 
+/** Refuses a database whose schema is not this program's: older, and `plimsoll migrate` has to run first, or newer. */
+export async function refuseOutdated(database: Database): Promise<void> {
+  const [there] = await database.query<{ is: boolean }>({
+    text: `select to_regclass('migration') is not null as is`,
+    values: [],
+  })
+  const applied =
+    there?.is === true
+      ? await database.query<{ name: string; hash: string }>({ text: 'select name, hash from migration', values: [] })
+      : []
+  const known = migrations()
+  refuseNewer(applied, known)
+  const done = new Set(applied.map(({ name }) => name))
+  const missing = known.filter(({ name }) => !done.has(name)).map(({ name }) => name)
+  if (missing.length === 0) return
+  throw new Fault('store-older', `the database has not had the migrations ${missing.join(', ')}`, {
+    retryable: false,
+    whatToDo: 'Run plimsoll migrate on it: in the chart that is the hook before an installation or an upgrade.',
+  })
+}
+
 function refuseNewer(applied: readonly { name: string; hash: string }[], known: readonly Migration[]): void {
   for (const row of applied) {
     const migration = known.find((each) => each.name === row.name)

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { attemptTokens, deploymentKeys } from './attempt-token.ts'
+import { attemptTokens, homeKeys } from './attempt-token.ts'
 
 const [OLD, NEW] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)]
 
@@ -25,16 +25,16 @@ test('a token is of one attempt and one key, and old keys are still accepted', (
 test('the key of a home is made once, readable to its owner alone, and a spoilt file is not taken for one', () => {
   const home = mkdtempSync(join(tmpdir(), 'plimsoll-key-'))
   try {
-    const [first] = deploymentKeys(home)
-    assert.deepEqual(deploymentKeys(home), [first])
+    const [first] = homeKeys(home)
+    assert.deepEqual(homeKeys(home), [first])
     assert.equal(statSync(join(home, 'deployment.key')).mode & 0o777, 0o600)
     writeFileSync(
       join(home, 'deployment.key'),
       `${'a'.repeat(64)}\n${readFileSync(join(home, 'deployment.key'), 'utf8')}`,
     )
-    assert.equal(deploymentKeys(home).length, 2)
+    assert.equal(homeKeys(home).length, 2)
     writeFileSync(join(home, 'deployment.key'), '')
-    assert.equal(deploymentKeys(home).length, 1)
+    assert.equal(homeKeys(home).length, 1)
   } finally {
     rmSync(home, { recursive: true })
   }

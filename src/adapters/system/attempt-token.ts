@@ -1,7 +1,7 @@
 // The token of an attempt is derived from the deployment key and never stored: any leader renders the same, and any process that has
 // the key checks it.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export type AttemptTokens = {
@@ -32,19 +32,21 @@ export function attemptTokens(keys: readonly Uint8Array[]): AttemptTokens {
 
 const KEY = /^[0-9a-f]{64}$/
 
-/** `deployment.key` of a home, made at the first start: a line for each key, the newest first. The caller holds the home's lock. */
-export function deploymentKeys(home: string): Uint8Array[] {
+/** `deployment.key` of a home, made at the first start. The caller holds the home's lock. */
+export function homeKeys(home: string): Uint8Array[] {
   const path = join(home, 'deployment.key')
-  let text = ''
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-  }
-  const known = text.split('\n').filter((line) => KEY.test(line))
-  if (known.length > 0) return known.map((line) => Buffer.from(line, 'hex'))
+  const known = existsSync(path) ? keysOf(readFileSync(path, 'utf8')) : []
+  if (known.length > 0) return known
   const made = randomBytes(32)
   writeFileSync(`${path}.new`, `${made.toString('hex')}\n`, { mode: 0o600 })
   renameSync(`${path}.new`, path)
   return [made]
 }
+
+/** The keys of a text: a line of 64 hexadecimal digits for each, the newest first. Other lines are none. */
+export const keysOf = (text: string): Uint8Array[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => KEY.test(line))
+    .map((line) => Buffer.from(line, 'hex'))

@@ -4,6 +4,7 @@ import { version } from '../parts/files.ts'
 import { auditCommand } from './commands/audit.ts'
 import { budgetsCommand } from './commands/budgets.ts'
 import { completionCommand } from './commands/completion.ts'
+import { deploymentCommands } from './commands/deployment.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { eventsCommand } from './commands/events.ts'
 import { expertsCommand } from './commands/experts.ts'
@@ -50,6 +51,7 @@ export function createProgram(): Command {
     loginCommand,
     doctorCommand,
     simulateCommand,
+    deploymentCommands,
     completionCommand,
   ]
   for (const register of commands) register(program)

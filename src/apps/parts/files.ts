@@ -30,8 +30,10 @@ export type Files = {
 /** A file that cannot be used: the message names every problem with its place. */
 export class FileProblem extends Error {}
 
-export function readSettings(home: string): Files {
-  const override = join(home, 'config.yaml')
+export const readSettings = (home: string): Files => readSettingsFile(join(home, 'config.yaml'))
+
+/** The defaults, and over them a file if it is there. */
+export function readSettingsFile(override: string): Files {
   const names = { default: 'config/default.yaml', override }
   const config = parseConfig(
     read('config', 'default.yaml'),
@@ -39,8 +41,9 @@ export function readSettings(home: string): Files {
     names,
   )
   if (!config.ok) throw new FileProblem(formatProblems(config.file, config.problems))
-  const policy = parsePolicy(read('config', 'policy', 'seed.yaml'))
-  if (!policy.ok) throw new FileProblem(formatProblems('config/policy/seed.yaml', policy.problems))
+  const { seed, file } = seedOf(config.config.deployment.policy, override)
+  const policy = parsePolicy(seed)
+  if (!policy.ok) throw new FileProblem(formatProblems(file, policy.problems))
   return {
     config: config.config,
     policy: policy.policy,
@@ -48,6 +51,13 @@ export function readSettings(home: string): Files {
     catalogue: catalogue(),
     peaks: new Map(gpuModels().map((gpu) => [gpu.id, gpu.peakBf16Tflops])),
   }
+}
+
+function seedOf(policy: string | null, override: string): { readonly seed: string; readonly file: string } {
+  if (policy === null) return { seed: read('config', 'policy', 'seed.yaml'), file: 'config/policy/seed.yaml' }
+  const file = resolve(dirname(override), policy)
+  if (!existsSync(file)) throw new FileProblem(`${override}: there is no file ${file} (at /deployment/policy)`)
+  return { seed: readFileSync(file, 'utf8'), file }
 }
 
 const gpuModels = () => parseGpus(read('config', 'catalogue', 'gpus.json'))

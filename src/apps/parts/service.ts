@@ -1,6 +1,8 @@
 // Everything that runs in one process, put together: store, clock, clusters, loops. Only wiring; what it does stands in control.
+import { openBell } from '../../adapters/bullmq/bell.ts'
+import type { LooksOptions } from '../../adapters/bullmq/looks.ts'
 import { startLooks } from '../../adapters/bullmq/looks.ts'
-import { migrate } from '../../adapters/postgres/migrate.ts'
+import { migrate, refuseOutdated } from '../../adapters/postgres/migrate.ts'
 import { measureFrame } from '../../core/experts/measures.ts'
 import type { Connection } from '../../adapters/postgres/pool.ts'
 import { Database } from '../../adapters/postgres/pool.ts'
@@ -16,8 +18,8 @@ import { createMetrics } from '../../adapters/telemetry/metrics.ts'
 import { accountTurn } from '../../control/account.ts'
 import type { Control, ControlSettings } from '../../control/control.ts'
 import { rollExperts } from '../../control/experts.ts'
+import { tellHealth, withToldHealth } from '../../control/health.ts'
 import { launchTurn } from '../../control/launch.ts'
-import { giveUpLead, keepLead } from '../../control/lead.ts'
 import { followLogs } from '../../control/logs.ts'
 import { observeTurn } from '../../control/observe.ts'
 import { placeTurn } from '../../control/place.ts'
@@ -25,16 +27,19 @@ import type { RequestContext } from '../../control/requests/context.ts'
 import { requestsOf } from '../../control/requests/requests.ts'
 import { viewsOf } from '../../control/views/views.ts'
 import type { ClusterName } from '../../domain/ids.ts'
+import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { Doorbell, LoopName } from '../../ports/doorbell.ts'
 import type { Feed } from '../../ports/feed.ts'
-import { Fault } from '../../ports/fault.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Store } from '../../ports/store.ts'
 import type { Views } from '../../ports/views.ts'
+import type { End } from './lead.ts'
+import { startLeading, WhileLeading } from './lead.ts'
+import { refuseStranger } from './owner.ts'
 
 export type ServiceOptions = {
   readonly connection: Connection
@@ -46,14 +51,24 @@ export type ServiceOptions = {
   readonly retention: Retention
   readonly defaultCluster: ClusterName
   readonly peaks: ReadonlyMap<string, number | null>
-  /** The identity of the home, whose lock the caller has: whoever led from it before is dead. */
+  /** Whose books these are: the id of a home, or the name of a deployment. */
   readonly home: string
+  readonly part: Part
   readonly log: Log
   /** Where jobs send their reports. */
   readonly ingest: Control['ingest']
   readonly clusters: (clock: Clock) => Promise<readonly (Cluster & { close(): Promise<void> })[]>
   readonly prepare: (store: Store, clock: Clock) => Promise<void>
 }
+
+/** What this process is of the control plane. */
+export type Part =
+  /** Everything: the caller has the lock of the home, so whoever led from it before is dead. */
+  | { readonly kind: 'whole' }
+  /** One of several with the loops, of which one leads; `holder` is its own name. */
+  | { readonly kind: 'controller'; readonly holder: string }
+  /** One of several that answer and take reports, without loops. */
+  | { readonly kind: 'api' }
 
 export type Service = {
   readonly control: Control
@@ -78,7 +93,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   }
 }
 
-type End = () => Promise<void> | void
+const SILENT: Doorbell = { ring: () => {} }
 
 /** The other way round than they were started. */
 async function endAll(ends: readonly End[]): Promise<void> {
@@ -91,26 +106,29 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     log.warn({ error: error.message }, 'a connection to PostgreSQL broke'),
   )
   ends.push(() => database.end())
-  const applied = await migrate(database)
-  if (applied.length > 0) log.info({ applied }, 'the schema was brought up to date')
+  if (options.part.kind === 'whole') await bringUpToDate(database, log)
+  else await refuseOutdated(database)
   const clock = new BootClock()
-  const store = postgresStore(database, clock, {
-    blindAfterMs: options.settings.durations.blindAfterMs,
-    measure: measureFrame,
-  })
-  await refuseStranger(store, options.home)
-  // Somebody who reads a whole table, as a backup does, holds its partitions: then the DEFAULT ones take what comes, and the hourly look makes them.
-  await makePartitions(database, await store.now()).catch((error: unknown) =>
-    log.warn({ error: String(error) }, 'partitions could not be made; it is tried again in an hour'),
-  )
-  clock.setBase(await store.now(), bootMs())
-  await options.prepare(store, clock)
+  const { blindAfterMs } = options.settings.durations
+  const truth = postgresStore(database, clock, { blindAfterMs, measure: measureFrame })
+  await refuseStranger(truth, options.home)
+  if (options.part.kind === 'whole') await partitionsFor(database, await truth.now(), log)
+  clock.setBase(await truth.now(), bootMs())
+  await options.prepare(truth, clock)
   const clusters = await options.clusters(clock)
   for (const cluster of clusters) ends.push(() => cluster.close())
   // The bell exists before the loops that it rings for.
-  let bell: Doorbell = { ring: () => {} }
+  let bell = SILENT
   const control: Control = {
-    store,
+    store:
+      options.part.kind === 'api'
+        ? withToldHealth(
+            truth,
+            clusters.map(({ name }) => name),
+            () => clock.now(),
+            blindAfterMs,
+          )
+        : truth,
     clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
     clock,
     doorbell: { ring: (loop) => bell.ring(loop) },
@@ -122,14 +140,68 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     ingest: options.ingest,
     readSpool,
   }
-  ends.push(await startLeading(control, clock, options))
-  ends.push(await startUpkeep(control, database, options.retention))
-  const every = options.timersMs
   const metrics = createMetrics()
-  const looks = await startLooks({
+  const startLoops = async (): Promise<End> => {
+    const looks = await startLooks(looksOf(control, metrics, options))
+    const stopRolling = startRolling(control, metrics)
+    bell = looks
+    for (const loop of ['observe', 'place', 'launch', 'account'] as const) looks.ring(loop)
+    return async () => {
+      bell = SILENT
+      await stopRolling()
+      await looks.close()
+    }
+  }
+  switch (options.part.kind) {
+    case 'whole':
+      ends.push(await startLeading(control, clock, { holder: options.home, force: true }))
+      ends.push(await startUpkeep(control, database, options.retention))
+      ends.push(await startLoops())
+      break
+    case 'controller': {
+      // Messages go to one process each: one that stands by would take those of the leader, and do nothing.
+      const loops = new WhileLeading(startLoops, (error) =>
+        log.error({ error: String(error) }, 'the loops could not be started; it is tried again'),
+      )
+      const lead = { holder: options.part.holder, force: false, leads: (leads: boolean) => loops.leads(leads) }
+      ends.push(await startLeading(control, clock, lead))
+      ends.push(await startUpkeep(control, database, options.retention))
+      ends.push(() => loops.end())
+      break
+    }
+    case 'api': {
+      const opened = await openBell(options.connection, options.redisUrl, toLog(log))
+      ends.push(() => opened.close())
+      ends.push(startTelling(control, clock))
+      bell = opened
+      break
+    }
+  }
+  for (const cluster of clusters) ends.push(cluster.watch(() => bell.ring('observe')))
+  const context: RequestContext = { control, defaultCluster: options.defaultCluster, peaks: options.peaks, secrets }
+  return {
+    control,
+    context,
+    store: control.store,
+    feed: feedOf(database),
+    metrics,
+    requests: requestsOf(context),
+    views: viewsOf(context),
+    stop: () => endAll(ends),
+  }
+}
+
+const toLog =
+  (log: Log) =>
+  (level: 'info' | 'warn' | 'error', fields: object, message: string): void =>
+    log[level]({ ...fields }, message)
+
+function looksOf(control: Control, metrics: Metrics, options: ServiceOptions): LooksOptions {
+  const every = options.timersMs
+  return {
     connection: options.connection,
     redisUrl: options.redisUrl,
-    log: (level, fields, message) => log[level]({ ...fields }, message),
+    log: toLog(options.log),
     loops: {
       place: { everyMs: every.place, run: () => metrics.turn('place', async () => void (await placeTurn(control))) },
       launch: { everyMs: every.launch, run: () => metrics.turn('launch', () => launchTurn(control)) },
@@ -137,28 +209,40 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
         everyMs: every.observe,
         run: async () => {
           await metrics.turn('observe', () => observeTurn(control))
+          if (options.part.kind === 'controller') await tellHealth(control)
           await metrics.turn('logs', () => followLogs(control))
         },
       },
       account: { everyMs: every.account, run: () => metrics.turn('account', () => accountTurn(control)) },
     },
-  })
-  ends.push(() => looks.close())
-  ends.push(startRolling(control, metrics))
-  bell = looks
-  for (const cluster of clusters) ends.push(cluster.watch(() => bell.ring('observe')))
-  for (const loop of ['observe', 'place', 'launch', 'account'] as const) bell.ring(loop)
-  const context: RequestContext = { control, defaultCluster: options.defaultCluster, peaks: options.peaks, secrets }
-  return {
-    control,
-    context,
-    store,
-    feed: feedOf(database),
-    metrics,
-    requests: requestsOf(context),
-    views: viewsOf(context),
-    stop: () => endAll(ends),
   }
+}
+
+/** The schema of the newest version, made or migrated. */
+async function bringUpToDate(database: Database, log: Log): Promise<void> {
+  const applied = await migrate(database)
+  if (applied.length > 0) log.info({ applied }, 'the schema was brought up to date')
+}
+
+/** Somebody who reads a whole table, as a backup does, holds its partitions: then the DEFAULT ones take what comes, and the hourly look makes them. */
+async function partitionsFor(database: Database, now: EpochMs, log: Log): Promise<void> {
+  await makePartitions(database, now).catch((error: unknown) =>
+    log.warn({ error: String(error) }, 'partitions could not be made; it is tried again in an hour'),
+  )
+}
+
+const TELL_EVERY_MS = 60_000
+
+/** A process that never takes the lead sets its clock by the database's from time to time: the two drift by seconds in a day. */
+function startTelling(control: Control, clock: BootClock): End {
+  const timer = setInterval(() => {
+    clock
+      .askBase(() => control.store.now())
+      .catch((error: unknown) =>
+        control.log.warn({ error: String(error) }, 'the database could not be asked for the time'),
+      )
+  }, TELL_EVERY_MS)
+  return () => clearInterval(timer)
 }
 
 /** A look costs one small query, and nobody waits for it: no wake-up is needed. */
@@ -181,44 +265,6 @@ function startRolling(control: Control, metrics: Metrics): End {
   return async () => {
     clearInterval(timer)
     await running
-  }
-}
-
-/** The books of a database are about the processes of one home: another one does not see them, and would call them gone. */
-async function refuseStranger(store: Store, home: string): Promise<void> {
-  const owner = await store.claimHome(home)
-  if (owner === home) return
-  throw new Fault('store-refused', `this database belongs to another home (its file id says ${owner})`, {
-    retryable: false,
-    whatToDo:
-      'Use that home, or another database. Where that home is gone for good with all that it started, run ' +
-      'update store set home = null in the database.',
-  })
-}
-
-/** Takes the lead at once where the home's lock proves that the last holder is dead, and keeps it. */
-async function startLeading(control: Control, clock: BootClock, options: ServiceOptions): Promise<() => Promise<void>> {
-  const rebase = (now: Parameters<BootClock['setBase']>[0]): number => clock.setBase(now, bootMs())
-  let first = true
-  const step = async (): Promise<void> => {
-    try {
-      await keepLead(control, { holder: options.home, force: first, rebase })
-      first = false
-    } catch (error) {
-      control.log.warn({ error: String(error) }, 'the lead could not be renewed')
-    }
-  }
-  await step()
-  let running: Promise<void> = Promise.resolve()
-  const timer = setInterval(() => {
-    running = running.then(step)
-  }, options.settings.durations.leaseRenewMs)
-  return async () => {
-    clearInterval(timer)
-    await running
-    await giveUpLead(control).catch((error: unknown) =>
-      control.log.warn({ error: String(error) }, 'the lead could not be given back; it runs out'),
-    )
   }
 }
 

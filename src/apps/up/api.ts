@@ -1,15 +1,12 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ServerOptions } from '../../adapters/http/server.ts'
-import { createServer } from '../../adapters/http/server.ts'
-import { parsePolicyValue } from '../../contract/policy.ts'
-import { parseRunSpecValue } from '../../contract/run-spec.ts'
 import { authenticate } from '../../control/requests/operate.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Files } from '../parts/files.ts'
-import { version } from '../parts/files.ts'
+import { serveApi } from '../parts/server.ts'
 import type { Service } from '../parts/service.ts'
-import { Exit } from './say.ts'
+import { Exit } from '../parts/say.ts'
 
 export type Api = { readonly url: string; close(): Promise<void> }
 
@@ -22,51 +19,20 @@ export async function startApi(
   who: Principal,
   options: { readonly pages: string | null; readonly signIn: ServerOptions['signIn'] },
 ): Promise<Api> {
-  const { host, port } = files.config.listen
+  const { host } = files.config.listen
   let hosts: readonly string[] = []
-  const app = await createServer({
-    requests: service.requests,
-    views: service.views,
-    feed: service.feed,
-    authenticate: (secret) => authenticate(service.context, secret),
-    metrics: service.metrics,
-    readiness: async () => {
-      const store = await service.store.now().then(
-        () => 'ok',
-        () => 'does not answer',
-      )
-      return {
-        ready: store === 'ok',
-        checks: { store, lead: service.control.lead.epoch === null ? 'standing by' : 'leading' },
-      }
-    },
-    parseSpec: (value) => parseRunSpecValue(value, { catalogue: files.catalogue }),
-    parsePolicy: parsePolicyValue,
-    hosts: () => hosts,
+  const served = await serveApi(service, files, {
     log: logger,
-    version,
-    pages: options.pages,
-    signIn: options.signIn,
-    cluster: files.policy.defaultCluster,
+    ...options,
+    hosts: () => hosts,
+    checks: () => ({ lead: service.control.lead.epoch === null ? 'standing by' : 'leading' }),
+    inUse: `End what listens there, or write "listen: {port: 0}" into ${join(home, 'config.yaml')} for a free one.`,
   })
-  try {
-    await app.listen({ host, port })
-  } catch (error) {
-    await app.close()
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-      throw new Exit(
-        1,
-        `port ${port} of ${host} is in use. End what listens there, or write "listen: {port: 0}" into ${join(home, 'config.yaml')} for a free one.`,
-      )
-    }
-    throw error
-  }
-  const address = app.server.address()
-  const bound = address !== null && typeof address === 'object' ? address.port : port
+  const bound = served.port
   hosts = [`${host}:${bound}`, `localhost:${bound}`, `127.0.0.1:${bound}`]
   const url = `http://${host}:${bound}`
   await writeClient(service, home, url, who)
-  return { url, close: () => app.close() }
+  return { url, close: () => served.close() }
 }
 
 /** The token of the last start is used again while it is good: one start is not one more token. */

@@ -12,9 +12,9 @@ import type { NodeSeen } from '../../ports/cluster.ts'
 import { projectRoot, readSpec } from '../parts/files.ts'
 import type { Service } from '../parts/service.ts'
 import { liveLine, statementText } from './lines.ts'
-import type { Ending } from './main.ts'
+import type { Ending } from '../parts/ending.ts'
 import { patient } from './patient.ts'
-import { Exit, say } from './say.ts'
+import { Exit, say } from '../parts/say.ts'
 import { toWire } from '../../contract/wire.ts'
 
 const LOOK_MS = 500

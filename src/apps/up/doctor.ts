@@ -9,8 +9,8 @@ import { describeUser } from '../../adapters/postgres/embedded.ts'
 import type { Wire } from '../../contract/documents.ts'
 import { Fault } from '../../ports/fault.ts'
 import { readSettings } from '../parts/files.ts'
-import { readCluster } from './kubernetes.ts'
-import { Exit } from './say.ts'
+import { readCluster } from '../parts/kubernetes.ts'
+import { Exit } from '../parts/say.ts'
 
 export async function runDoctor(json: boolean, cluster: string | null): Promise<number> {
   let checks: Check[]

@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises'
 import type { EmbeddedPostgres } from '../../adapters/postgres/embedded.ts'
 import { startEmbeddedPostgres } from '../../adapters/postgres/embedded.ts'
 import type { Service } from '../parts/service.ts'
-import { say } from './say.ts'
+import { say } from '../parts/say.ts'
 
 const LOOK_MS = 2_000
 /** PostgreSQL stops to write long before the last byte; twice as much must be free again before it is said anew. */

@@ -3,28 +3,28 @@
 import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { EnvironmentFault } from '../../adapters/local/environment.ts'
-import { PostgresFault, startEmbeddedPostgres } from '../../adapters/postgres/embedded.ts'
-import type { Connection } from '../../adapters/postgres/pool.ts'
+import { startEmbeddedPostgres } from '../../adapters/postgres/embedded.ts'
+import { homeKeys } from '../../adapters/system/attempt-token.ts'
 import { homeId } from '../../adapters/system/home-id.ts'
-import { HomeFault, takeHomeLock } from '../../adapters/system/home-lock.ts'
+import { takeHomeLock } from '../../adapters/system/home-lock.ts'
 import { createLog } from '../../adapters/system/log.ts'
 import type { Principal } from '../../domain/principal.ts'
 import { counted } from '../../domain/words.ts'
 import { Fault } from '../../ports/fault.ts'
-import { QueueFault } from '../../adapters/bullmq/looks.ts'
 import { readSettings } from '../parts/files.ts'
 import type { Service } from '../parts/service.ts'
 import { startApi } from './api.ts'
 import type { DemoFault } from './demo.ts'
 import { Demonstration } from './demo.ts'
-import type { Ingest } from './ingest.ts'
-import { ingestPortOf, startIngest } from './ingest.ts'
+import type { Ingest } from '../parts/ingest.ts'
+import { ingestPortOf, startIngest } from '../parts/ingest.ts'
 import { keepPostgres } from './keep-postgres.ts'
-import { kubernetesClusters, readClusters } from './kubernetes.ts'
+import { kubernetesClusters, readClusters } from '../parts/kubernetes.ts'
 import { findInterpreter, localCluster } from './local.ts'
 import { patient } from './patient.ts'
-import { Exit, say } from './say.ts'
+import { Exit, exitCodeOf, say } from '../parts/say.ts'
+import { connectionTo } from '../parts/connection.ts'
+import { Ending } from '../parts/ending.ts'
 import { signInCodes } from './sign-in.ts'
 import { startAll } from './start.ts'
 import { builtPages } from './web.ts'
@@ -42,34 +42,7 @@ export type UpOptions = {
 }
 
 /** Runs until it is told to end; returns the exit code. */
-export async function runUp(options: UpOptions): Promise<number> {
-  try {
-    return await up(options)
-  } catch (error) {
-    if (error instanceof Exit) {
-      say(error.message)
-      return error.code
-    }
-    if (STARTS.some((fault) => error instanceof fault) && error instanceof Error) {
-      say(`${error.message}${'whatToDo' in error ? `\n  ${String(error.whatToDo)}` : ''}`)
-      return 1
-    }
-    if (error instanceof Fault) {
-      say(`${error.message}${error.whatToDo === null ? '' : `\n  ${error.whatToDo}`}`)
-      return 1
-    }
-    throw error
-  }
-}
-
-/** What may be wrong with the outside at a start: each says what to do. */
-const STARTS = [PostgresFault, EnvironmentFault, HomeFault, QueueFault] as const
-
-function externalConnection(url: string): Connection {
-  if (!/^postgres(?:ql)?:\/\//.test(url))
-    throw new Exit(2, '--database is no address of PostgreSQL: write postgres://user@host:5432/database')
-  return { connectionString: url }
-}
+export const runUp = (options: UpOptions): Promise<number> => exitCodeOf(() => up(options))
 
 async function up(options: UpOptions): Promise<number> {
   const home = resolve(options.home ?? process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll'))
@@ -102,12 +75,18 @@ async function up(options: UpOptions): Promise<number> {
     try {
       const { listen } = files.config
       const port = ingestPortOf(listen)
-      ingest = await startIngest({ home, host: listen.host, port, log: logs.pino.child({}, { level: 'warn' }) })
+      ingest = await startIngest({
+        keys: homeKeys(home),
+        portFile: join(home, 'ingest.port'),
+        host: listen.host,
+        port,
+        log: logs.pino.child({}, { level: 'warn' }),
+      })
       service = await startAll({
         home,
         files,
         log: logs.log,
-        connection: postgres?.connection ?? externalConnection(external ?? ''),
+        connection: postgres?.connection ?? connectionTo(external ?? '', '--database'),
         ingest: ingest.address,
         clusters: async (clock) => [
           await localCluster({ home, clock, config: files.config, python: interpreter, demo, log: toLog }),
@@ -209,33 +188,4 @@ async function listRuns(service: Service): Promise<void> {
     say(`  ${run?.project}/${run?.name} (${attempt.run}): ${run?.state.kind}`)
   }
   say('the next plimsoll up finds them; plimsoll up --stop-runs followed by Ctrl-C stops them')
-}
-
-/** Ctrl-C, SIGTERM: the first asks, the second one does not wait. */
-export class Ending {
-  readonly asked: Promise<void>
-  #isAsked = false
-  #handlers: [NodeJS.Signals, () => void][] = []
-
-  constructor() {
-    const { promise, resolve: fulfil } = Promise.withResolvers<void>()
-    this.asked = promise
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      const handler = (): void => {
-        if (this.#isAsked && signal === 'SIGINT') process.exit(130)
-        this.#isAsked = true
-        fulfil()
-      }
-      process.on(signal, handler)
-      this.#handlers.push([signal, handler])
-    }
-  }
-
-  get isAsked(): boolean {
-    return this.#isAsked
-  }
-
-  end(): void {
-    for (const [signal, handler] of this.#handlers) process.off(signal, handler)
-  }
 }

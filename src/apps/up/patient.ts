@@ -1,6 +1,6 @@
 // A look at the store while PostgreSQL is away is repeated: the runs need neither, and nor does whoever watches them.
 import { Fault } from '../../ports/fault.ts'
-import { say } from './say.ts'
+import { say } from '../parts/say.ts'
 
 const PAUSE_MS = 500
 

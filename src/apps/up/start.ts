@@ -4,9 +4,9 @@ import type { Control } from '../../control/control.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { Log } from '../../ports/log.ts'
-import type { Store } from '../../ports/store.ts'
 import type { Files } from '../parts/files.ts'
 import type { Service } from '../parts/service.ts'
+import { seedPolicy } from '../parts/seed.ts'
 import { startService } from '../parts/service.ts'
 
 export async function startAll(options: {
@@ -28,22 +28,10 @@ export async function startAll(options: {
     defaultCluster: files.policy.defaultCluster,
     peaks: files.peaks,
     home: homeId(home),
+    part: { kind: 'whole' },
     log: options.log,
     ingest: options.ingest,
     clusters: options.clusters,
     prepare: (store, clock) => seedPolicy(store, clock, files),
-  })
-}
-
-/** The policy lives in the database; the file is its seed, and never applied over what somebody changed. */
-async function seedPolicy(store: Store, clock: Clock, files: Files): Promise<void> {
-  if ((await store.policy()) !== null) return
-  const at = clock.now()
-  await store.applyPolicy(files.policy, files.policyDocument, {
-    at,
-    actor: 'rule:seed',
-    verb: 'policy.apply',
-    target: 'policy',
-    detail: { file: 'config/policy/seed.yaml' },
   })
 }

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wr
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { projectRoot } from '../parts/files.ts'
-import { say } from './say.ts'
+import { say } from '../parts/say.ts'
 
 const SOURCES = join(projectRoot, 'src', 'web')
 const SIGNATURE = '.signature'

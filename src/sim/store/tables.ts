@@ -10,7 +10,7 @@ import type { AuditEntry, RunEvent } from '../../domain/event.ts'
 import type { Fact } from '../../domain/fact.ts'
 import type { Held } from '../../domain/holdings.ts'
 import type { Item, ItemResult } from '../../domain/item.ts'
-import type { AttemptId, BudgetId, NodeId, ProjectName, RunId, WorkerId } from '../../domain/ids.ts'
+import type { AttemptId, BudgetId, ClusterName, NodeId, ProjectName, RunId, WorkerId } from '../../domain/ids.ts'
 import type { Node } from '../../domain/node.ts'
 import type { Project } from '../../domain/project.ts'
 import type { AttemptAccount } from '../../domain/reasons.ts'
@@ -18,7 +18,7 @@ import type { Run } from '../../domain/run.ts'
 import { isEnded } from '../../domain/run.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { Cell, EpochMs, Price } from '../../domain/units.ts'
-import type { ReportSave, StoredToken } from '../../ports/store.ts'
+import type { ReportSave, SeenHealth, StoredToken } from '../../ports/store.ts'
 import type { ExpertSet } from './experts.ts'
 
 export type Posting = {
@@ -76,6 +76,7 @@ export type Commit = {
 export type Tables = {
   leader: { epoch: number; holder: string; until: number }
   home: string | null
+  readonly health: Map<ClusterName, SeenHealth>
   queue: { paused: boolean; reason: string }
   readonly projects: Map<ProjectName, Project>
   readonly budgets: Map<BudgetId, Budget>
@@ -142,6 +143,7 @@ export type Tables = {
 export const emptyTables = (): Tables => ({
   leader: { epoch: 0, holder: '', until: -Infinity },
   home: null,
+  health: new Map(),
   queue: { paused: false, reason: '' },
   projects: new Map(),
   budgets: new Map(),

@@ -1,28 +1,31 @@
 // The port for reporters. It listens before the loops run, so that no job is launched without its address.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { IngestOptions } from '../../adapters/http/ingest.ts'
 import { createIngestServer } from '../../adapters/http/ingest.ts'
-import { attemptTokens, deploymentKeys } from '../../adapters/system/attempt-token.ts'
+import { attemptTokens } from '../../adapters/system/attempt-token.ts'
 import type { Control } from '../../control/control.ts'
 import type { Requests } from '../../ports/requests.ts'
 import { Exit } from './say.ts'
 
 export type Ingest = {
   readonly address: NonNullable<Control['ingest']>
+  readonly port: number
   /** From here on reports are taken; before, reporters are asked to send again. */
   open(requests: Requests): void
   close(): Promise<void>
 }
 
 export async function startIngest(options: {
-  readonly home: string
+  /** The deployment keys, the newest first. */
+  readonly keys: readonly Uint8Array[]
+  /** Where a free port is remembered for the next start; null: nowhere. */
+  readonly portFile: string | null
   readonly host: string
   readonly port: number
   readonly log: IngestOptions['log']
 }): Promise<Ingest> {
-  const { home, host, port, log } = options
-  const tokens = attemptTokens(deploymentKeys(home))
+  const { keys, portFile, host, port, log } = options
+  const tokens = attemptTokens(keys)
   let requests: Requests | null = null
   const app = await createIngestServer({
     requests: () => requests,
@@ -30,8 +33,7 @@ export async function startIngest(options: {
     log,
   })
   // Jobs that run have the port of their start in their environment: a free one is the one of the last time, where that is free still.
-  const file = join(home, 'ingest.port')
-  const last = port === 0 && existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
+  const last = port === 0 && portFile !== null && existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : 0
   try {
     await app.listen({ host, port: last > 0 && last < 65_536 ? last : port }).catch(async (error: unknown) => {
       if (last === 0) throw error
@@ -48,11 +50,12 @@ export async function startIngest(options: {
   }
   const address = app.server.address()
   const bound = address !== null && typeof address === 'object' ? address.port : port
-  if (port === 0 && bound !== last) writeFileSync(file, `${bound}\n`, { mode: 0o600 })
+  if (port === 0 && portFile !== null && bound !== last) writeFileSync(portFile, `${bound}\n`, { mode: 0o600 })
   // Workers of this cluster run on this machine.
   const url = `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${bound}`
   return {
     address: (attempt) => ({ url, token: tokens.tokenOf(attempt) }),
+    port: bound,
     open(taken) {
       requests = taken
     },

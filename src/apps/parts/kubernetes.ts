@@ -6,6 +6,7 @@ import type { KubernetesClusterOptions } from '../../adapters/kubernetes/cluster
 import type { KubernetesClusterConfig } from '../../contract/kubernetes-cluster.ts'
 import { parseKubernetesCluster } from '../../contract/kubernetes-cluster.ts'
 import { formatProblems } from '../../contract/problems.ts'
+import type { ProjectName } from '../../domain/ids.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import { Fault } from '../../ports/fault.ts'
@@ -36,30 +37,43 @@ export function readCluster(file: string): ClusterFile {
   return { file, config: { ...parsed.cluster, kubeconfig: path } }
 }
 
+/** All that runs of a cluster may be in. */
+export const namespacesOf = (config: KubernetesClusterConfig): string[] => [
+  ...new Set([config.namespace, ...config.projects.values()]),
+]
+
 export async function kubernetesClusters(options: {
   readonly clusters: readonly ClusterFile[]
   /** Which control plane we are: the id of our home. */
   readonly controlPlane: string
   readonly clock: Clock
   readonly log: KubernetesClusterOptions['log']
+  /** What this process does with them: everything; ask whether they would take a run; or nothing, so that nobody is asked. */
+  readonly use?: 'run' | 'ask' | 'know'
 }): Promise<(Cluster & { close(): Promise<void> })[]> {
   if (options.clusters.length === 0) return []
+  const { use = 'run' } = options
   const { createKubernetesCluster } = await import('../../adapters/kubernetes/cluster.ts')
+  const { createRehearsalCluster } = await import('../../adapters/kubernetes/rehearsal-cluster.ts')
   const { readKubeconfig } = await import('../../adapters/kubernetes/kubeconfig.ts')
   return options.clusters.map(({ file, config }) => {
     try {
-      return createKubernetesCluster({
+      const settings = {
         ...config,
-        config: readKubeconfig(config.kubeconfig, config.context),
         controlPlane: options.controlPlane,
         clock: options.clock,
-        log: (level, fields, message) => options.log(level, { cluster: config.name, ...fields }, message),
-        namespaces: [...new Set([config.namespace, ...config.projects.values()])],
-        namespaceOf: (project) => config.projects.get(project) ?? config.namespace,
+        log: (level: 'info' | 'warn' | 'error', fields: object, message: string) =>
+          options.log(level, { cluster: config.name, ...fields }, message),
+        namespaces: namespacesOf(config),
+        namespaceOf: (project: ProjectName) => config.projects.get(project) ?? config.namespace,
         nodes: { ...config.nodes, tolerations: config.pods.tolerations },
         nodeSelector: config.nodes.selector,
         checkpointRoot: config.checkpoints,
-      })
+      } satisfies Omit<KubernetesClusterOptions, 'config'>
+      const kubeconfig = use === 'know' ? null : readKubeconfig(config.kubeconfig, config.context)
+      return use === 'run' && kubeconfig !== null
+        ? createKubernetesCluster({ ...settings, config: kubeconfig })
+        : createRehearsalCluster({ ...settings, config: kubeconfig })
     } catch (error) {
       if (error instanceof Fault) throw new Exit(2, `${file}: ${error.message}\n  ${error.whatToDo ?? ''}`)
       throw error

@@ -1,0 +1,227 @@
+// Two controllers and one api as processes of their own, on a real control plane and a real PostgreSQL.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { root } from '../parts/plimsoll.ts'
+import { findBinaries } from './binaries.ts'
+import type { ControlPlane } from './control-plane.ts'
+import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plane.ts'
+import type { Process } from './deployment.ts'
+import { Deployment } from './deployment.ts'
+import { PREFIX } from './kwok-stages.ts'
+import { makeNodes } from './nodes.ts'
+import { until } from './processes.ts'
+
+const found = await findBinaries(PLANE_BINARIES)
+const LEASE_MS = 5_000
+
+// Their own timers are so slow that only a wake-up from another process can be in time.
+const SETTINGS = `
+deployment: { id: of-the-test, keyFile: deployment.key }
+clusters: [cluster.yaml]
+durations: { lease: ${LEASE_MS}ms, leaseRenew: 1s, persist: 2s, blindAfter: 8s }
+loops: { place: 2m, launch: 2m, observe: 1s, account: 5s }
+`
+
+type Pod = {
+  readonly metadata: { readonly uid: string; readonly labels: Readonly<Record<string, string>> }
+  readonly status: { readonly phase: string }
+}
+
+describe('a deployment', { skip: found.kind === 'missing' && found.why }, () => {
+  let plane: ControlPlane
+  let deployment: Deployment
+  let api: Process
+  let first: Process
+  let second: Process
+
+  before(async () => {
+    const started = await startControlPlane()
+    assert.ok(started.kind === 'running')
+    plane = started
+    await makeNodes(plane.api, 4)
+    await makeNamespace(plane.api, 'runs')
+    const cluster = `{ kind: kubernetes, name: kwok, kubeconfig: ${plane.kubeconfig}, namespace: runs }\n`
+    deployment = await Deployment.open(cluster, SETTINGS)
+  })
+  after(async () => {
+    await deployment?.close()
+    await plane?.stop()
+  })
+
+  const cli = (...args: string[]) => {
+    const env = {
+      ...process.env,
+      PLIMSOLL_URL: `http://127.0.0.1:${api.port}`,
+      PLIMSOLL_TOKEN: deployment.secret,
+      PLIMSOLL_HOME: deployment.folder,
+    }
+    const argv = [join(root, 'src', 'apps', 'cli', 'main.ts'), ...args]
+    return spawnSync(process.execPath, argv, { env, encoding: 'utf8', timeout: 60_000 })
+  }
+  const ask = async <T>(path: string): Promise<T> => {
+    const headers = { authorization: `Bearer ${deployment.secret}` }
+    const answer = await fetch(`http://127.0.0.1:${api.port}/api/v1${path}`, { headers })
+    assert.equal(answer.status, 200, path)
+    return (await answer.json()) as T
+  }
+  const submit = (name: string, runMs: number | null, more = ''): string => {
+    const file = join(deployment.folder, `${name}.run.yaml`)
+    const settings = runMs === null ? '{}' : `{ ${PREFIX}/run-ms: '${runMs}' }`
+    writeFileSync(
+      file,
+      `name: ${name}
+command: [train]
+image: registry.test/none:1
+resources: { nodes: 2, gpusPerNode: 8 }
+kubernetes: { annotations: ${settings}${more} }
+`,
+    )
+    const said = cli('submit', file, '--yes', '-o', 'json')
+    if (said.status !== 0) throw new Error(`submit: exit ${said.status}: ${said.stderr}`)
+    return (JSON.parse(said.stdout) as { id: string }).id
+  }
+  const podsOf = async (run: string): Promise<readonly Pod[]> => {
+    const selector = `labelSelector=${encodeURIComponent(`plimsoll.dev/run=${run}`)}`
+    return (await plane.api.get<{ items: readonly Pod[] }>(`/api/v1/namespaces/runs/pods?${selector}`)).items
+  }
+  const running = (run: string, withinMs: number): Promise<true> =>
+    until(`pods of ${run} run`, withinMs, async () => {
+      const pods = await podsOf(run)
+      return pods.filter(({ status }) => status.phase === 'Running').length === 2 || null
+    })
+  const leader = (): Promise<Process> =>
+    until('one leads', 20_000, async () => {
+      const both = [first, second].filter((each) => each.ended() === null)
+      const checks = await Promise.all(both.map(async (each) => ({ each, lead: (await each.checks())?.['lead'] })))
+      return checks.find(({ lead }) => lead === 'leading')?.each ?? null
+    })
+
+  test('what the database lacks is said, and migrate brings it, as often as it is run', async () => {
+    const early = deployment.say('controller')
+    assert.equal(early.code, 1)
+    assert.match(early.stderr, /has not had the migrations 0001-initial.*\n.*plimsoll migrate/)
+    for (const said of [/0010-cluster-health\n[^]*that of an admin/, /up to date\n[^]*is known/]) {
+      const migrated = deployment.say('migrate')
+      assert.deepEqual([migrated.code, said.test(migrated.stderr)], [0, true], migrated.stderr)
+    }
+  })
+
+  test('a run that is submitted to the api is placed by the controller that leads, and its pods run', async () => {
+    api = await deployment.start('api', 'api')
+    const early = submit('early', null)
+    const why = await ask<{ reason: string; message: string }>(`/runs/${early}/why`)
+    assert.deepEqual([why.reason, /no controller has looked/.test(why.message)], ['cluster-unreachable', true])
+    first = await deployment.start('controller', 'first')
+    second = await deployment.start('controller', 'second')
+    await running(early, 20_000)
+    const leads = await leader()
+    const other = leads === first ? second : first
+    assert.equal((await other.checks())?.['lead'], 'standing by')
+    const run = submit('rung', null)
+    await running(run, 10_000)
+    assert.equal(cli('stop', early, '--now').status, 0)
+    await until(
+      'it has ended',
+      20_000,
+      async () => (await ask<{ state: string }>(`/runs/${early}`)).state === 'cancelled' || null,
+    )
+  })
+
+  test('what a cluster grants to nobody is refused by the api', () => {
+    assert.throws(() => submit('greedy', null, ', hostNetwork: true'), /does not let specs ask for hostNetwork/)
+  })
+
+  test('kill -9 of the leader: the other leads within the lease and goes on, and no pod is made twice', async () => {
+    const dead = await leader()
+    const other = dead === first ? second : first
+    const killedAt = performance.now()
+    await dead.stop('SIGKILL')
+    const run = submit('orphan', 3_000)
+    await until('the other leads', LEASE_MS + 5_000, async () => (await other.checks())?.['lead'] === 'leading' || null)
+    const tookMs = performance.now() - killedAt
+    assert.ok(tookMs < LEASE_MS + 3_000, `it took ${Math.round(tookMs)} ms`)
+    await running(run, 10_000)
+    await until(
+      'it succeeds',
+      20_000,
+      async () => (await ask<{ state: string }>(`/runs/${run}`)).state === 'succeeded' || null,
+    )
+    const made = podsMade(plane.auditLog)
+    assert.equal(made.length, 6, made.join(' '))
+    assert.equal(new Set(made).size, 6, made.join(' '))
+  })
+
+  test('a graceful end gives the lead back, so that the next leads at once', async () => {
+    const ending = await leader()
+    const other = ending === first ? second : first
+    other.start()
+    await until('it stands by', 20_000, async () => (await other.checks())?.['lead'] === 'standing by' || null)
+    await ending.stop('SIGTERM')
+    assert.equal(ending.ended(), 'exit code 0')
+    await until('the other leads', LEASE_MS - 2_000, async () => (await other.checks())?.['lead'] === 'leading' || null)
+  })
+
+  test('without any controller the api says so, instead of what was true once', async () => {
+    await (await leader()).stop('SIGTERM')
+    const run = submit('waits', null)
+    const why = () => ask<{ reason: string; message: string }>(`/runs/${run}/why`)
+    const told = await until('the api is blind', 20_000, async () => {
+      const { reason, message } = await why()
+      return reason === 'cluster-unreachable' ? message : null
+    })
+    assert.match(told, /no controller has looked at it for \d+ s/)
+  })
+
+  test('a browser signs in at any replica with a token, and its session is of the same person', async () => {
+    const post = (code: string) =>
+      fetch(`http://127.0.0.1:${api.port}/api/v1/session`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-plimsoll': '1' },
+        body: JSON.stringify({ code }),
+      })
+    assert.equal((await post('plimsoll_of-nobody')).status, 401)
+    const cookie = (await post(deployment.secret)).headers.get('set-cookie') ?? ''
+    assert.match(cookie, /HttpOnly; SameSite=Strict/)
+    assert.ok(!cookie.includes(deployment.secret))
+    const headers = { cookie: cookie.split(';')[0] ?? '' }
+    const session = await fetch(`http://127.0.0.1:${api.port}/api/v1/session`, { headers })
+    assert.equal(((await session.json()) as { user: string }).user, 'bootstrap')
+  })
+
+  test('no process writes a secret into its log', () => {
+    for (const { name, logFile } of deployment.processes) {
+      const text = readFileSync(logFile, 'utf8')
+      assert.ok(text.length > 0, name)
+      assert.ok(!text.includes(deployment.secret) && !text.includes('postgres://'), `${name} has a secret in its log`)
+    }
+  })
+})
+
+/** `attempt/index` of every pod that was ever made. */
+function podsMade(auditLog: string): string[] {
+  return readFileSync(auditLog, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes('"verb":"create"') && line.includes('"resource":"pods"'))
+    .map((line) => JSON.parse(line) as Made)
+    .filter(({ requestURI }) => !requestURI.includes('dryRun'))
+    .flatMap(({ responseObject }) => (responseObject?.kind === 'Pod' ? [responseObject] : []))
+    .map(({ metadata }) => {
+      const index = metadata.annotations?.['batch.kubernetes.io/job-completion-index']
+      return `${metadata.labels?.['plimsoll.dev/attempt']}/${index}`
+    })
+}
+
+type Made = {
+  readonly requestURI: string
+  /** Of pods themselves; a refusal is a Status, and a binding has none. */
+  readonly responseObject?: {
+    readonly kind: string
+    readonly metadata: {
+      readonly annotations?: Readonly<Record<string, string>>
+      readonly labels?: Readonly<Record<string, string>>
+    }
+  }
+}
