@@ -252,7 +252,7 @@ const kubeconfig = (server: string, ca: string, token: string): string =>
           server,
           'certificate-authority-data': Buffer.from(ca).toString('base64'),
           // The server's certificate names the loopback, however it is reached.
-          'tls-server-name': '127.0.0.1',
+          ...(new URL(server).hostname === '127.0.0.1' ? {} : { 'tls-server-name': '127.0.0.1' }),
         },
       },
     ],

@@ -82,6 +82,8 @@ describe('faults', { skip: found.kind === 'missing' && found.why, timeout: 900_0
       if (kill === Math.floor((2 * KILLS) / 3)) await plane.restartEtcd(300)
       await home.up('--cluster', cluster)
     }
+    // It goes on being unkind to a control plane that lives.
+    await pause(10_000)
     proxy.be(KIND)
     const runs = (): Runs['runs'] => home.document<Runs>('runs').runs
     await until('all runs end', () => runs().every((run) => ENDED.has(run.state)), 120_000).catch((error: unknown) => {
