@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { Home, pause, until } from '../test/parts/plimsoll.ts'
 import { expertTile } from './expert-tile.ts'
 import { expertIngest, reporter } from './experts.ts'
 import { fillDay, fillQueue } from './fill.ts'
 import { firstView } from './first-view.ts'
-import { api, inParallel, nodePid, quantile, rss, specOf } from './parts.ts'
+import { gang, smallPods, watching, recoverPods } from './kubernetes.ts'
+import { api, cpuTicks, inParallel, nodePid, quantile, rss, specOf } from './parts.ts'
 import type { Result } from './run.ts'
 import { runs10k } from './runs-10k.ts'
 import { simulate } from './simulate.ts'
@@ -26,6 +26,10 @@ export const benches: Readonly<Record<string, () => Promise<Result>>> = {
   simulate,
   reporter,
   'expert-ingest': expertIngest,
+  'k8s-gang': gang,
+  'k8s-small': smallPods,
+  'k8s-watch': watching,
+  'k8s-recover': recoverPods,
 }
 
 function runTrue(): Promise<number> {
@@ -229,10 +233,4 @@ async function ledger(): Promise<Result> {
   } finally {
     await home.remove()
   }
-}
-
-/** User and system time in hundredths of a second. */
-function cpuTicks(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return Number(fields[11]) + Number(fields[12])
 }

@@ -60,6 +60,12 @@ export function rss(home: Home): number | null {
   return kib === undefined ? null : Number(kib) / 1_024
 }
 
+/** CPU time of a process in hundredths of a second. */
+export function cpuTicks(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return Number(fields[11]) + Number(fields[12])
+}
+
 /** How long each takes, one after the other. */
 export async function timesOf(count: number, one: (index: number) => Promise<unknown>): Promise<number[]> {
   const times: number[] = []

@@ -46,6 +46,8 @@ export type Proxy = {
   readonly url: string
   /** From now on. */
   be(unkindness: Unkindness): void
+  /** How many requests came, by method. */
+  readonly requests: Map<string, number>
   /** How often each thing was done. */
   readonly done: Map<string, number>
   close(): Promise<void>
@@ -62,6 +64,7 @@ export async function startProxy(plane: ControlPlane, random: () => number): Pro
   const target = new URL(plane.url)
   const agent = new Agent({ ca: plane.ca, keepAlive: true })
   const done = new Map<string, number>()
+  const requests = new Map<string, number>()
   let chances = KIND
   const happens = (what: Exclude<keyof Unkindness, 'delayMsMax'>): boolean => {
     if (random() >= chances[what]) return false
@@ -78,6 +81,7 @@ export async function startProxy(plane: ControlPlane, random: () => number): Pro
   }
 
   async function handle(from: IncomingMessage, response: ServerResponse): Promise<void> {
+    requests.set(from.method ?? '', (requests.get(from.method ?? '') ?? 0) + 1)
     const watches = from.url?.includes('watch=true') === true
     if (happens('delay')) await new Promise((resolve) => setTimeout(resolve, random() * chances.delayMsMax))
     // A conflict is the answer to a write.
@@ -132,6 +136,7 @@ export async function startProxy(plane: ControlPlane, random: () => number): Pro
     be: (unkindness) => {
       chances = unkindness
     },
+    requests,
     done,
     async close() {
       listening.closeAllConnections()

@@ -25,7 +25,7 @@ import { ATTEMPT, CONTROL_PLANE, GATE, PLAN } from './names.ts'
 import type { NodeOptions } from './nodes.ts'
 import type { Job } from './objects.ts'
 import type { PodRecord } from './pods.ts'
-import { workerSeen } from './pods.ts'
+import { timeOf, workerSeen } from './pods.ts'
 import { rehearse } from './rehearse.ts'
 
 export type KubernetesClusterOptions = {
@@ -332,7 +332,9 @@ class Kubernetes implements KubernetesCluster {
     const state = pod?.ours?.state ?? null
     if (pod === null || (state?.running === undefined && state?.terminated === undefined)) return null
     const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/log`
-    return { path, over: pod.over || state.terminated !== undefined }
+    const started = timeOf(state.running?.startedAt)
+    const ranMs = started === null ? 0 : this.#options.clock.now() - started
+    return { path, ranMs, over: pod.over || state.terminated !== undefined }
   }
 
   async forget(attempt: AttemptId): Promise<void> {

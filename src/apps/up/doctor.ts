@@ -46,14 +46,14 @@ const examineMachine = async (): Promise<Check[]> => [
 
 /** A cluster of config.yaml by its name, or a file. */
 async function examineCluster(cluster: string): Promise<Check[]> {
-  const home = process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll')
-  const known = readSettings(home).config.clusters.map((file) => readCluster(resolve(home, file)))
+  const folder = process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll')
+  const known = readSettings(folder).config.clusters.map((file) => readCluster(resolve(folder, file)))
   const named = known.find(({ config }) => config.name === cluster)
   if (named === undefined && !existsSync(cluster)) {
     const names = known.map(({ config }) => config.name).join(', ')
     throw new Exit(
       2,
-      `there is no cluster ${cluster} in ${join(home, 'config.yaml')}${names === '' ? '' : ` (it has ${names})`}, and no file of that name`,
+      `there is no cluster ${cluster} in ${join(folder, 'config.yaml')}${names === '' ? '' : ` (it has ${names})`}, and no file of that name`,
     )
   }
   const { file, config } = named ?? readCluster(cluster)
