@@ -98,7 +98,12 @@ export async function startControlPlane(options: PlaneOptions = {}): Promise<Con
   }
   const path = (name: keyof typeof OURS): string => join(folder, `${name}.kubeconfig`)
   const make = (name: Used, args: readonly string[]): Program =>
-    program(name, [found.paths[name], ...args], { logFile: join(folder, `${name}.log`), cwd: folder })
+    program(name, [found.paths[name], ...args], {
+      logFile: join(folder, `${name}.log`),
+      cwd: folder,
+      // kwok would add what it finds in the home of whoever runs the tests.
+      env: { KWOK_WORKDIR: folder },
+    })
   const qps = options.qps ?? 300
   const clientLimits = [
     `--kube-api-qps=${qps}`,
@@ -281,6 +286,8 @@ const apiServerArgs = (folder: string, etcdPort: number, port: number, url: stri
   `--service-account-signing-key-file=${join(folder, 'accounts.key')}`,
   `--token-auth-file=${join(folder, 'tokens.csv')}`,
   '--authorization-mode=Node,RBAC',
+  // It taints each new node until the controllers have seen it Ready: a thousand nodes of kwok would take minutes.
+  '--disable-admission-plugins=TaintNodesByCondition',
   `--service-cluster-ip-range=${SERVICE_RANGE}`,
   '--allow-privileged=true',
   '--kubelet-preferred-address-types=InternalIP',
@@ -318,9 +325,24 @@ const AUDIT_POLICY = {
 
 const DEFAULT_LOG = '2026-01-01T00:00:00.000000000Z stdout F this pod runs nothing\n'
 
+const KWOK_WIDTH = 32
 /** Several documents; JSON is YAML. */
 const kwokConfig = (defaultLog: string): string =>
   [
+    {
+      apiVersion: 'config.kwok.x-k8s.io/v1alpha1',
+      kind: 'KwokConfiguration',
+      metadata: { name: 'kwok' },
+      // With its own four at once, the first lease of a thousand nodes is a matter of minutes on a busy machine.
+      options: {
+        podPlayStageParallelism: KWOK_WIDTH,
+        nodePlayStageParallelism: KWOK_WIDTH,
+        nodeLeaseParallelism: KWOK_WIDTH,
+        podsOnNodeSyncParallelism: KWOK_WIDTH,
+        // Its defaults do not count any more where there is this document; without these there are no logs.
+        enableDebuggingHandlers: true,
+      },
+    },
     ...stages(),
     {
       apiVersion: 'kwok.x-k8s.io/v1alpha1',

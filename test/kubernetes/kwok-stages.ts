@@ -33,7 +33,7 @@ export const NOT_READY = `${PREFIX}/not-ready`
 /** All documents that kwok is configured with. */
 export function stages(): object[] {
   return [
-    nodeStage('node-ready', [isNot(READY), isNot(SAYS_NOT_READY)], NODE_READY),
+    nodeStage('node-ready', [is(`(${READY} | not) or .status.addresses == null`), isNot(SAYS_NOT_READY)], NODE_READY),
     nodeStage('node-not-ready', [is(READY), is(SAYS_NOT_READY)], NODE_NOT_READY),
     podStage('pod-pull-fails', [...starts, has('image-pull'), is('.status.containerStatuses == null')], {
       steps: [status(pullStatus('ErrImagePull', 'failed to pull and unpack image: not found'))],

@@ -32,14 +32,18 @@ export async function makeNodes(api: Api, count: number, options: NodesOptions =
       }
     }),
   )
-  await untilNodes(api, names, ({ ready, taints }) => ready === 'True' && !taints.some(unready))
+  await untilNodes(api, names, ({ ready, taints, managed }) => managed && ready === 'True' && !taints.includes(NOT_YET))
   return names
 }
 
-const unready = (key: string): boolean => key === 'node.kubernetes.io/not-ready'
+const NOT_YET = 'node.kubernetes.io/not-ready'
 
-/** What Kubernetes says about a node. */
-export type NodeState = { readonly ready: 'True' | 'False' | 'Unknown'; readonly taints: readonly string[] }
+/** What Kubernetes says about a node, and whether its kubelet has said anything yet. */
+export type NodeState = {
+  readonly ready: 'True' | 'False' | 'Unknown'
+  readonly taints: readonly string[]
+  readonly managed: boolean
+}
 
 /** Waits until each of these nodes is as asked. */
 export async function untilNodes(
@@ -48,17 +52,25 @@ export async function untilNodes(
   wanted: (state: NodeState) => boolean,
   msMax = READY_MS_MAX,
 ): Promise<void> {
-  await until(`${names.length} nodes as wanted`, msMax, async () => {
+  // A list of a thousand nodes is megabytes: asked for without pause it would take the time that it waits for.
+  const waitMsMax = Math.max(250, names.length * 2)
+  const asked = async (): Promise<true | null> => {
     const states = await nodeStates(api)
-    return names.every((name) => wanted(states.get(name) ?? { ready: 'Unknown', taints: [] })) || null
-  })
+    return names.every((name) => wanted(states.get(name) ?? ABSENT)) || null
+  }
+  await until(`${names.length} nodes as wanted`, msMax, asked, [], waitMsMax)
 }
+
+const ABSENT: NodeState = { ready: 'Unknown', taints: [], managed: false }
 
 type Listed = {
   readonly items: readonly {
     readonly metadata: { readonly name: string }
     readonly spec: { readonly taints?: readonly { readonly key: string }[] }
-    readonly status: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
+    readonly status: {
+      readonly conditions?: readonly { readonly type: string; readonly status: string }[]
+      readonly addresses?: readonly object[]
+    }
   }[]
 }
 
@@ -67,7 +79,8 @@ async function nodeStates(api: Api): Promise<Map<string, NodeState>> {
   return new Map(
     items.map(({ metadata, spec, status }) => {
       const ready = status.conditions?.find(({ type }) => type === 'Ready')?.status as NodeState['ready'] | undefined
-      return [metadata.name, { ready: ready ?? 'Unknown', taints: (spec.taints ?? []).map(({ key }) => key) }]
+      const taints = (spec.taints ?? []).map(({ key }) => key)
+      return [metadata.name, { ready: ready ?? 'Unknown', taints, managed: status.addresses !== undefined }]
     }),
   )
 }
@@ -83,6 +96,8 @@ export const setNotReady = (api: Api, name: string, message: string | null): Pro
 
 const setLabel = (api: Api, name: string, value: string): Promise<unknown> =>
   api.patch(`/api/v1/nodes/${name}`, { metadata: { labels: { [KUBELET_LABEL]: value } } })
+
+const READY = { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' }
 
 function node(name: string, index: number, options: NodesOptions): object {
   const gpus = options.gpusPerNode ?? 8
@@ -117,6 +132,7 @@ function node(name: string, index: number, options: NodesOptions): object {
       },
     },
     spec: options.taints === undefined ? {} : { taints: options.taints },
-    status: { capacity: resources, allocatable: resources },
+    // kwok adds the rest, with the first lease. Were they not Ready at once, the controllers would taint each and take that back.
+    status: { capacity: resources, allocatable: resources, conditions: [READY] },
   }
 }

@@ -88,10 +88,11 @@ export async function until<T>(
   msMax: number,
   ask: () => Promise<T | null> | T | null,
   watched: readonly Program[] = [],
+  waitMsMax = 250,
 ): Promise<T> {
   const deadline = performance.now() + msMax
   let failed: unknown
-  for (let wait = 20; ; wait = Math.min(250, wait * 1.3)) {
+  for (let wait = 20; ; wait = Math.min(waitMsMax, wait * 1.3)) {
     try {
       const answer = await ask()
       if (answer !== null) return answer
