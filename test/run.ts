@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { builtPages } from '../src/apps/up/web.ts'
 import { torchBin } from './parts/python.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
@@ -36,16 +37,6 @@ const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration'
 
 const PARTS: readonly Part[] = [
   { name: 'environment', in: ['check', 'test'], run: environment },
-  { name: 'format', in: ['check'], lane: 'computes', run: (say) => command(say, bin('oxfmt'), ['--check']) },
-  {
-    name: 'lint',
-    in: ['check'],
-    lane: 'computes',
-    run: (say) => command(say, bin('oxlint'), ['--type-aware', 'src', 'test', 'bench']),
-  },
-  { name: 'types', in: ['check'], lane: 'computes', run: (say) => command(say, bin('tsc'), ['--noEmit', '-p', '.']) },
-  { name: 'types of pages', in: ['check'], lane: 'computes', run: typesOfPages },
-  { name: 'dead code', in: ['check'], lane: 'computes', run: (say) => command(say, bin('knip'), []) },
   {
     name: 'pure',
     in: ['fast', 'check', 'test'],
@@ -60,12 +51,19 @@ const PARTS: readonly Part[] = [
   },
   { name: 'example', in: ['check', 'test'], lane: 'computes', run: exampleTests },
   { name: 'reporter', in: ['check', 'test'], lane: 'waits', run: reporterTests },
-  { name: 'real', in: ['check', 'test'], run: (say) => nodeTests(say, REAL, ['--test-concurrency=2']) },
+  // After what mostly waits, so that both lanes are about as long.
+  { name: 'format', in: ['check'], lane: 'waits', run: (say) => command(say, bin('oxfmt'), ['--check']) },
   {
-    name: 'browser',
-    in: ['check', 'test'],
-    run: (say) => nodeTests(say, ['test/browser'], ['--test-concurrency=1']),
+    name: 'lint',
+    in: ['check'],
+    lane: 'waits',
+    run: (say) => command(say, bin('oxlint'), ['--type-aware', 'src', 'test', 'bench']),
   },
+  { name: 'types', in: ['check'], lane: 'waits', run: (say) => command(say, bin('tsc'), ['--noEmit', '-p', '.']) },
+  { name: 'types of pages', in: ['check'], lane: 'waits', run: typesOfPages },
+  { name: 'dead code', in: ['check'], lane: 'waits', run: (say) => command(say, bin('knip'), []) },
+  { name: 'real', in: ['check', 'test'], run: (say) => nodeTests(say, REAL, ['--test-concurrency=2']) },
+  { name: 'browser', in: ['check', 'test'], run: browserTests },
   // PyTorch takes every core: alone.
   {
     name: 'demonstration',
@@ -127,7 +125,23 @@ async function runAll(some: readonly Part[]): Promise<void> {
   }
 }
 
-async function nodeTests(say: Say, folders: readonly string[], flags: readonly string[]): Promise<Outcome> {
+/** The pages are built once for all of its files: each would take some seconds for the same. */
+async function browserTests(say: Say): Promise<Outcome> {
+  const home = mkdtempSync(join(tmpdir(), 'plimsoll-pages-'))
+  try {
+    if ((await builtPages(home)) === null) return { kind: 'failed' }
+    return await nodeTests(say, ['test/browser'], ['--test-concurrency=1'], { PLIMSOLL_PAGES_BUILT: '1' })
+  } finally {
+    rmSync(home, { recursive: true })
+  }
+}
+
+async function nodeTests(
+  say: Say,
+  folders: readonly string[],
+  flags: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   const files = folders.flatMap(testFiles)
   if (files.length === 0) return { kind: 'skipped', why: 'there are no test files' }
   const report = join(mkdtempSync(join(tmpdir(), 'plimsoll-skips-')), 'skips')
@@ -138,13 +152,8 @@ async function nodeTests(say: Say, folders: readonly string[], flags: readonly s
     `--test-reporter-destination=${report}`,
   ]
   // A file that leaves a handle open would hang for ever.
-  const outcome = await command(say, process.execPath, [
-    '--test',
-    '--test-force-exit',
-    ...reporters,
-    ...flags,
-    ...files,
-  ])
+  const args = ['--test', '--test-force-exit', ...reporters, ...flags, ...files]
+  const outcome = await command(say, process.execPath, args, env)
   skipped.push(
     ...readFileSync(report, 'utf8')
       .split('\n')

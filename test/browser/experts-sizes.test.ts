@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
+import type { Experts } from '../../src/web/api/documents.ts'
 import { buildPages, cannotRun, openPage, screenshot, startBrowser, tooWide } from './browser.ts'
 import { type FakeServer, startFakeServer } from './fake-server.ts'
 import { chance } from './fake-world.ts'
@@ -98,8 +99,9 @@ async function answerWith(page: Page, experts: number): Promise<void> {
         dead: rows,
         hot: rows,
         gaps: [],
+        apart: null,
         finding: null,
-      }),
+      } satisfies Experts),
     ),
   )
   await page.route('**/api/v1/**/experts/frame?*', (route) =>
