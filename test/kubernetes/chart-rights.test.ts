@@ -14,7 +14,8 @@ import { Fault } from '../../src/ports/fault.ts'
 import { root } from '../parts/plimsoll.ts'
 import { ApiFault } from './api.ts'
 import { findBinaries } from './binaries.ts'
-import { CHART, Helm, manifestsOf, NAMESPACE, RELEASE } from './chart.ts'
+import type { Rules } from './chart.ts'
+import { CHART, Helm, manifestsOf, NAMESPACE, RELEASE, rightsOf } from './chart.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plane.ts'
 import { PREFIX } from './kwok-stages.ts'
@@ -348,7 +349,13 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
   })
 
   test('the right to cordon is there when it is asked for, and no other comes with it', async () => {
+    const cluster = open({ cordon: true })
+    await until('a look', 20_000, () => cluster.observe().catch(() => null))
+    await assert.rejects(cluster.keepOff(new Set(['node-3'])), /cannot patch resource "nodes"/)
     upgrade('--set', 'rbac.cordon=true')
+    await cluster.keepOff(new Set(['node-3']))
+    const node = await plane.api.get<{ spec: { unschedulable?: boolean } }>('/api/v1/nodes/node-3')
+    assert.equal(node.spec.unschedulable, true)
     const cordon = { spec: { unschedulable: true } }
     assert.equal(await ask('controller', 'patch', '/api/v1/nodes/node-0?dryRun=All', cordon), 'allowed')
     assert.equal(await ask('controller', 'patch', '/api/v1/nodes/node-0/status?dryRun=All', {}), '403')
@@ -371,24 +378,3 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
 type HookPod = { readonly metadata: { readonly name: string } }
-type Rules = {
-  readonly resourceRules: readonly {
-    readonly verbs: readonly string[]
-    readonly resources?: readonly string[]
-    readonly resourceNames?: readonly string[]
-  }[]
-}
-
-/** `resource: verbs`, each resource once; what everybody may ask about himself is left out. */
-function rightsOf(rules: Rules | null, lines: readonly string[] = []): string[] {
-  const all = new Map<string, Set<string>>()
-  const add = (resource: string, verbs: readonly string[]): void => {
-    all.set(resource, new Set([...(all.get(resource) ?? []), ...verbs]))
-  }
-  for (const { verbs, resources = [], resourceNames = [''] } of rules?.resourceRules ?? [])
-    for (const resource of resources)
-      for (const name of resourceNames)
-        if (!resource.startsWith('self')) add(name === '' ? resource : `${resource}/${name}`, verbs)
-  for (const line of lines) add(line.split(': ')[0] ?? '', line.split(': ')[1]?.split(',') ?? [])
-  return [...all].map(([resource, verbs]) => `${resource}: ${[...verbs].toSorted().join(',')}`).toSorted()
-}

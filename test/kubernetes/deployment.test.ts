@@ -43,14 +43,15 @@ describe('a deployment', { skip: found.kind === 'missing' && found.why }, () => 
     plane = started
     await makeNodes(plane.api, 4)
     await makeNamespace(plane.api, 'runs')
-    const cluster = `{ kind: kubernetes, name: kwok, kubeconfig: ${plane.kubeconfig}, namespace: runs }\n`
-    deployment = await Deployment.open(cluster, SETTINGS)
+    deployment = await Deployment.open(clusterFile(true), SETTINGS)
   })
   after(async () => {
     await deployment?.close()
     await plane?.stop()
   })
 
+  const clusterFile = (cordon: boolean): string =>
+    `{ kind: kubernetes, name: kwok, kubeconfig: ${plane.kubeconfig}, namespace: runs, cordon: ${cordon} }\n`
   const cli = (...args: string[]) => {
     const env = {
       ...process.env,
@@ -132,6 +133,31 @@ kubernetes: { annotations: ${settings}${more} }
 
   test('what a cluster grants to nobody is refused by the api', () => {
     assert.throws(() => submit('greedy', null, ', hostNetwork: true'), /does not let specs ask for hostNetwork/)
+  })
+
+  test('a node that is cordoned is so in Kubernetes too, or the answer says that it is not', async () => {
+    const untilSchedulable = (wanted: boolean): Promise<true> =>
+      until(`node-3 is ${wanted ? 'schedulable' : 'cordoned'}`, 20_000, async () => {
+        const { spec } = await plane.api.get<{ spec: { unschedulable?: boolean } }>('/api/v1/nodes/node-3')
+        return (spec.unschedulable !== true) === wanted || null
+      })
+    const told = cli('nodes', 'cordon', 'node-3', '--reason', 'fans')
+    assert.deepEqual([told.status, told.stdout.trim().split('\n').length], [0, 1], told.stderr)
+    await untilSchedulable(false)
+    cli('nodes', 'uncordon', 'node-3')
+    await untilSchedulable(true)
+    deployment.setCluster(clusterFile(false))
+    const other = await deployment.start('api', 'without-cordon')
+    deployment.setCluster(clusterFile(true))
+    const answer = await fetch(`http://127.0.0.1:${other.port}/api/v1/nodes/node-3/uncordon`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${deployment.secret}` },
+    })
+    assert.match(
+      ((await answer.json()) as { note: string }).note,
+      /^it holds inside Plimsoll only: Kubernetes is not told/,
+    )
+    await other.stop()
   })
 
   test('kill -9 of the leader: the other leads within the lease and goes on, and no pod is made twice', async () => {

@@ -37,6 +37,7 @@ export function clusterOf(plane: ControlPlane, over: Partial<KubernetesClusterOp
     },
     nodeSelector: null,
     dedicated: false,
+    cordon: false,
     pods: NO_POD_OPTIONS,
     grants: [],
     priorityClass: null,
