@@ -8,6 +8,9 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { KubeConfig } from '@kubernetes/client-node'
 import type { KubernetesCluster, KubernetesClusterOptions } from '../../src/adapters/kubernetes/cluster.ts'
+import { createKubernetesCluster } from '../../src/adapters/kubernetes/cluster.ts'
+import { createRehearsalCluster } from '../../src/adapters/kubernetes/rehearsal-cluster.ts'
+import { NO_POD_OPTIONS } from '../../src/domain/pod-options.ts'
 import { durationMs } from '../../src/domain/units.ts'
 import type { WorkerSeen } from '../../src/ports/cluster.ts'
 import { Fault } from '../../src/ports/fault.ts'
@@ -21,7 +24,7 @@ import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plan
 import { PREFIX } from './kwok-stages.ts'
 import { makeNodes } from './nodes.ts'
 import { until } from './processes.ts'
-import { clusterOf, planOf } from './world.ts'
+import { clusterOptions, planOf } from './world.ts'
 
 const found = await findBinaries([...PLANE_BINARIES, 'helm'])
 const RUNS = 'plimsoll-runs'
@@ -241,10 +244,10 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
     assert.deepEqual(wrong, [])
   })
 
-  const open = (over: Partial<KubernetesClusterOptions> = {}): KubernetesCluster => {
+  const settings = (account: Account, over: Partial<KubernetesClusterOptions>): KubernetesClusterOptions => {
     const config = new KubeConfig()
-    config.loadFromFile(plane.kubeconfigFor('controller', tokens.get('controller') ?? ''))
-    const cluster = clusterOf(plane, {
+    config.loadFromFile(plane.kubeconfigFor(account, tokens.get(account) ?? ''))
+    return clusterOptions(plane, {
       config,
       controlPlane: ID,
       namespaces: [RUNS],
@@ -253,6 +256,9 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
       ingestUrl: 'http://plimsoll-ingest.plimsoll.svc:7421',
       ...over,
     })
+  }
+  const open = (over: Partial<KubernetesClusterOptions> = {}): KubernetesCluster => {
+    const cluster = createKubernetesCluster(settings('controller', over))
     clusters.push(cluster)
     return cluster
   }
@@ -284,6 +290,15 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
         () => true,
       ),
     )
+  })
+
+  test('the api rehearses with its own: what the server takes, and what the namespace refuses', async () => {
+    const cluster = createRehearsalCluster(settings('api', { grants: ['hostNetwork'] }))
+    assert.equal(await cluster.rehearse?.(planOf(['node-0'])), null)
+    const kubernetes = { ...NO_POD_OPTIONS, hostNetwork: true }
+    const refusal = await cluster.rehearse?.(planOf(['node-0'], {}, { kubernetes }))
+    assert.match(refusal?.message ?? '', /violates PodSecurity "baseline:latest": host namespaces/)
+    assert.equal((await plane.api.get<{ items: readonly object[] }>(jobs(RUNS))).items.length, 0)
   })
 
   test('before the chart goes: the controllers are stopped, our Jobs are let go, and those of others are not', async () => {

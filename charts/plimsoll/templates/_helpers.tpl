@@ -40,6 +40,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- range $project, $namespace := .Values.runs.projects -}}
 {{- $all = append $all $namespace -}}
 {{- end -}}
+{{- if has .Release.Namespace $all -}}
+{{- fail (printf "runs must not be in the namespace of the release (%s): what is secret there would be theirs. Choose another runs.namespace, or runs.projects" .Release.Namespace) -}}
+{{- end -}}
 {{- $all | uniq | sortAlpha | toJson -}}
 {{- end -}}
 
