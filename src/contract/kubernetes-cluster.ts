@@ -31,6 +31,7 @@ const schema = strict({
     badConditions: z.array(label).max(64).default(['XidCriticalError', 'GPUUnhealthy', 'DCGMError', 'KernelDeadlock']),
   }).prefault({}),
   dedicated: z.boolean().default(false),
+  cordon: z.boolean().default(false),
   checkpoints: z
     .string()
     .regex(/^\/\S*$/, 'must be an absolute path in the pods')
@@ -63,6 +64,8 @@ export type KubernetesClusterConfig = {
     readonly badConditions: readonly string[]
   }
   readonly dedicated: boolean
+  /** A node that is cordoned here is cordoned in Kubernetes too. */
+  readonly cordon: boolean
   readonly checkpoints: string
   readonly ingestUrl: string | null
   readonly priorityClass: string | null
@@ -103,6 +106,7 @@ export function parseKubernetesCluster(source: string): KubernetesClusterResult 
         badConditions: data.nodes.badConditions,
       },
       dedicated: data.dedicated,
+      cordon: data.cordon,
       checkpoints: data.checkpoints,
       ingestUrl: data.ingestUrl ?? null,
       priorityClass: data.priorityClass ?? null,

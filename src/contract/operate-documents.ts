@@ -41,7 +41,7 @@ export const nodes = document('nodes', 'Nodes', {
   ),
 })
 
-export const nodeSteered = document('node-steered', 'NodeSteered', { node: z.string() })
+export const nodeSteered = document('node-steered', 'NodeSteered', { node: z.string(), note: z.string().nullable() })
 
 export const queue = document('queue', 'Queue', {
   paused: z.boolean(),

@@ -36,6 +36,7 @@ export async function launchTurn(control: Control): Promise<void> {
   await startAll(control, world)
   await endAll(control, world)
   await tellDeadlines(control, world)
+  await tellCordons(control, world)
   if (committed.applied > 0) control.doorbell.ring('place')
 }
 
@@ -93,6 +94,19 @@ async function tellDeadlines(control: Control, world: World): Promise<void> {
     await outside(control, attempt, 'deadline', async () => {
       await cluster.deadline(attempt.id, attempt.deadlineAt)
       known.set(attempt.id, attempt.deadlineAt)
+    })
+  }
+}
+
+/** Where others place work too, a node that is out of service here is so for them. */
+async function tellCordons(control: Control, world: World): Promise<void> {
+  for (const cluster of control.clusters.values()) {
+    if (cluster.cordons !== true || !leaseOutlasts(control, EFFECT_MS)) continue
+    const nodes = [...world.nodes.values()].filter(
+      (node) => node.cluster === cluster.name && node.deletedAt === null && node.cordon !== null,
+    )
+    await cluster.keepOff?.(new Set(nodes.map(({ name }) => name))).catch((error: unknown) => {
+      control.log.warn({ cluster: cluster.name, error: String(error) }, 'cordons could not be told and will be again')
     })
   }
 }

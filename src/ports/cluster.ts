@@ -89,6 +89,10 @@ export interface Cluster {
   deadline(attempt: AttemptId, deadlineAt: EpochMs | null): Promise<void>
   /** Asks all workers of an attempt to end, those that never started included: none of them starts after this. */
   end(request: EndRequest): Promise<void>
+  /** Whether others' work is kept off a node that is cordoned here; absent where nobody else places work. */
+  readonly cordons?: boolean
+  /** Keeps others' work off these nodes, and off no other that was kept free by us. Only where `cordons` is true. */
+  keepOff?(nodes: ReadonlySet<string>): Promise<void>
   /** A negative offset counts from the end: the tail. A log that does not exist is empty. `mark` is that of the slice before. */
   readLog(worker: WorkerId, offset: number, bytesMax: number, mark?: string | null): Promise<LogSlice>
   /** Removes what is left of an attempt whose logs are stored and whose slots are released. */

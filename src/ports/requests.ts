@@ -6,6 +6,9 @@ import type { ReportAnswer, ReportBatch } from '../domain/report.ts'
 import type { Answer } from '../domain/refusal.ts'
 import type { RunSpec } from '../domain/spec.ts'
 
+/** `note`: what else the caller should know; null: nothing. */
+export type Steered = { readonly node: string; readonly note: string | null }
+
 export interface Requests {
   /** `hash` is of the request as it came, so that the same key with another body is refused. */
   submit(
@@ -21,9 +24,9 @@ export interface Requests {
   /** What a reporter inside a job sends, by the token of its attempt. */
   report(who: Principal, batch: ReportBatch): Promise<Answer<ReportAnswer>>
   pauseQueue(who: Principal, paused: boolean, reason: string): Promise<Answer<{ readonly paused: boolean }>>
-  cordon(who: Principal, node: string, cordoned: boolean, reason: string): Promise<Answer<{ readonly node: string }>>
+  cordon(who: Principal, node: string, cordoned: boolean, reason: string): Promise<Answer<Steered>>
   /** Ends this incarnation of a node that holds nothing of ours. If it is still there, the next look registers it as it then is. */
-  forgetNode(who: Principal, node: string, reason: string): Promise<Answer<{ readonly node: string }>>
+  forgetNode(who: Principal, node: string, reason: string): Promise<Answer<Steered>>
   /** `ifVersion`: only while the policy is still this one. */
   applyPolicy(
     who: Principal,

@@ -8,19 +8,23 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { KubeConfig } from '@kubernetes/client-node'
 import type { KubernetesCluster, KubernetesClusterOptions } from '../../src/adapters/kubernetes/cluster.ts'
+import { createKubernetesCluster } from '../../src/adapters/kubernetes/cluster.ts'
+import { createRehearsalCluster } from '../../src/adapters/kubernetes/rehearsal-cluster.ts'
+import { NO_POD_OPTIONS } from '../../src/domain/pod-options.ts'
 import { durationMs } from '../../src/domain/units.ts'
 import type { WorkerSeen } from '../../src/ports/cluster.ts'
 import { Fault } from '../../src/ports/fault.ts'
 import { root } from '../parts/plimsoll.ts'
 import { ApiFault } from './api.ts'
 import { findBinaries } from './binaries.ts'
-import { CHART, Helm, manifestsOf, NAMESPACE, RELEASE } from './chart.ts'
+import type { Rules } from './chart.ts'
+import { CHART, Helm, manifestsOf, NAMESPACE, RELEASE, rightsOf } from './chart.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plane.ts'
 import { PREFIX } from './kwok-stages.ts'
 import { makeNodes } from './nodes.ts'
 import { until } from './processes.ts'
-import { clusterOf, planOf } from './world.ts'
+import { clusterOptions, planOf } from './world.ts'
 
 const found = await findBinaries([...PLANE_BINARIES, 'helm'])
 const RUNS = 'plimsoll-runs'
@@ -240,10 +244,10 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
     assert.deepEqual(wrong, [])
   })
 
-  const open = (over: Partial<KubernetesClusterOptions> = {}): KubernetesCluster => {
+  const settings = (account: Account, over: Partial<KubernetesClusterOptions>): KubernetesClusterOptions => {
     const config = new KubeConfig()
-    config.loadFromFile(plane.kubeconfigFor('controller', tokens.get('controller') ?? ''))
-    const cluster = clusterOf(plane, {
+    config.loadFromFile(plane.kubeconfigFor(account, tokens.get(account) ?? ''))
+    return clusterOptions(plane, {
       config,
       controlPlane: ID,
       namespaces: [RUNS],
@@ -252,6 +256,9 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
       ingestUrl: 'http://plimsoll-ingest.plimsoll.svc:7421',
       ...over,
     })
+  }
+  const open = (over: Partial<KubernetesClusterOptions> = {}): KubernetesCluster => {
+    const cluster = createKubernetesCluster(settings('controller', over))
     clusters.push(cluster)
     return cluster
   }
@@ -283,6 +290,15 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
         () => true,
       ),
     )
+  })
+
+  test('the api rehearses with its own: what the server takes, and what the namespace refuses', async () => {
+    const cluster = createRehearsalCluster(settings('api', { grants: ['hostNetwork'] }))
+    assert.equal(await cluster.rehearse?.(planOf(['node-0'])), null)
+    const kubernetes = { ...NO_POD_OPTIONS, hostNetwork: true }
+    const refusal = await cluster.rehearse?.(planOf(['node-0'], {}, { kubernetes }))
+    assert.match(refusal?.message ?? '', /violates PodSecurity "baseline:latest": host namespaces/)
+    assert.equal((await plane.api.get<{ items: readonly object[] }>(jobs(RUNS))).items.length, 0)
   })
 
   test('before the chart goes: the controllers are stopped, our Jobs are let go, and those of others are not', async () => {
@@ -348,7 +364,13 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
   })
 
   test('the right to cordon is there when it is asked for, and no other comes with it', async () => {
+    const cluster = open({ cordon: true })
+    await until('a look', 20_000, () => cluster.observe().catch(() => null))
+    await assert.rejects(cluster.keepOff(new Set(['node-3'])), /cannot patch resource "nodes"/)
     upgrade('--set', 'rbac.cordon=true')
+    await cluster.keepOff(new Set(['node-3']))
+    const node = await plane.api.get<{ spec: { unschedulable?: boolean } }>('/api/v1/nodes/node-3')
+    assert.equal(node.spec.unschedulable, true)
     const cordon = { spec: { unschedulable: true } }
     assert.equal(await ask('controller', 'patch', '/api/v1/nodes/node-0?dryRun=All', cordon), 'allowed')
     assert.equal(await ask('controller', 'patch', '/api/v1/nodes/node-0/status?dryRun=All', {}), '403')
@@ -371,24 +393,3 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete'
 type HookPod = { readonly metadata: { readonly name: string } }
-type Rules = {
-  readonly resourceRules: readonly {
-    readonly verbs: readonly string[]
-    readonly resources?: readonly string[]
-    readonly resourceNames?: readonly string[]
-  }[]
-}
-
-/** `resource: verbs`, each resource once; what everybody may ask about himself is left out. */
-function rightsOf(rules: Rules | null, lines: readonly string[] = []): string[] {
-  const all = new Map<string, Set<string>>()
-  const add = (resource: string, verbs: readonly string[]): void => {
-    all.set(resource, new Set([...(all.get(resource) ?? []), ...verbs]))
-  }
-  for (const { verbs, resources = [], resourceNames = [''] } of rules?.resourceRules ?? [])
-    for (const resource of resources)
-      for (const name of resourceNames)
-        if (!resource.startsWith('self')) add(name === '' ? resource : `${resource}/${name}`, verbs)
-  for (const line of lines) add(line.split(': ')[0] ?? '', line.split(': ')[1]?.split(',') ?? [])
-  return [...all].map(([resource, verbs]) => `${resource}: ${[...verbs].toSorted().join(',')}`).toSorted()
-}

@@ -55,6 +55,7 @@ describe('the chart', { skip: found.kind === 'missing' && found.why }, () => {
       [{ cluster: { settings: { dedcated: true } } }, /'\/cluster\/settings': additional properties 'dedcated'/],
       [{ cluster: { settings: { grants: ['everything'] } } }, /'\/cluster\/settings\/grants\/0': value must be one of/],
       [{ runs: { namespace: 'Bad_Name' } }, /'\/runs\/namespace': 'Bad_Name' does not match/],
+      [{ runs: { namespace: 'plimsoll' } }, /runs must not be in the namespace of the release \(plimsoll\)/],
       [{ runs: { podSecurity: 'none' } }, /'\/runs\/podSecurity': value must be one of/],
       [{ priorityClass: { name: '' } }, /'\/priorityClass\/name': minLength/],
       [{ image: { digest: 'latest' } }, /'\/image\/digest': 'latest' does not match/],

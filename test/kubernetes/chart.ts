@@ -136,3 +136,26 @@ export const FULL = {
     prices: { 'h100-sxm': 2.5 },
   },
 }
+
+/** What a server says that somebody may do. */
+export type Rules = {
+  readonly resourceRules: readonly {
+    readonly verbs: readonly string[]
+    readonly resources?: readonly string[]
+    readonly resourceNames?: readonly string[]
+  }[]
+}
+
+/** `resource: verbs`, each resource once; what everybody may ask about himself is left out. */
+export function rightsOf(rules: Rules | null, lines: readonly string[] = []): string[] {
+  const all = new Map<string, Set<string>>()
+  const add = (resource: string, verbs: readonly string[]): void => {
+    all.set(resource, new Set([...(all.get(resource) ?? []), ...verbs]))
+  }
+  for (const { verbs, resources = [], resourceNames = [''] } of rules?.resourceRules ?? [])
+    for (const resource of resources)
+      for (const name of resourceNames)
+        if (!resource.startsWith('self')) add(name === '' ? resource : `${resource}/${name}`, verbs)
+  for (const line of lines) add(line.split(': ')[0] ?? '', line.split(': ')[1]?.split(',') ?? [])
+  return [...all].map(([resource, verbs]) => `${resource}: ${[...verbs].toSorted().join(',')}`).toSorted()
+}

@@ -25,6 +25,19 @@ durations: { lease: ${LEASE_MS}ms, leaseRenew: 1s, persist: 2s, blindAfter: 8s }
 loops: { place: 2m, launch: 2m, observe: 1s, account: 5s }
 `
 
+const BATCH = {
+  version: 1,
+  source: '0123456789abcdef',
+  rank: 0,
+  localRank: 0,
+  worldSize: 16,
+  worker: 0,
+  restart: 0,
+  reporter: 'of-a-test',
+  obeys: [],
+  facts: [],
+}
+
 type Pod = {
   readonly metadata: { readonly uid: string; readonly labels: Readonly<Record<string, string>> }
   readonly status: { readonly phase: string }
@@ -43,14 +56,15 @@ describe('a deployment', { skip: found.kind === 'missing' && found.why }, () => 
     plane = started
     await makeNodes(plane.api, 4)
     await makeNamespace(plane.api, 'runs')
-    const cluster = `{ kind: kubernetes, name: kwok, kubeconfig: ${plane.kubeconfig}, namespace: runs }\n`
-    deployment = await Deployment.open(cluster, SETTINGS)
+    deployment = await Deployment.open(clusterFile(true), SETTINGS)
   })
   after(async () => {
     await deployment?.close()
     await plane?.stop()
   })
 
+  const clusterFile = (cordon: boolean): string =>
+    `{ kind: kubernetes, name: kwok, kubeconfig: ${plane.kubeconfig}, namespace: runs, ingestUrl: 'http://ingest.test:7421', cordon: ${cordon} }\n`
   const cli = (...args: string[]) => {
     const env = {
       ...process.env,
@@ -130,8 +144,53 @@ kubernetes: { annotations: ${settings}${more} }
     )
   })
 
+  test('a report with the token that the controller gave to the pods is taken by the api', async () => {
+    const run = (await ask<{ runs: readonly { id: string; name: string }[] }>('/runs')).runs.find(
+      ({ name }) => name === 'rung',
+    )
+    const { data } = await plane.api.get<{ data: { token: string } }>(`/api/v1/namespaces/runs/secrets/${run?.id}-1`)
+    const report = (token: string): Promise<Response> =>
+      fetch(`http://127.0.0.1:${api.ingestPort}/ingest/v1/facts`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'plimsoll-attempt': `${run?.id}-1`,
+          'content-type': 'application/json',
+        },
+        body: JSON.stringify({ ...BATCH, startedAt: Date.now() - 1_000, sentAt: Date.now() }),
+      })
+    const taken = await report(Buffer.from(data.token, 'base64').toString())
+    assert.equal(taken.status, 200, await taken.text())
+    assert.equal((await report('of-somebody-else')).status, 401)
+  })
+
   test('what a cluster grants to nobody is refused by the api', () => {
     assert.throws(() => submit('greedy', null, ', hostNetwork: true'), /does not let specs ask for hostNetwork/)
+  })
+
+  test('a node that is cordoned is so in Kubernetes too, or the answer says that it is not', async () => {
+    const untilSchedulable = (wanted: boolean): Promise<true> =>
+      until(`node-3 is ${wanted ? 'schedulable' : 'cordoned'}`, 20_000, async () => {
+        const { spec } = await plane.api.get<{ spec: { unschedulable?: boolean } }>('/api/v1/nodes/node-3')
+        return (spec.unschedulable !== true) === wanted || null
+      })
+    const told = cli('nodes', 'cordon', 'node-3', '--reason', 'fans')
+    assert.deepEqual([told.status, told.stdout.trim().split('\n').length], [0, 1], told.stderr)
+    await untilSchedulable(false)
+    cli('nodes', 'uncordon', 'node-3')
+    await untilSchedulable(true)
+    deployment.setCluster(clusterFile(false))
+    const other = await deployment.start('api', 'without-cordon')
+    deployment.setCluster(clusterFile(true))
+    const answer = await fetch(`http://127.0.0.1:${other.port}/api/v1/nodes/node-3/uncordon`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${deployment.secret}` },
+    })
+    assert.match(
+      ((await answer.json()) as { note: string }).note,
+      /^it holds inside Plimsoll only: Kubernetes is not told/,
+    )
+    await other.stop()
   })
 
   test('kill -9 of the leader: the other leads within the lease and goes on, and no pod is made twice', async () => {
@@ -152,6 +211,31 @@ kubernetes: { annotations: ${settings}${more} }
     const made = podsMade(plane.auditLog)
     assert.equal(made.length, 6, made.join(' '))
     assert.equal(new Set(made).size, 6, made.join(' '))
+  })
+
+  test('a leader that stood still for longer than its lease stands by when it comes back, and stays out of the way', async () => {
+    const dead = first.ended() === null ? second : first
+    dead.start()
+    await until('it stands by', 20_000, async () => (await dead.checks())?.['lead'] === 'standing by' || null)
+    const still = await leader()
+    still.signal('SIGSTOP')
+    try {
+      await until(
+        'the other leads',
+        LEASE_MS + 5_000,
+        async () => (await dead.checks())?.['lead'] === 'leading' || null,
+      )
+    } finally {
+      still.signal('SIGCONT')
+    }
+    await until('it stands by', 20_000, async () => (await still.checks())?.['lead'] === 'standing by' || null)
+    const run = submit('after', 1_000)
+    await until('it succeeds', 20_000, async () => {
+      return (await ask<{ state: string }>(`/runs/${run}`)).state === 'succeeded' || null
+    })
+    const made = podsMade(plane.auditLog)
+    assert.equal(new Set(made).size, made.length, made.join(' '))
+    await still.stop()
   })
 
   test('a graceful end gives the lead back, so that the next leads at once', async () => {

@@ -35,8 +35,13 @@ export class Deployment {
     const home = mkdtempSync(join(tmpdir(), 'plimsoll-deployment-postgres-'))
     const postgres = await startEmbeddedPostgres({ home, log: () => {} })
     const deployment = new Deployment(postgres, settings)
-    writeFileSync(join(deployment.folder, 'cluster.yaml'), cluster)
+    deployment.setCluster(cluster)
     return deployment
+  }
+
+  /** For processes that start from now on. */
+  setCluster(text: string): void {
+    writeFileSync(join(this.folder, 'cluster.yaml'), text)
   }
 
   get databaseUrl(): string {

@@ -18,10 +18,16 @@ const PROJECT = 'default' as ProjectName
 export const clock = new BootClock()
 clock.setBase(epochMs(Date.now()), bootMs())
 
-export function clusterOf(plane: ControlPlane, over: Partial<KubernetesClusterOptions> = {}): KubernetesCluster {
+export const clusterOf = (plane: ControlPlane, over: Partial<KubernetesClusterOptions> = {}): KubernetesCluster =>
+  createKubernetesCluster(clusterOptions(plane, over))
+
+export function clusterOptions(
+  plane: ControlPlane,
+  over: Partial<KubernetesClusterOptions> = {},
+): KubernetesClusterOptions {
   const config = new KubeConfig()
   config.loadFromFile(plane.kubeconfig)
-  return createKubernetesCluster({
+  return {
     name: CLUSTER,
     controlPlane: 'tests',
     config,
@@ -37,6 +43,7 @@ export function clusterOf(plane: ControlPlane, over: Partial<KubernetesClusterOp
     },
     nodeSelector: null,
     dedicated: false,
+    cordon: false,
     pods: NO_POD_OPTIONS,
     grants: [],
     image: null,
@@ -47,7 +54,7 @@ export function clusterOf(plane: ControlPlane, over: Partial<KubernetesClusterOp
     relistMs: 60_000,
     log: () => {},
     ...over,
-  })
+  }
 }
 
 /** What a pod of kwok is to do, by its annotations. */

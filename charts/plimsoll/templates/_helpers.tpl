@@ -40,6 +40,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- range $project, $namespace := .Values.runs.projects -}}
 {{- $all = append $all $namespace -}}
 {{- end -}}
+{{- if has .Release.Namespace $all -}}
+{{- fail (printf "runs must not be in the namespace of the release (%s): what is secret there would be theirs. Choose another runs.namespace, or runs.projects" .Release.Namespace) -}}
+{{- end -}}
 {{- $all | uniq | sortAlpha | toJson -}}
 {{- end -}}
 
@@ -89,7 +92,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- $_ := set $projects $project (dict "namespace" $namespace) -}}
 {{- end -}}
 {{- $ingest := printf "http://%s-ingest.%s.svc:7421" (include "plimsoll.fullname" .) .Release.Namespace -}}
-{{- $cluster := dict "kind" "kubernetes" "name" .Values.cluster.name "namespace" .Values.runs.namespace "projects" $projects "ingestUrl" $ingest -}}
+{{- $cluster := dict "kind" "kubernetes" "name" .Values.cluster.name "namespace" .Values.runs.namespace "projects" $projects "ingestUrl" $ingest "cordon" .Values.rbac.cordon -}}
 {{- if .Values.priorityClass.name -}}
 {{- $_ := set $cluster "priorityClass" .Values.priorityClass.name -}}
 {{- end -}}

@@ -23,6 +23,7 @@ import type { ManifestOptions } from './manifest.ts'
 import { jobOf, manifestOptionsOf, masterAddressOf, planHash, secondsUntil, secretOf, serviceOf } from './manifest.ts'
 import { ATTEMPT, CONTROL_PLANE, GATE, PLAN } from './names.ts'
 import type { NodeOptions } from './nodes.ts'
+import { cordonsOf, nodeSeen } from './nodes.ts'
 import type { Job } from './objects.ts'
 import type { PodRecord } from './pods.ts'
 import { timeOf, workerSeen } from './pods.ts'
@@ -41,6 +42,8 @@ export type KubernetesClusterOptions = {
   readonly nodeSelector: string | null
   /** Every pod that uses GPUs of these nodes is ours: others need not be seen. */
   readonly dedicated: boolean
+  /** A node that is cordoned by us is cordoned in Kubernetes too. */
+  readonly cordon: boolean
   readonly pods: PodOptions
   /** Of specs that name none. */
   readonly image: string | null
@@ -55,7 +58,8 @@ export type KubernetesClusterOptions = {
   readonly log: (level: 'info' | 'warn' | 'error', fields: object, message: string) => void
 }
 
-export type KubernetesCluster = Cluster & { readonly api: Api; close(): Promise<void> }
+export type KubernetesCluster = Cluster &
+  Required<Pick<Cluster, 'cordons' | 'keepOff'>> & { readonly api: Api; close(): Promise<void> }
 
 export function createKubernetesCluster(options: KubernetesClusterOptions): KubernetesCluster {
   return new Kubernetes(options)
@@ -72,6 +76,7 @@ const FORGOTTEN_MAX = 10_000
 class Kubernetes implements KubernetesCluster {
   readonly name: ClusterName
   readonly checkpointRoot: string
+  readonly cordons: boolean
   readonly api: Api
   readonly #options: KubernetesClusterOptions
   readonly #cache: Cache
@@ -84,11 +89,14 @@ class Kubernetes implements KubernetesCluster {
   readonly #lifted = new Map<string, number>()
   /** Their pods go one after the other, and nobody asks any more how they ended. */
   readonly #forgotten = new Set<AttemptId>()
+  /** What was asked for last; null: nothing yet. */
+  #keptOff: ReadonlySet<string> | null = null
   #timer: NodeJS.Timeout | null = null
 
   constructor(options: KubernetesClusterOptions) {
     this.name = options.name
     this.checkpointRoot = options.checkpointRoot
+    this.cordons = options.cordon
     this.#options = options
     this.api = createApi({ config: options.config, ...options.requests })
     this.#cache = new Cache({ ...options, api: this.api, changed: () => this.#changed() })
@@ -167,11 +175,20 @@ class Kubernetes implements KubernetesCluster {
     const blind = !this.#cache.seesAllPods && !this.#options.dedicated
     return [...this.#cache.nodes().values()]
       .filter(({ name }) => this.#cache.isHeard(name))
-      .map((node) => ({
-        ...node,
-        foreign: Math.min(node.slots, this.#cache.foreign(node.name)),
-        condition: blind && node.condition.kind === 'ready' ? BLIND : node.condition,
-      }))
+      .map((node) => nodeSeen(node, { blind, foreign: this.#cache.foreign(node.name), keptOff: this.#keptOff }))
+  }
+
+  async keepOff(nodes: ReadonlySet<string>): Promise<void> {
+    if (!this.cordons) return
+    this.#keptOff = nodes
+    try {
+      for (const { patch, name } of cordonsOf(this.#cache.nodes().values(), nodes).slice(0, PATCHES_AT_ONCE))
+        await this.api.patch(`/api/v1/nodes/${name}`, patch).catch((error: unknown) => {
+          if (!isGone(error)) throw error
+        })
+    } catch (error) {
+      throw faultOf(error, this.name, 'a node could not be cordoned or uncordoned')
+    }
   }
 
   masterAddress(attempt: string): string {
@@ -370,13 +387,6 @@ class Kubernetes implements KubernetesCluster {
     this.#logs.close()
     await this.#cache.close()
   }
-}
-
-const BLIND: NodeSeen['condition'] = {
-  kind: 'not-ready',
-  reason: 'nodes-not-ready',
-  message:
-    'pods of others cannot be seen, so its free GPUs are unknown: grant list and watch on pods, or say dedicated: true for a cluster that only plimsoll uses',
 }
 
 const otherPlan = (attempt: AttemptId): Error =>

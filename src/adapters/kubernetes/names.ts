@@ -14,5 +14,7 @@ export const PLAN = 'plimsoll.dev/plan'
 export const FINALIZER = 'plimsoll.dev/books'
 /** Holds each pod of a gang until all are there and the attempt, read again, still says run. */
 export const GATE = 'plimsoll.dev/gang'
+/** On a node: we made it unschedulable, so that we may make it schedulable again. */
+export const CORDONED = 'plimsoll.dev/cordoned'
 export const COMPLETION_INDEX = 'batch.kubernetes.io/job-completion-index'
 export const CONTAINER = 'worker'

@@ -3,6 +3,7 @@
 import { catalogueName } from '../../domain/gpu-product.ts'
 import type { NodeSeen } from '../../ports/cluster.ts'
 import type { Toleration } from '../../domain/pod-options.ts'
+import { CORDONED } from './names.ts'
 import type { Lease, Node } from './objects.ts'
 
 export type NodeOptions = {
@@ -22,13 +23,18 @@ export type NodeRecord = {
   readonly slots: number
   readonly declared: boolean
   readonly condition: NodeSeen['condition']
+  /** It is cordoned in Kubernetes, and that was us: then its condition says nothing of it, since we know. */
+  readonly cordonedByUs: boolean
+  readonly schedulable: boolean
 }
 
+/** What Kubernetes puts on a cordoned node by itself. */
+const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable'
 const DECLARED = 'plimsoll.dev/declared-gpus'
 
 /** Null: it has no GPUs. */
 export function nodeRecord(node: Node, options: NodeOptions): NodeRecord | null {
-  const { metadata, status } = node
+  const { metadata, spec, status } = node
   const capacity = numberOf(status?.capacity?.[options.gpuResource])
   const slots = capacity > 0 ? capacity : (options.declaredSlots ?? 0)
   if (slots === 0) return null
@@ -40,8 +46,13 @@ export function nodeRecord(node: Node, options: NodeOptions): NodeRecord | null 
     declared:
       capacity === 0 || metadata.labels?.[DECLARED] !== undefined || metadata.annotations?.[DECLARED] !== undefined,
     condition: conditionOf(node, capacity, options),
+    cordonedByUs: isCordonedByUs(node),
+    schedulable: spec?.unschedulable !== true,
   }
 }
+
+const isCordonedByUs = ({ metadata, spec }: Node): boolean =>
+  spec?.unschedulable === true && metadata.annotations?.[CORDONED] !== undefined
 
 function conditionOf(node: Node, capacity: number, options: NodeOptions): NodeSeen['condition'] {
   const { spec, status } = node
@@ -58,15 +69,62 @@ function conditionOf(node: Node, capacity: number, options: NodeOptions): NodeSe
     return bad(
       `${capacity - allocatable} of its ${capacity} GPUs cannot be allocated: its device plugin calls them unhealthy`,
     )
-  if (spec?.unschedulable === true) return bad('it is cordoned in Kubernetes (kubectl uncordon ends it)')
+  const ours = isCordonedByUs(node)
+  if (spec?.unschedulable === true && !ours) return bad('it is cordoned in Kubernetes (kubectl uncordon ends it)')
   const taint = spec?.taints?.find(
-    (each) => each.effect !== 'PreferNoSchedule' && !isTolerated(each, options.tolerations),
+    (each) =>
+      each.effect !== 'PreferNoSchedule' &&
+      !(ours && each.key === UNSCHEDULABLE) &&
+      !isTolerated(each, options.tolerations),
   )
   if (taint !== undefined)
     return bad(
       `it has the taint ${taint.key}${taint.value ? `=${taint.value}` : ''}:${taint.effect}, which pods of this cluster do not tolerate`,
     )
   return { kind: 'ready' }
+}
+
+/** As it is told. `blind`: pods of others cannot be seen. `keptOff`: the nodes that are to be cordoned; null: nobody has said yet. */
+export function nodeSeen(
+  record: NodeRecord,
+  about: { readonly blind: boolean; readonly foreign: number; readonly keptOff: ReadonlySet<string> | null },
+): NodeSeen {
+  const { name, gpuModel, slots, declared, condition, cordonedByUs } = record
+  const seen = { name, gpuModel, slots, declared, foreign: Math.min(slots, about.foreign) }
+  if (condition.kind !== 'ready') return { ...seen, condition }
+  if (about.blind) return { ...seen, condition: BLIND }
+  return { ...seen, condition: cordonedByUs && about.keptOff?.has(name) === false ? UNCORDONING : condition }
+}
+
+const BLIND: NodeSeen['condition'] = {
+  kind: 'not-ready',
+  reason: 'nodes-not-ready',
+  message:
+    'pods of others cannot be seen, so its free GPUs are unknown: grant list and watch on pods, or say dedicated: true for a cluster that only plimsoll uses',
+}
+
+const UNCORDONING: NodeSeen['condition'] = {
+  kind: 'not-ready',
+  reason: 'nodes-not-ready',
+  message: 'it is taken back into service: Kubernetes has it cordoned for a moment yet',
+}
+
+/** What has to be patched so that these nodes are cordoned, and no other by us. What somebody else cordoned is his. */
+export function cordonsOf(
+  nodes: Iterable<NodeRecord>,
+  wanted: ReadonlySet<string>,
+): { readonly name: string; readonly patch: object }[] {
+  const patches: { name: string; patch: object }[] = []
+  for (const { name, schedulable, cordonedByUs } of nodes) {
+    if (wanted.has(name) && schedulable)
+      patches.push({
+        name,
+        patch: { metadata: { annotations: { [CORDONED]: 'true' } }, spec: { unschedulable: true } },
+      })
+    if (!wanted.has(name) && cordonedByUs)
+      patches.push({ name, patch: { metadata: { annotations: { [CORDONED]: null } }, spec: { unschedulable: null } } })
+  }
+  return patches
 }
 
 function isTolerated(

@@ -19,6 +19,7 @@ export function createRehearsalCluster(options: RehearsalClusterOptions): Cluste
   return {
     name,
     checkpointRoot,
+    cordons: options.cordon,
     masterAddress: masterAddressOf,
     rehearse: (plan) => rehearse(api, plan, manifestOptionsOf(options, plan), { cluster: name, grants }),
     watch: () => () => {},

@@ -9,7 +9,7 @@ import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import { plusMs } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
-import type { NewToken } from '../../ports/requests.ts'
+import type { NewToken, Steered } from '../../ports/requests.ts'
 import type { StoredToken } from '../../ports/store.ts'
 import type { RequestContext } from './context.ts'
 import { mayNot } from './context.ts'
@@ -41,7 +41,7 @@ export async function cordon(
   name: string,
   cordoned: boolean,
   reason: string,
-): Promise<Answer<{ node: string }>> {
+): Promise<Answer<Steered>> {
   const refusal = mayNot(who, 'node.cordon', null)
   if (refusal !== null) return refusal
   return steerNode(context, who, name, {
@@ -51,6 +51,10 @@ export async function cordon(
       (node.cordon !== null) === cordoned
         ? accepted(null)
         : accepted({ ...node, cordon: cordoned ? { by: actorOf(who), reason } : null }),
+    note: (node) =>
+      context.control.clusters.get(node.cluster)?.cordons !== false
+        ? null
+        : `it holds inside Plimsoll only: Kubernetes is not told, ${cordoned ? "and others' pods may still be placed on the node" : 'and a cordon of its own stays'} (cordon in the file of cluster ${node.cluster}, rbac.cordon of the chart)`,
   })
 }
 
@@ -63,7 +67,7 @@ export async function forgetNode(
   who: Principal,
   name: string,
   reason: string,
-): Promise<Answer<{ node: string }>> {
+): Promise<Answer<Steered>> {
   const refusal = mayNot(who, 'node.forget', null)
   if (refusal !== null) return refusal
   return steerNode(context, who, name, {
@@ -86,6 +90,7 @@ type Steering = {
   readonly reason: string
   /** What the node becomes; null: it is so already. */
   readonly image: (node: Node, world: World) => Answer<Node | null>
+  readonly note?: (node: Node) => string | null
 }
 
 /** How often a node may change under a request before the caller is told to try again. */
@@ -95,8 +100,8 @@ async function steerNode(
   { control }: RequestContext,
   who: Principal,
   name: string,
-  { verb, reason, image }: Steering,
-): Promise<Answer<{ node: string }>> {
+  { verb, reason, image, note }: Steering,
+): Promise<Answer<Steered>> {
   for (let tried = 0; tried < TRIES; tried += 1) {
     const world = await control.store.world(control.health)
     const node = [...world.nodes.values()].find(
@@ -105,7 +110,8 @@ async function steerNode(
     if (node === undefined) return refused('not-found', `there is no node ${name}`, 'plimsoll nodes lists them')
     const next = image(node, world)
     if (!next.ok) return next
-    if (next.value === null) return accepted({ node: node.id })
+    const steered = { node: node.id, note: note?.(node) ?? null }
+    if (next.value === null) return accepted(steered)
     const committed = await control.store.commit(null, [
       {
         about: `${verb} ${node.id}`,
@@ -121,7 +127,7 @@ async function steerNode(
     ])
     if (committed.kind === 'committed' && committed.results[0]?.kind === 'applied') {
       for (const loop of ['observe', 'place'] as const) control.doorbell.ring(loop)
-      return accepted({ node: node.id })
+      return accepted(steered)
     }
   }
   return refused('stale', `node ${name} changed all the time`, 'try again')

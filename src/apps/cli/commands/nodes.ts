@@ -33,7 +33,7 @@ export function nodesCommand(program: Command): void {
       const options = command.optsWithGlobals<Output & { reason: string }>()
       const path = `/nodes/${encodeURIComponent(node)}/${verb}`
       const document = await ask('node-steered', 'POST', path, { body: { reason: options.reason } })
-      show(options, document, ({ node: id }) => `${id} ${done}`)
+      show(options, document, ({ node: id, note }) => `${id} ${done}${note === null ? '' : `\n${note}`}`)
     })
   }
 }
