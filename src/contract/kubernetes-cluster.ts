@@ -27,6 +27,8 @@ const schema = strict({
     selector: text.nullish(),
     gpuResource: label.default('nvidia.com/gpu'),
     gpuLabel: label.default('nvidia.com/gpu.product'),
+    rackLabel: label.nullish(),
+    blockLabel: label.nullish(),
     declaredSlots: z.int().min(1).max(64).nullish(),
     badConditions: z.array(label).max(64).default(['XidCriticalError', 'GPUUnhealthy', 'DCGMError', 'KernelDeadlock']),
   }).prefault({}),
@@ -60,6 +62,8 @@ export type KubernetesClusterConfig = {
     readonly selector: string | null
     readonly gpuResource: string
     readonly gpuLabel: string
+    readonly rackLabel: string | null
+    readonly blockLabel: string | null
     readonly declaredSlots: number | null
     readonly badConditions: readonly string[]
   }
@@ -102,6 +106,8 @@ export function parseKubernetesCluster(source: string): KubernetesClusterResult 
         selector: data.nodes.selector ?? null,
         gpuResource: data.nodes.gpuResource,
         gpuLabel: data.nodes.gpuLabel,
+        rackLabel: data.nodes.rackLabel ?? null,
+        blockLabel: data.nodes.blockLabel ?? null,
         declaredSlots: data.nodes.declaredSlots ?? null,
         badConditions: data.nodes.badConditions,
       },

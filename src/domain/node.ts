@@ -13,6 +13,9 @@ export type NodeCondition =
   /** Nothing was heard of it for `nodeLostAfter`. */
   | { readonly kind: 'lost'; readonly since: EpochMs }
 
+/** Where a machine stands; null: nobody says. A block is some racks below one switch. */
+export type Place = { readonly rack: string | null; readonly block: string | null }
+
 export type Node = {
   readonly id: NodeId
   readonly cluster: ClusterName
@@ -21,6 +24,8 @@ export type Node = {
   readonly gpuModel: string
   /** Slots without a device behind them. */
   readonly declared: boolean
+  /** Absent: nobody says. */
+  readonly place?: Place
   readonly inventory: number
   readonly condition: NodeCondition
   /** Who took it out of service, and why. A cordoned node's run may finish. */

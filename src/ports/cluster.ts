@@ -1,6 +1,7 @@
 // A cluster starts, keeps and ends processes on nodes; it decides nothing. Every call may be repeated: names are derived from run
 // and attempt, and a second call with the same name changes nothing. What it tells is a fact with the moment of the look.
 import type { AttemptId, ClusterName, WorkerId } from '../domain/ids.ts'
+import type { Place } from '../domain/node.ts'
 import type { AttemptPlan, EndRequest } from '../domain/plan.ts'
 import type { Refusal } from '../domain/refusal.ts'
 import type { EpochMs } from '../domain/units.ts'
@@ -12,6 +13,8 @@ export type NodeSeen = {
   readonly slots: number
   /** Slots without a device behind them: declared by configuration, and shown so everywhere. */
   readonly declared: boolean
+  /** Where it stands, where the cluster knows. */
+  readonly place?: Place
   readonly foreign: number
   readonly condition:
     | { readonly kind: 'ready' }

@@ -37,6 +37,8 @@ export function clusterOptions(
     nodes: {
       gpuResource: 'nvidia.com/gpu',
       gpuLabel: 'nvidia.com/gpu.product',
+      rackLabel: 'topology.kubernetes.io/rack',
+      blockLabel: 'topology.kubernetes.io/block',
       declaredSlots: null,
       badConditions: ['XidCriticalError'],
       tolerations: [],

@@ -4,7 +4,15 @@ import type { NodeRecord } from './nodes.ts'
 import { cordonsOf, nodeRecord, nodeSeen } from './nodes.ts'
 import type { Node } from './objects.ts'
 
-const OPTIONS = { gpuResource: 'gpu', gpuLabel: 'model', declaredSlots: null, badConditions: [], tolerations: [] }
+const OPTIONS = {
+  gpuResource: 'gpu',
+  gpuLabel: 'model',
+  rackLabel: null,
+  blockLabel: null,
+  declaredSlots: null,
+  badConditions: [],
+  tolerations: [],
+}
 
 /** As Kubernetes shows it, with the taint that it adds by itself. */
 function recordOf(name: string, cordon: 'ours' | 'others' | null): NodeRecord {

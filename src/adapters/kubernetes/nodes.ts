@@ -1,6 +1,7 @@
 // What the API server says of a machine: its GPUs, whether it takes pods, and how long ago it was heard. A node's word is its lease;
 // its age is counted on our clock and only while we can see, so that our own blindness makes no node look lost.
 import { catalogueName } from '../../domain/gpu-product.ts'
+import type { Place } from '../../domain/node.ts'
 import type { NodeSeen } from '../../ports/cluster.ts'
 import type { Toleration } from '../../domain/pod-options.ts'
 import { CORDONED } from './names.ts'
@@ -10,6 +11,9 @@ export type NodeOptions = {
   readonly gpuResource: string
   /** The label that has the product name of the GPUs. */
   readonly gpuLabel: string
+  /** The labels that name the rack and the block of a node. */
+  readonly rackLabel: string | null
+  readonly blockLabel: string | null
   /** Slots of a node that advertises no GPUs: for tests and for machines without a device plugin. They are shown as declared. */
   readonly declaredSlots: number | null
   /** Conditions that, when true, take a node out of service: what node-problem-detector says of Xids and DCGM. */
@@ -22,6 +26,7 @@ export type NodeRecord = {
   readonly gpuModel: string
   readonly slots: number
   readonly declared: boolean
+  readonly place: Place
   readonly condition: NodeSeen['condition']
   /** It is cordoned in Kubernetes, and that was us: then its condition says nothing of it, since we know. */
   readonly cordonedByUs: boolean
@@ -38,6 +43,7 @@ export function nodeRecord(node: Node, options: NodeOptions): NodeRecord | null 
   const capacity = numberOf(status?.capacity?.[options.gpuResource])
   const slots = capacity > 0 ? capacity : (options.declaredSlots ?? 0)
   if (slots === 0) return null
+  const labelOf = (label: string | null): string | null => (label === null ? null : (metadata.labels?.[label] ?? null))
   const product = metadata.labels?.[options.gpuLabel]
   return {
     name: metadata.name,
@@ -45,6 +51,7 @@ export function nodeRecord(node: Node, options: NodeOptions): NodeRecord | null 
     slots,
     declared:
       capacity === 0 || metadata.labels?.[DECLARED] !== undefined || metadata.annotations?.[DECLARED] !== undefined,
+    place: { rack: labelOf(options.rackLabel), block: labelOf(options.blockLabel) },
     condition: conditionOf(node, capacity, options),
     cordonedByUs: isCordonedByUs(node),
     schedulable: spec?.unschedulable !== true,

@@ -32,6 +32,8 @@ test('a node is silent for as long as its lease does not change while we look, a
 const OPTIONS: NodeOptions = {
   gpuResource: 'nvidia.com/gpu',
   gpuLabel: 'nvidia.com/gpu.product',
+  rackLabel: 'topology.kubernetes.io/rack',
+  blockLabel: 'topology.kubernetes.io/block',
   declaredSlots: null,
   badConditions: ['XidCriticalError'],
   tolerations: [{ key: 'nvidia.com/gpu', operator: 'Exists', value: null, effect: 'NoSchedule' }],

@@ -4,7 +4,7 @@ import type { Attempt } from '../../domain/attempt.ts'
 import type { ClusterName, NodeId } from '../../domain/ids.ts'
 import { nodeIdOf } from '../../domain/ids.ts'
 import type { Expect, Item, Write } from '../../domain/item.ts'
-import type { Node, NodeCondition } from '../../domain/node.ts'
+import type { Node, NodeCondition, Place } from '../../domain/node.ts'
 import type { Durations } from '../../domain/settings.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { gpuMs, later, plusMs } from '../../domain/units.ts'
@@ -17,6 +17,7 @@ export type NodeFact = {
   readonly slots: number
   readonly declared: boolean
   readonly foreign: number
+  readonly place?: Place
   readonly condition: Exclude<NodeCondition, { kind: 'lost' }>
 }
 
@@ -43,6 +44,8 @@ export function decideNodes(
   return items
 }
 
+const placeOf = ({ place }: NodeFact): { place?: Place } => (place === undefined ? {} : { place })
+
 function lastIncarnations(world: World, cluster: ClusterName): ReadonlyMap<string, Node> {
   const last = new Map<string, Node>()
   for (const node of world.nodes.values()) {
@@ -68,6 +71,7 @@ function registration(cluster: ClusterName, fact: NodeFact, observedAt: EpochMs,
     condition: fact.condition,
     cordon: null,
     foreign: fact.foreign,
+    ...placeOf(fact),
     // By a list that is older than its end it was seen then, and not since.
     lastObserved: observedAt,
     bookedTo: at,
@@ -86,6 +90,7 @@ function update(world: World, node: Node, fact: NodeFact, at: EpochMs, durations
     inventory: inventoryOf(world, node, fact),
     condition: stillOurs ? node.condition : fact.condition,
     foreign: fact.foreign,
+    ...placeOf(fact),
     lastObserved: at > node.lastObserved ? at : node.lastObserved,
   }
   if (!sameNode(node, image)) {
@@ -150,6 +155,8 @@ function sameNode(a: Node, b: Node): boolean {
     a.declared === b.declared &&
     a.inventory === b.inventory &&
     a.foreign === b.foreign &&
+    a.place?.rack === b.place?.rack &&
+    a.place?.block === b.place?.block &&
     sameCondition(a.condition, b.condition)
   )
 }

@@ -101,16 +101,22 @@ function findSeats(turn: Turn, run: Run): Seat[] | Blocked {
     (node) => run.resources.gpu.length === 0 || run.resources.gpu.includes(node.gpuModel),
   )
   const { topology } = run.resources
-  if (topology?.mode === 'required' && topology.within !== 'node') {
+  const { within, mode } = topology ?? {}
+  if (
+    mode === 'required' &&
+    within !== undefined &&
+    within !== 'node' &&
+    nodes.every((node) => !node.place?.[within])
+  ) {
     return {
       reason: 'topology',
-      message: `no node of ${run.cluster} says in which ${topology.within} it is`,
+      message: `no node of ${run.cluster} says in which ${within} it is`,
       until: null,
     }
   }
   const mine = restartHolder(run.id)
   const seat = (free: readonly FreeNode[]): Seat[] | null => {
-    if (topology?.mode !== 'required') return seatGang(run.resources, free)
+    if (mode !== 'required' || within !== 'node') return seatGang(run.resources, free)
     for (const each of free) {
       const seats = seatGang(run.resources, [each])
       if (seats !== null) return seats
@@ -157,6 +163,11 @@ function whyNoSeats(
     return { reason: 'nodes-not-ready', message: `not in service: ${missing.slice(0, 5).join(', ')}`, until: null }
   }
   const most = Math.max(...nodes.map((node) => node.inventory))
+  const { topology } = run.resources
+  if (topology?.mode === 'required' && topology.within !== 'node') {
+    const message = `${asked} are wanted in one ${topology.within}, and none of ${run.cluster} is so large: it can never start there`
+    return { reason: 'topology', message, until: null }
+  }
   return {
     reason: hasTopology ? 'topology' : 'capacity',
     message: `${asked} are wanted, and ${run.cluster} has ${nodes.length} node${nodes.length === 1 ? '' : 's'} with at most ${most} GPUs each: it can never start there`,

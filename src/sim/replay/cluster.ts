@@ -11,7 +11,7 @@ import type { Cluster, ClusterSeen, LogSlice, NodeSeen, WorkerExit, WorkerSeen }
 import type { Silence } from '../checkers/blind.ts'
 import { LogBytes } from '../log-bytes.ts'
 import type { Timeline } from '../timeline.ts'
-import { nodeName } from './gang.ts'
+import { nodeName, racksByNode } from './gang.ts'
 
 /** A job that saves oftener says so at larger distances: what it computes does not change. */
 const CHECKPOINTS_MAX = 500
@@ -43,11 +43,13 @@ export class ReplayCluster implements Cluster {
     this.#timeline = timeline
     this.#jobOf = jobOf
     const nodes = nodesOf(cluster)
+    const racks = racksByNode(cluster)
     this.#nodes = Array.from({ length: nodes }, (_, index) => ({
       name: nodeName(index, nodes),
       gpuModel: cluster.gpuModel,
       slots: cluster.gpusPerNode,
       declared: true,
+      place: { rack: `rack-${racks.get(nodeName(index, nodes)) ?? 0}`, block: null },
       foreign: 0,
       condition: { kind: 'ready' as const },
     }))
