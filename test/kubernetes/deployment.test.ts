@@ -134,6 +134,9 @@ kubernetes: { annotations: ${settings}${more} }
     const leads = await leader()
     const other = leads === first ? second : first
     assert.equal((await other.checks())?.['lead'], 'standing by')
+    const metrics = await (await fetch(`http://127.0.0.1:${leads.port}/metrics`)).text()
+    assert.match(metrics, /^plimsoll_runs\{state="running"\} 1$/m)
+    assert.match(metrics, /^plimsoll_turn_duration_seconds_count\{step="place"\} [1-9]/m)
     const run = submit('rung', null)
     await running(run, 10_000)
     assert.equal(cli('stop', early, '--now').status, 0)
