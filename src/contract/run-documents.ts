@@ -31,6 +31,7 @@ const attempt = z
       z.looseObject({
         id: z.string(),
         node: z.string(),
+        knownAs: z.string().nullable(),
         slots: z.array(z.int()),
         state: z.enum(['placed', 'bound', 'running', 'ended']),
         startedAt: moment.nullable(),

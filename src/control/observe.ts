@@ -155,12 +155,13 @@ async function decide(control: Control, cluster: Cluster, world: World, seen: Cl
 }
 
 function factOf(seen: WorkerSeen): WorkerFact {
-  const base = { worker: seen.worker, bound: true, startedAt: null, end: null, waits: null }
+  const named = seen.name === undefined ? {} : { name: seen.name }
+  const base = { worker: seen.worker, bound: true, startedAt: null, end: null, waits: null, ...named }
   switch (seen.phase) {
     case 'waiting':
       return { ...base, bound: false, waits: seen.message ?? null }
     case 'claimed':
-      return { ...base, waits: seen.message ?? null }
+      return { ...base, waits: seen.message ?? null, preparing: seen.preparing === true }
     case 'running':
       return { ...base, startedAt: seen.startedAt }
     case 'gone':

@@ -24,6 +24,8 @@ export type Claim = {
   /** The supervisor's or the kubelet's word. */
   readonly endedAt: EpochMs | null
   readonly exit: WorkerExitSeen | null
+  /** What the cluster calls it, such as the name of its pod; absent where it has no other name. */
+  readonly knownAs?: string
   readonly releasedAt: EpochMs | null
   /** The run pays before this moment, the platform after it. Fixed by the commit that releases. */
   readonly paidUntil: EpochMs | null

@@ -46,6 +46,8 @@ export type AttemptDocument = {
   readonly workers: readonly {
     readonly id: string
     readonly node: string
+    /** What its cluster calls it, such as the name of its pod; null: it has no other name. */
+    readonly knownAs: string | null
     readonly slots: readonly number[]
     readonly state: 'placed' | 'bound' | 'running' | 'ended'
     readonly startedAt: EpochMs | null

@@ -34,9 +34,18 @@ export type WorkerExit =
  * anew. `claimed`: its supervisor or pod exists, the process not yet. `message` says what keeps it, in the cluster's words. `gone`:
  * nothing of it is left and nobody can say how it ended. Times are on the leader's clock.
  */
-export type WorkerSeen =
+export type WorkerSeen = {
+  /** The cluster's own name of it, such as that of a pod, where it has one. */
+  readonly name?: string
+} & (
   | { readonly worker: WorkerId; readonly phase: 'waiting'; readonly message?: string | null }
-  | { readonly worker: WorkerId; readonly phase: 'claimed'; readonly message?: string | null }
+  | {
+      readonly worker: WorkerId
+      readonly phase: 'claimed'
+      readonly message?: string | null
+      /** Its node has it, and pulls its image or mounts its volumes: that may take long and is no fault. */
+      readonly preparing?: boolean
+    }
   | { readonly worker: WorkerId; readonly phase: 'running'; readonly startedAt: EpochMs }
   | {
       readonly worker: WorkerId
@@ -49,6 +58,7 @@ export type WorkerSeen =
       readonly message: string | null
     }
   | { readonly worker: WorkerId; readonly phase: 'gone' }
+)
 
 export type ClusterSeen = {
   readonly observedAt: EpochMs

@@ -124,6 +124,7 @@ export function showOf(row: TableRow, now: number): Show {
   const workers = Array.from({ length: Math.min(128, Math.ceil(row.nodes)) }, (_, index) => ({
     id: `${row.id}-1-${index}`,
     node: `r01-n${String(index + 1).padStart(2, '0')}`,
+    knownAs: null,
     slots: [0, 1, 2, 3, 4, 5, 6, 7],
     state: 'running' as const,
     startedAt: row.startedAt,

@@ -77,6 +77,7 @@ const attempt: AttemptDocument = {
   workers: [0, 1].map((index) => ({
     id: `r0123456789abcdef-1-${index}`,
     node: `node-${index}`,
+    knownAs: null,
     slots: [0, 1],
     state: 'running',
     startedAt: at(1),

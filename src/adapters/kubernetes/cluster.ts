@@ -131,7 +131,7 @@ class Kubernetes implements KubernetesCluster {
     if (pod.ours === null) return null
     const job = this.#cache.jobs().get(pod.ours.attempt)
     const ends = { asked: job?.suspended === true, deadline: job?.pastDeadline === true }
-    return workerSeen(pod.ours, ends, this.#cache.warning(pod.name), now)
+    return { ...workerSeen(pod.ours, ends, this.#cache.warning(pod.name), now), name: pod.name }
   }
 
   async observe(): Promise<ClusterSeen> {

@@ -115,7 +115,8 @@ export function workerSeen(pod: OurPod, ends: Ends, warning: string | null, now:
       ? { worker, phase: 'waiting', message: warning === null ? null : hinted(warning) }
       : neverStarted(pod, ends, now)
   const waits = waitsFor(pod) ?? warning
-  return { worker, phase: 'claimed', message: waits === null ? null : hinted(waits) }
+  const preparing = state?.waiting?.reason === 'ContainerCreating' || state?.waiting?.reason === 'PodInitializing'
+  return { worker, phase: 'claimed', preparing, message: waits === null ? null : hinted(waits) }
 }
 
 /** Whole seconds of the node's clock: never before the pod was made, never after this look. */

@@ -83,6 +83,7 @@ function attemptDocument(attempt: Attempt, claims: readonly Claim[], newest: rea
       return {
         id: worker.id,
         node: worker.nodeName,
+        knownAs: claim?.knownAs ?? null,
         slots: worker.slots,
         state: stateOf(claim),
         startedAt: claim?.startedAt ?? null,

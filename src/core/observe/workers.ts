@@ -9,7 +9,7 @@ import type { Run } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { MESSAGE_CHARS_MAX } from '../../domain/limits.ts'
-import { earlier, later } from '../../domain/units.ts'
+import { durationMs, earlier, later } from '../../domain/units.ts'
 import { counted } from '../../domain/words.ts'
 import type { World } from '../../domain/world.ts'
 import type { Ending } from './ending.ts'
@@ -21,6 +21,10 @@ export type WorkerFact = {
   readonly bound: boolean
   /** What keeps it from starting, in the cluster's words: a word, a colon and the rest. */
   readonly waits: string | null
+  /** Its node makes it ready: an image is pulled, volumes are mounted. */
+  readonly preparing?: boolean
+  /** The cluster's own name of it. */
+  readonly name?: string
   readonly startedAt: EpochMs | null
   readonly end: { readonly at: EpochMs | null; readonly exit: WorkerExitSeen } | null
 }
@@ -36,6 +40,9 @@ export type LookAtWorkers = {
 
 /** Tails of workers that failed, read before the decision; by worker. */
 export type Tails = ReadonlyMap<WorkerId, string>
+
+/** A large image takes as long as it takes: so many times the usual deadline in all. */
+const PATIENCE = 3
 
 export function decideWorkers(
   world: World,
@@ -55,7 +62,11 @@ export function decideWorkers(
     writes.push({ kind: 'claim', claim })
     if (claim.exit !== null && old?.exit === null) writes.push(exitEvent(run, claim, look.observedAt))
   }
-  const next = advance(attempt, claims, waitsOf(attempt, claims, look), look.observedAt, durations)
+  const preparing = claims.some(({ holder }) => look.workers.get(holder as WorkerId)?.preparing === true)
+  const patient = preparing
+    ? { ...durations, startDeadlineMs: durationMs(durations.startDeadlineMs * PATIENCE) }
+    : durations
+  const next = advance(attempt, claims, waitsOf(attempt, claims, look), look.observedAt, patient)
   const waits = next.state.kind === 'launching' ? next.state.waits : undefined
   if (waits !== undefined && (attempt.state.kind !== 'launching' || attempt.state.waits !== waits))
     writes.push(event(run, look.observedAt, 'waits', `attempt ${attempt.number}: ${waits}`))
@@ -102,8 +113,17 @@ function learn(world: World, attempt: Attempt, claim: Claim, look: LookAtWorkers
       : end.at === null
         ? lastKnown(world, claim, startedAt, look)
         : later(inside(end.at), startedAt ?? claim.placedAt)
-  if (boundAt === claim.boundAt && startedAt === claim.startedAt && endedAt === null) return claim
-  return { ...claim, boundAt, startedAt, endedAt, exit: end?.exit ?? null }
+  const knownAs = seen.name ?? claim.knownAs
+  if (boundAt === claim.boundAt && startedAt === claim.startedAt && endedAt === null && knownAs === claim.knownAs)
+    return claim
+  return {
+    ...claim,
+    boundAt,
+    startedAt,
+    endedAt,
+    exit: end?.exit ?? null,
+    ...(knownAs === undefined ? {} : { knownAs }),
+  }
 }
 
 /** An end that nobody saw was when its node was last observed: after a power cut the run does not pay for the hours without power. */

@@ -151,6 +151,7 @@ function Controls({ show, place, q, all }: ControlsProps) {
             {workers.slice(0, WORKERS_LISTED_MAX).map((worker, index) => (
               <option key={worker.id} value={index}>
                 {index} on {worker.node}
+                {worker.knownAs === null ? '' : `, pod ${worker.knownAs}`}
               </option>
             ))}
           </select>

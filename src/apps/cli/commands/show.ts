@@ -27,6 +27,7 @@ function words(run: Wire<'show'>): string {
       `    ${visible(each.whatToDo)}`,
     ]),
     ...(run.attempts.length === 0 ? [] : ['', attempts(run.attempts)]),
+    ...podsOf(run),
     ...logHint(run),
   ].join('\n')
 }
@@ -60,6 +61,28 @@ const attempts = (all: Wire<'show'>['attempts']): string =>
       each.message,
     ]),
   )
+
+const PODS_SHOWN_MAX = 16
+
+/** Where the cluster has its own names: those of the newest attempt, for kubectl. */
+function podsOf({ attempts: all }: Wire<'show'>): string[] {
+  const workers = (all.at(-1)?.workers ?? []).filter(({ knownAs }) => knownAs !== null)
+  if (workers.length === 0) return []
+  const rows = workers.slice(0, PODS_SHOWN_MAX).map((worker) => {
+    return [
+      worker.id.slice(worker.id.lastIndexOf('-') + 1),
+      visible(worker.node),
+      visible(worker.knownAs ?? ''),
+      worker.state,
+    ]
+  })
+  const more = workers.length - rows.length
+  return [
+    '',
+    table(['WORKER', 'NODE', 'POD', 'STATE'], rows),
+    ...(more === 0 ? [] : [`and ${more} more: show -o json has all`]),
+  ]
+}
 
 /** An exit code says little; what the worker printed last mostly says why. */
 function logHint({ id, attempts: all }: Wire<'show'>): string[] {
