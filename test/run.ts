@@ -81,7 +81,8 @@ const PARTS: readonly Part[] = [
     run: (say) => nodeTests(say, ['test/kubernetes'], ['--test-concurrency=1']),
   },
   { name: 'many seeds', in: ['nightly'], run: (say) => manySeeds(say, 20_000) },
-  { name: 'many kills', in: ['nightly'], run: (say) => manyKills(say, 100) },
+  { name: 'many kills', in: ['nightly'], run: (say) => manyKills(say, 'test/end-to-end/crash.test.ts', 100) },
+  { name: 'many faults', in: ['nightly'], run: (say) => manyKills(say, 'test/kubernetes/faults.test.ts', 100) },
 ]
 
 const asked = process.argv[2] ?? 'test'
@@ -182,8 +183,8 @@ async function manySeeds(say: Say, seeds: number): Promise<Outcome> {
   return { kind: outcomes.every(({ kind }) => kind === 'passed') ? 'passed' : 'failed' }
 }
 
-const manyKills = (say: Say, kills: number): Promise<Outcome> =>
-  command(say, process.execPath, ['--test', '--test-force-exit', 'test/end-to-end/crash.test.ts'], {
+const manyKills = (say: Say, file: string, kills: number): Promise<Outcome> =>
+  command(say, process.execPath, ['--test', '--test-force-exit', file], {
     PLIMSOLL_TEST_KILLS: `${kills}`,
   })
 

@@ -11,6 +11,7 @@ import type { Attempt } from '../domain/attempt.ts'
 import type { AttemptId, ClusterName } from '../domain/ids.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { World } from '../domain/world.ts'
+import { saidOf } from '../ports/fault.ts'
 import { commitAll } from './commit.ts'
 import type { Control } from './control.ts'
 import { EFFECT_MS, epochNow, leaseOutlasts } from './control.ts'
@@ -54,7 +55,7 @@ async function startAll(control: Control, world: World): Promise<void> {
     if (cluster === undefined || spec === undefined || isUnknown(control, attempt)) continue
     if (!leaseOutlasts(control, EFFECT_MS)) return
     const failed = (error: unknown): void => {
-      trouble.set(attempt.id, error instanceof Error ? error.message : String(error))
+      trouble.set(attempt.id, saidOf(error))
     }
     const plan = planOf(attempt, spec, cluster.checkpointRoot, control.settings.durations.graceMs)
     await outside(control, attempt, 'launch', async () => {

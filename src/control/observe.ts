@@ -11,6 +11,7 @@ import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { World } from '../domain/world.ts'
 import type { Cluster, ClusterSeen, WorkerSeen } from '../ports/cluster.ts'
+import { saidOf } from '../ports/fault.ts'
 import { commitAll } from './commit.ts'
 import type { Control } from './control.ts'
 import { EFFECT_MS, epochNow, leaseOutlasts } from './control.ts'
@@ -56,7 +57,7 @@ async function look(control: Control, cluster: Cluster): Promise<ClusterSeen | n
     }
     return seen
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = saidOf(error)
     if (control.health.get(cluster.name)?.kind !== 'unknown')
       control.log.warn({ cluster: cluster.name, error: message }, 'a cluster cannot be asked')
     control.health.set(cluster.name, { kind: 'unknown', message })

@@ -29,3 +29,9 @@ export class Fault extends Error {
     this.whatToDo = options.whatToDo ?? null
   }
 }
+
+/** What is wrong and what to do, for whoever waits. */
+export function saidOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error instanceof Fault && error.whatToDo !== null ? `${error.message}. ${error.whatToDo}` : error.message
+}

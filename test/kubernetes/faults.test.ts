@@ -44,7 +44,7 @@ type Audit = {
 const ENDED = new Set(['succeeded', 'failed'])
 const sum = (values: readonly number[]): number => values.reduce((total, each) => total + each, 0)
 
-describe('faults', { skip: found.kind === 'missing' && found.why, timeout: 900_000 }, () => {
+describe('faults', { skip: found.kind === 'missing' && found.why, timeout: Math.max(900_000, KILLS * 30_000) }, () => {
   let plane: ControlPlane
   let proxy: Proxy
   let home: Home

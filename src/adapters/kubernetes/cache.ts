@@ -172,11 +172,10 @@ export class Cache {
 
   /** What keeps us from seeing the cluster as it is now; null: nothing. */
   trouble(): unknown {
-    for (const reflector of [...this.#pods, ...this.#jobs, this.#nodes]) {
-      const { error } = reflector.trouble() ?? {}
-      if (error !== undefined) return error
-    }
-    if (this.#leaseTrouble !== null) return this.#leaseTrouble
+    const all = [...this.#pods, ...this.#jobs, this.#nodes].map((reflector) => reflector.trouble()?.error)
+    const errors = [...all, this.#leaseTrouble].filter((error) => error !== undefined && error !== null)
+    const telling = errors.find((error) => error instanceof ApiError && error.status !== 0) ?? errors[0]
+    if (telling !== undefined) return telling
     return this.heard.seenAt() === null ? new ApiError(0, 'Unreachable', 'it has not answered yet') : null
   }
 

@@ -35,6 +35,13 @@ const LATE_S = 10
 const LINE_BYTES_MAX = 8 * 1024 * 1024
 const BACKOFF_MS = [100, 300, 1_000, 3_000, 5_000]
 
+/**
+ * Who is refused over HTTP/2 has his connection closed as well, and what else was under way on it fails without a word: the refusal is
+ * what is wrong.
+ */
+const moreTelling = (before: unknown, now: unknown): unknown =>
+  before instanceof ApiError && before.status !== 0 && now instanceof ApiError && now.status === 0 ? before : now
+
 export const keyOf = ({ namespace, name }: Meta): string => (namespace === undefined ? name : `${namespace}/${name}`)
 
 type WatchEvent<Raw> = { readonly type: string; readonly object: Raw }
@@ -133,7 +140,7 @@ export function startReflector<Raw extends { readonly metadata: Meta }, Item>(
         }
         failures += 1
         trouble ??= { error, since: performance.now() }
-        trouble = { ...trouble, error }
+        trouble = { ...trouble, error: moreTelling(trouble.error, error) }
         if (failures === 1) log('warn', { path, error: String(error) }, 'a watch broke; it is taken up again')
         if (failures >= BACKOFF_MS.length || isStatus(error, 403)) first.reject(error)
         // A position that keeps failing is given up: the list is the judge.
