@@ -51,7 +51,7 @@ const volume = strict({
   subPath: text.nullish(),
   claim: name.nullish().describe('A PersistentVolumeClaim of the namespace.'),
   configMap: name.nullish(),
-  nfs: strict({ server: text, path: absolute }).nullish(),
+  nfs: strict({ server: text, path: absolute }).nullish().describe('Needs the leave of the operator.'),
   hostPath: absolute.nullish().describe('Needs the leave of the operator.'),
   emptyDir: z.boolean().nullish(),
   from: from.nullish().describe('As a resolved spec has it.'),

@@ -71,6 +71,7 @@ export const NO_POD_OPTIONS: PodOptions = {
 /** What an operator may grant to the specs of a cluster: each lets a job reach beyond itself. */
 export const POD_GRANTS = [
   'hostPath',
+  'nfs',
   'hostNetwork',
   'capabilities',
   'privileged',
@@ -83,6 +84,7 @@ export type PodGrant = (typeof POD_GRANTS)[number]
 export function grantsNeeded(options: PodOptions): PodGrant[] {
   const needed: Record<PodGrant, boolean> = {
     hostPath: options.volumes.some(({ from }) => from.kind === 'hostPath'),
+    nfs: options.volumes.some(({ from }) => from.kind === 'nfs'),
     hostNetwork: options.hostNetwork,
     capabilities: options.security.addCapabilities.length > 0,
     privileged: options.security.privileged,

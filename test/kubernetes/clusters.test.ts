@@ -80,6 +80,24 @@ describe('several clusters', { skip: found.kind === 'missing' && found.why }, ()
     )
   })
 
+  test('what a spec may not ask for is refused at its launch too, where it was submitted while nobody could ask', async () => {
+    const asks = { name: 'asks', kubernetes: { hostNetwork: true } }
+    plane.programs.apiServer.signal('SIGSTOP')
+    try {
+      submit('works', { name: 'before' })
+      await until('it is unknown', () => /works.*cannot be/.test(show('before').message ?? ''), 60_000)
+      submit('works', asks)
+    } finally {
+      plane.programs.apiServer.signal('SIGCONT')
+    }
+    await until('it is said', () => /does not let specs ask for hostNetwork/.test(show('asks').message ?? ''))
+    const { items } = await plane.api.get<{ items: unknown[] }>(
+      '/apis/batch/v1/namespaces/plimsoll-runs/jobs?labelSelector=plimsoll.dev/run-name=asks',
+    )
+    assert.equal(items.length, 0)
+    for (const name of ['asks', 'before']) home.document('stop', `default/${name}`, '--now')
+  })
+
   test('a cluster that stops answering is unknown, not empty: its run goes on and is not started elsewhere', async () => {
     submit('works', { name: 'long' })
     await until('it runs', () => show('long').state === 'running')

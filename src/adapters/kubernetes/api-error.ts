@@ -1,4 +1,5 @@
 // What can go wrong between us and an API server, translated once. Nothing here is retried: the loop that asked comes again.
+import type { Refusal } from '../../domain/refusal.ts'
 import { Fault } from '../../ports/fault.ts'
 import type { Status } from './objects.ts'
 
@@ -98,4 +99,15 @@ export function faultOf(error: unknown, cluster: string, doing: string): Fault {
   if (status === 400 || status === 422)
     return fault('Mend what it names in the run spec, or in the pods section of the cluster.')
   return fault('It is asked again.', true)
+}
+
+export const otherPlan = (attempt: string): Error =>
+  new Fault('cluster-refused', `there is a Job ${attempt} of another plan`, {
+    retryable: false,
+    whatToDo: 'Names of attempts are never used twice: see who made it, and delete it if nobody needs it.',
+  })
+
+/** A refusal of a request, where there is nobody to answer it. */
+export function faultOfRefusal({ message, whatToDo }: Refusal): Fault {
+  return new Fault('cluster-refused', message, { retryable: false, ...(whatToDo === null ? {} : { whatToDo }) })
 }

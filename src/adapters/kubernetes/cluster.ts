@@ -13,7 +13,7 @@ import type { Cluster, ClusterSeen, IngestAddress, LogSlice, NodeSeen, WorkerSee
 import { Fault } from '../../ports/fault.ts'
 import type { Api } from './api.ts'
 import { createApi } from './api.ts'
-import { faultOf, isGone, isStatus } from './api-error.ts'
+import { faultOf, faultOfRefusal, isGone, isStatus, otherPlan } from './api-error.ts'
 import type { JobRecord } from './cache.ts'
 import { Cache, hasIndex } from './cache.ts'
 import { hinted } from './hints.ts'
@@ -27,7 +27,7 @@ import { cordonsOf, nodeSeen } from './nodes.ts'
 import type { Job } from './objects.ts'
 import type { PodRecord } from './pods.ts'
 import { timeOf, workerSeen } from './pods.ts'
-import { rehearse } from './rehearse.ts'
+import { refusalOfRules, rehearse } from './rehearse.ts'
 
 export type KubernetesClusterOptions = {
   readonly name: ClusterName
@@ -195,11 +195,18 @@ class Kubernetes implements KubernetesCluster {
     return masterAddressOf(attempt)
   }
 
+  #refuse(plan: AttemptPlan): void {
+    const rules = { cluster: this.name, grants: this.#options.grants }
+    const refusal = refusalOfRules(plan, this.#manifest(plan), rules)
+    if (refusal !== null) throw faultOfRefusal(refusal)
+  }
+
   async launch(plan: AttemptPlan, deadlineAt: EpochMs | null, ingest: IngestAddress | null): Promise<void> {
     try {
       const job = this.#cache.jobs().get(plan.attempt)
       if (job !== undefined && (job.suspended || job.deletedAt !== null)) return
       if (job !== undefined && job.plan !== planHash(plan)) throw otherPlan(plan.attempt)
+      if (job === undefined) this.#refuse(plan)
       const uid = job?.uid ?? (await this.#createJob(plan, deadlineAt))
       await this.#furnish(plan, uid, ingest)
       if (job !== undefined) await this.#liftGates(plan)
@@ -388,9 +395,3 @@ class Kubernetes implements KubernetesCluster {
     await this.#cache.close()
   }
 }
-
-const otherPlan = (attempt: AttemptId): Error =>
-  new Fault('cluster-refused', `there is a Job ${attempt} of another plan`, {
-    retryable: false,
-    whatToDo: 'Names of attempts are never used twice: see who made it, and delete it if nobody needs it.',
-  })

@@ -14,6 +14,7 @@ import { epochMs } from '../../domain/units.ts'
 /** Where a grant is asked for in a spec. */
 const PLACES: Readonly<Record<PodGrant, string>> = {
   hostPath: '/kubernetes/volumes',
+  nfs: '/kubernetes/volumes',
   hostNetwork: '/kubernetes/hostNetwork',
   capabilities: '/kubernetes/security/addCapabilities',
   privileged: '/kubernetes/security/privileged',
@@ -21,12 +22,14 @@ const PLACES: Readonly<Record<PodGrant, string>> = {
   nodeSelector: '/kubernetes/nodeSelector',
 }
 
-export async function rehearse(
-  api: Api | null,
+type Rules = { readonly cluster: string; readonly grants: readonly PodGrant[] }
+
+/** Our own rules, for which nobody has to be asked: at submit, and again at launch, since a cluster may have been out of reach before. */
+export function refusalOfRules(
   plan: AttemptPlan,
   manifest: ManifestOptions,
-  { cluster, grants }: { readonly cluster: string; readonly grants: readonly PodGrant[] },
-): Promise<Refusal | null> {
+  { cluster, grants }: Rules,
+): Refusal | null {
   if (plan.image === null && manifest.image === null)
     return refused(
       'invalid',
@@ -42,7 +45,17 @@ export async function rehearse(
       `leave it out, or ask the operator to put ${missing} into grants of the cluster`,
       PLACES[missing],
     )
-  if (api === null) return null
+  return null
+}
+
+export async function rehearse(
+  api: Api | null,
+  plan: AttemptPlan,
+  manifest: ManifestOptions,
+  rules: Rules,
+): Promise<Refusal | null> {
+  const refusal = refusalOfRules(plan, manifest, rules)
+  if (refusal !== null || api === null) return refusal
   const dry = { dryRun: 'All' }
   const { namespace } = manifest
   try {
@@ -50,7 +63,7 @@ export async function rehearse(
     await api.create(`/api/v1/namespaces/${namespace}/pods`, samplePod(plan, manifest), dry)
     return null
   } catch (error) {
-    return refusalOf(error, cluster, namespace)
+    return refusalOf(error, rules.cluster, namespace)
   }
 }
 
