@@ -196,7 +196,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a report does more than to write reports',
-    file: 'control/requests/report.ts',
+    file: 'control/report.ts',
     find: "if (facts.length > 0) doorbell.ring('account')",
     replace: 'await store.commit(null, [])',
     caught: /a report asked the store for commit/,
@@ -210,21 +210,21 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a token is good for ever',
-    file: 'control/requests/report.ts',
+    file: 'control/report.ts',
     find: 'receivedAt > known.endedAt + TOKEN_OUTLIVES_MS',
     replace: 'receivedAt > Infinity',
     caught: /outlives it by hours/,
   },
   {
     what: 'every rank is called the first',
-    file: 'control/requests/report.ts',
+    file: 'control/report.ts',
     find: 'reporterSource(who.attempt, batch.rank, batch.source)',
     replace: 'reporterSource(who.attempt, 0, batch.source)',
     caught: /and nobody with the token of \S+ said it/,
   },
   {
     what: 'a fact is dated after it came',
-    file: 'control/requests/report.ts',
+    file: 'control/report.ts',
     find: 'Math.min(receivedAt, Math.round(at + shift))',
     replace: 'Math.round(at + shift)',
     caught: /is dated after it came/,
@@ -238,7 +238,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a gap is not kept',
-    file: 'control/requests/report.ts',
+    file: 'control/report.ts',
     find: 'const facts = batch.facts.map(',
     replace: "const facts = batch.facts.filter((each) => each.body.kind !== 'gap').map(",
     caught: /gap \d+ of \S+ was taken, and is not stored/,
