@@ -31,21 +31,33 @@ export async function observeTurn(control: Control): Promise<void> {
     await endThem(control, cluster, left, seen.observedAt)
     if (committed.applied > 0) for (const loop of ['place', 'launch', 'account'] as const) control.doorbell.ring(loop)
     if (committed.stale > 0) control.doorbell.ring('observe')
-    if (moreWait(control, cluster, seen)) control.doorbell.ring('launch')
+    if (moreWait(control, cluster, seen, world)) control.doorbell.ring('launch')
   }
 }
 
-/** Workers that waited to be let go at the last look of this process. */
-const waited = new WeakMap<Control, Map<string, ReadonlySet<WorkerId>>>()
+/** Gangs of which all waited to be let go at the last look of this process. */
+const waited = new WeakMap<Control, Map<string, ReadonlySet<AttemptId>>>()
 
-/** Whether a worker waits that did not before: launch is rung for once, so that the two do not ring for each other for ever. */
-function moreWait(control: Control, cluster: Cluster, seen: ClusterSeen): boolean {
-  const before = waited.get(control) ?? new Map<string, ReadonlySet<WorkerId>>()
+/**
+ * Whether a gang is there whole and waits that did not before. Launch is rung for once, so that the two do not ring for each other for ever,
+ * and not for each pod of a gang that comes pod by pod.
+ */
+function moreWait(control: Control, cluster: Cluster, seen: ClusterSeen, world: World): boolean {
+  const before = waited.get(control) ?? new Map<string, ReadonlySet<AttemptId>>()
   waited.set(control, before)
-  const now = new Set(seen.workers.flatMap(({ worker, phase }) => (phase === 'waiting' ? [worker] : [])))
+  const there = new Map<AttemptId, number>()
+  const waits = new Set<AttemptId>()
+  for (const { worker, phase } of seen.workers) {
+    const attempt = attemptOfWorker(worker)
+    there.set(attempt, (there.get(attempt) ?? 0) + 1)
+    if (phase === 'waiting') waits.add(attempt)
+  }
+  const now = new Set(
+    [...waits].filter((id) => (world.attempts.get(id)?.placement.workers.length ?? Infinity) <= (there.get(id) ?? 0)),
+  )
   const known = before.get(cluster.name)
   before.set(cluster.name, now)
-  return [...now].some((worker) => known?.has(worker) !== true)
+  return [...now].some((id) => known?.has(id) !== true)
 }
 
 async function look(control: Control, cluster: Cluster): Promise<ClusterSeen | null> {
