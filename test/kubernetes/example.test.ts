@@ -123,7 +123,7 @@ describe('the example on real pods', { skip: why, timeout: 600_000 }, () => {
       assert.ok(statement.experts !== null && statement.experts.layers > 0, 'the reporter reached ingest from a pod')
       // The log outlives the pods.
       await until('nothing is left on the cluster', async () => (await pods()).length === 0)
-      assert.match(home.say('logs', 'demo/moe-demo').stdout, new RegExp(`iteration +${STEPS}/`))
+      assert.match(home.say('logs', 'demo/moe-demo').stdout, new RegExp(`saved checkpoint from iteration +${STEPS}`))
     } finally {
       await home.remove()
     }

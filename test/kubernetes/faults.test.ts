@@ -86,7 +86,7 @@ describe('faults', { skip: found.kind === 'missing' && found.why, timeout: Math.
     await pause(10_000)
     proxy.be(KIND)
     const runs = (): Runs['runs'] => home.document<Runs>('runs').runs
-    await until('all runs end', () => runs().every((run) => ENDED.has(run.state)), 120_000).catch((error: unknown) => {
+    await until('all runs end', () => runs().every((run) => ENDED.has(run.state)), 300_000).catch((error: unknown) => {
       for (const run of runs())
         if (!ENDED.has(run.state))
           process.stdout.write(home.say('show', run.id).stdout + home.say('events', run.id).stdout)

@@ -226,10 +226,11 @@ function writeConfiguration(folder: string, plane: ControlPlane): void {
   writeFileSync(join(folder, 'cni', '10-bridge.conflist'), JSON.stringify(CNI))
   writeFileSync(join(folder, 'kubelet.json'), JSON.stringify(kubeletConfig(folder)))
   writeFileSync(join(folder, 'containerd.toml'), containerdConfig(folder))
+  // With the names of addresses: without an answer each look for one waits ten seconds.
   const admin = plane.kubeconfigFor('dns', plane.tokens['admin'] ?? '', SERVER)
   writeFileSync(
     join(folder, 'Corefile'),
-    `cluster.local:53 {\n  bind ${BRIDGE_ADDRESS}\n  errors\n  kubernetes cluster.local {\n    kubeconfig ${admin}\n  }\n}\n`,
+    `cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {\n  bind ${BRIDGE_ADDRESS}\n  errors\n  kubernetes cluster.local in-addr.arpa ip6.arpa {\n    kubeconfig ${admin}\n  }\n}\n`,
   )
 }
 

@@ -137,10 +137,10 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
     home.document('stop', 'default/second')
     await state('second', 'cancelled')
     await until('nothing is left', async () => (await pods()).length === 0)
-    const { items } = await plane.api.get<{ items: unknown[] }>('/apis/batch/v1/namespaces/plimsoll-runs/jobs')
-    assert.equal(items.length, 0, 'the finalizer let go')
-    const services = await plane.api.get<{ items: unknown[] }>('/api/v1/namespaces/plimsoll-runs/services')
-    assert.equal(services.items.length, 0, 'what belonged to the Jobs went with them')
+    const empty = async (path: string): Promise<boolean> =>
+      (await plane.api.get<{ items: unknown[] }>(path)).items.length === 0
+    await until('the finalizer let go', () => empty('/apis/batch/v1/namespaces/plimsoll-runs/jobs'))
+    await until('what belonged to the Jobs went with them', () => empty('/api/v1/namespaces/plimsoll-runs/services'))
   })
 
   test('a pod that somebody deletes is a failure of the infrastructure, and the run comes back', async () => {

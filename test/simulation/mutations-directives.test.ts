@@ -46,7 +46,7 @@ const ROWS: readonly Row[] = [
     file: 'core/launch/launch.ts',
     find: "graceMs > 0 && attempt.state.kind === 'running'",
     replace: "attempt.state.kind !== 'planned'",
-    caught: /is waited for, and somebody asked to stop it now/,
+    caught: /is waited for, and somebody asked to stop it now|has nothing to wait for/,
     seeds: 40,
   },
   {
@@ -65,7 +65,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a directive is never told',
-    file: 'control/requests/report.ts',
+    file: 'control/report.ts',
     find: 'checkpoint === null ? [] : [directiveOf(checkpoint, receivedAt)]',
     replace: '[]',
     caught: /is asked for checkpoint-\d+, and an answer named ""/,
