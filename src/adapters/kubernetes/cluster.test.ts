@@ -5,11 +5,13 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { KubeConfig } from '@kubernetes/client-node'
-import type { ClusterName } from '../../domain/ids.ts'
+import type { AttemptId, ClusterName, WorkerId } from '../../domain/ids.ts'
 import { NO_POD_OPTIONS } from '../../domain/pod-options.ts'
 import { epochMs } from '../../domain/units.ts'
 import type { KubernetesCluster } from './cluster.ts'
 import { createKubernetesCluster } from './cluster.ts'
+
+const ATTEMPT = 'r01m8bnj9kkb10gh7-1' as AttemptId
 
 function clusterAt(server: string): KubernetesCluster {
   const config = new KubeConfig()
@@ -92,4 +94,17 @@ test(
       },
     )
   },
+)
+
+test(
+  'before anything is known of a cluster no log of it is over, and nothing of it is forgotten',
+  { timeout: 10_000 },
+  () =>
+    against(
+      () => ({ status: 500 }),
+      async (cluster) => {
+        await assert.rejects(cluster.readLog(`${ATTEMPT}-0` as WorkerId, 0, 1_000), /the log of .*-0 could not be read/)
+        await assert.rejects(cluster.forget(ATTEMPT), /-1 cannot be forgotten/)
+      },
+    ),
 )

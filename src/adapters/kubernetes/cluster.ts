@@ -335,6 +335,7 @@ class Kubernetes implements KubernetesCluster {
   async readLog(worker: WorkerId, offset: number, bytesMax: number, mark: string | null = null): Promise<LogSlice> {
     const pod = this.#podLog(worker)
     try {
+      if (pod === null && this.#cache.trouble() !== null) throw this.#cache.trouble()
       if (offset >= 0) return await this.#logs.read(worker, pod, offset, bytesMax, mark)
       const bytes = pod === null ? new Uint8Array() : await this.#logs.tail(pod, Math.min(-offset, bytesMax))
       return { offset: 0, bytes, nextOffset: bytes.length, mark: null, open: pod?.over === false }
@@ -355,6 +356,8 @@ class Kubernetes implements KubernetesCluster {
   }
 
   async forget(attempt: AttemptId): Promise<void> {
+    if (this.#cache.trouble() !== null)
+      throw faultOf(this.#cache.trouble(), this.name, `${attempt} cannot be forgotten`)
     const pods = this.#cache.podsOf(attempt)
     const living = pods.find(
       ({ ours, over }) => ours !== null && !over && ours.state?.terminated === undefined && ours.gates.length === 0,
