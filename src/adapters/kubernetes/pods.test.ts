@@ -226,3 +226,11 @@ test('a pod of others counts for its GPUs, one without GPUs not at all, one of a
   assert.equal(podRecord(pod({}), 'nvidia.com/gpu', 'two')?.ours, null)
   assert.equal(podRecord(pod({ status: terminated(0) }), 'nvidia.com/gpu', 'one')?.over, true)
 })
+
+test('what somebody has put beside a worker is not the worker', () => {
+  const beside = { name: 'istio-proxy', state: { running: { startedAt: '2026-11-26T10:00:04Z' } } }
+  const containerStatuses = [beside, ...terminated(7).containerStatuses]
+  const ended = seen({ status: { phase: 'Running', containerStatuses } })
+  assert.ok(ended.phase === 'exited')
+  assert.deepEqual(ended.exit, { kind: 'code', code: 7 })
+})
