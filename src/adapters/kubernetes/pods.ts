@@ -193,7 +193,10 @@ function waitsFor({ state, conditions }: OurPod): string | null {
   const { reason, message } = state?.waiting ?? {}
   if (reason !== undefined && reason !== 'ContainerCreating' && reason !== 'PodInitializing')
     return joined([reason, message ?? null])
-  const unscheduled = conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False')
+  // That it was gated is told until the scheduler has looked at it since; it would hide what the scheduler then says.
+  const unscheduled = conditions.find(
+    (each) => each.type === 'PodScheduled' && each.status === 'False' && each.reason !== 'SchedulingGated',
+  )
   return unscheduled === undefined ? null : joined(['FailedScheduling', unscheduled.message ?? null])
 }
 
