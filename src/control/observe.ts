@@ -9,7 +9,7 @@ import { attemptOfWorker, runOfAttempt } from '../domain/ids.ts'
 import type { Item } from '../domain/item.ts'
 import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
 import type { EpochMs } from '../domain/units.ts'
-import type { World } from '../domain/world.ts'
+import type { ClusterHealth, World } from '../domain/world.ts'
 import type { Cluster, ClusterSeen, WorkerSeen } from '../ports/cluster.ts'
 import { saidOf } from '../ports/fault.ts'
 import { commitAll } from './commit.ts'
@@ -25,7 +25,8 @@ export async function observeTurn(control: Control): Promise<void> {
     if (seen === null) continue
     const world = await control.store.world(control.health)
     const left = await leftovers(control, world, seen)
-    const items = await decide(control, cluster, world, withoutThem(world, seen, left))
+    const { items, health } = await decide(control, cluster, world, withoutThem(world, seen, left))
+    tells(control, cluster, health)
     const committed = await commitAll(control, epoch, items)
     if (committed.deposed) return
     await endThem(control, cluster, left, seen.observedAt)
@@ -62,12 +63,7 @@ function moreWait(control: Control, cluster: Cluster, seen: ClusterSeen, world: 
 
 async function look(control: Control, cluster: Cluster): Promise<ClusterSeen | null> {
   try {
-    const seen = await cluster.observe()
-    if (control.health.get(cluster.name)?.kind !== 'reachable') {
-      control.health.set(cluster.name, { kind: 'reachable' })
-      control.doorbell.ring('place')
-    }
-    return seen
+    return await cluster.observe()
   } catch (error) {
     const message = saidOf(error)
     if (control.health.get(cluster.name)?.kind !== 'unknown')
@@ -75,6 +71,13 @@ async function look(control: Control, cluster: Cluster): Promise<ClusterSeen | n
     control.health.set(cluster.name, { kind: 'unknown', message })
     return null
   }
+}
+
+/** Once the look is understood, and not before: a cluster that is blind never looks healthy in between to whoever places. */
+function tells(control: Control, { name }: Cluster, health: ClusterHealth): void {
+  const before = control.health.get(name)
+  control.health.set(name, health)
+  if (health.kind === 'reachable' && before?.kind !== 'reachable') control.doorbell.ring('place')
 }
 
 /** Attempts of processes that live and hold no slot in the books: their node was silent when the others were asked to end. */
@@ -132,17 +135,17 @@ async function endThem(control: Control, cluster: Cluster, left: readonly Attemp
   }
 }
 
-async function decide(control: Control, cluster: Cluster, world: World, seen: ClusterSeen): Promise<Item[]> {
+type Decided = { readonly items: Item[]; readonly health: ClusterHealth }
+
+async function decide(control: Control, cluster: Cluster, world: World, seen: ClusterSeen): Promise<Decided> {
   const { durations } = control.settings
   const nodes = new Set(seen.nodes.map((node) => node.name))
   const items = decideNodes(world, cluster.name, seen.nodes, seen.observedAt, durations)
   const lost = lostNodes(world, cluster.name, nodes, seen.observedAt, durations)
-  if (lost.kind === 'blind') {
-    control.health.set(cluster.name, {
-      kind: 'unknown',
-      message: `${lost.silent} of ${lost.of} nodes are silent at once`,
-    })
-  }
+  const health: ClusterHealth =
+    lost.kind === 'blind'
+      ? { kind: 'unknown', message: `${lost.silent} of ${lost.of} nodes are silent at once` }
+      : { kind: 'reachable' }
   if (lost.kind === 'lost') items.push(...decideLost(world, lost.nodes, seen.observedAt, durations))
   const alsoLost = new Set(lost.kind === 'lost' ? lost.nodes.map((node) => node.id) : [])
   const looked: LookAtWorkers = {
@@ -164,7 +167,7 @@ async function decide(control: Control, cluster: Cluster, world: World, seen: Cl
     )
     if (item !== null) items.push(item)
   }
-  return items
+  return { items, health }
 }
 
 function factOf(seen: WorkerSeen): WorkerFact {

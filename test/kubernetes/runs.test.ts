@@ -157,6 +157,18 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
     await state('robbed', 'cancelled')
   })
 
+  test('a run whose Job somebody deletes trains on, and can be stopped', async () => {
+    submit('jobless', 2)
+    await state('jobless', 'running')
+    const job = show('jobless').attempts[0]?.id ?? ''
+    await plane.api.delete(`/apis/batch/v1/namespaces/plimsoll-runs/jobs/${job}?propagationPolicy=Background`)
+    await pause(2_000)
+    assert.equal((await pods('jobless')).filter(({ status }) => status.phase === 'Running').length, 2)
+    home.document('stop', 'default/jobless')
+    await state('jobless', 'cancelled', 30_000)
+    await until('nothing is left', async () => (await pods('jobless')).length === 0)
+  })
+
   test('a node that falls silent is lost, its run waits until it cannot write any more, and others go on', async () => {
     submit('unlucky', 2)
     submit('lucky', 2)

@@ -170,7 +170,7 @@ export class Cache {
     return this.heard.isHeard(node)
   }
 
-  /** What keeps us from seeing the cluster as it is now; null: nothing. */
+  /** What keeps us from seeing the cluster as it is now; null: nothing. Until then what is not known here may be there all the same. */
   trouble(): unknown {
     const all = [...this.#pods, ...this.#jobs, this.#nodes].map((reflector) => reflector.trouble()?.error)
     const errors = [...all, this.#leaseTrouble].filter((error) => error !== undefined && error !== null)

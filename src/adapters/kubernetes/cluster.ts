@@ -307,26 +307,27 @@ class Kubernetes implements KubernetesCluster {
 
   /** No more of it is made, and what there is ends. Pods that have ended stay, with their logs, until all is stored. */
   async end({ attempt, graceMs }: EndRequest): Promise<void> {
-    const job = this.#cache.jobs().get(attempt)
-    if (job === undefined || job.deletedAt !== null) return
     const grace = Math.max(1, Math.ceil(graceMs / 1000))
     const isActive = ({ ours, over }: PodRecord): boolean =>
       ours !== null &&
       !over &&
       ours.state?.terminated === undefined &&
       (ours.graceMs ?? Number.POSITIVE_INFINITY) > grace * 1000
-    const active = this.#cache.podsOf(attempt).some(isActive)
-    if (!job.suspended && (active || job.endedAt === null))
+    const active = this.#cache.podsOf(attempt).filter(isActive)
+    // One that somebody deleted is kept by our finalizer, and its pods run on; without any, what there is of pods ends all the same.
+    const job = this.#cache.jobs().get(attempt)
+    if (job?.suspended === false && (active.length > 0 || job.endedAt === null))
       await this.#patchJob(job, { spec: { suspend: true } }, 'it could not be asked to end')
-    if (!active) return
     const query = {
       labelSelector: `${ATTEMPT}=${attempt},${CONTROL_PLANE}=${this.#options.controlPlane}`,
       fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
     }
-    try {
-      await this.api.remove(`/api/v1/namespaces/${job.namespace}/pods`, { gracePeriodSeconds: grace }, query)
-    } catch (error) {
-      throw faultOf(error, this.name, `the pods of ${attempt} could not be asked to end`)
+    for (const namespace of new Set(active.map((pod) => pod.namespace))) {
+      try {
+        await this.api.remove(`/api/v1/namespaces/${namespace}/pods`, { gracePeriodSeconds: grace }, query)
+      } catch (error) {
+        throw faultOf(error, this.name, `the pods of ${attempt} could not be asked to end`)
+      }
     }
   }
 
@@ -342,6 +343,7 @@ class Kubernetes implements KubernetesCluster {
   async readLog(worker: WorkerId, offset: number, bytesMax: number, mark: string | null = null): Promise<LogSlice> {
     const pod = this.#podLog(worker)
     try {
+      if (pod === null && this.#cache.trouble() !== null) throw this.#cache.trouble()
       if (offset >= 0) return await this.#logs.read(worker, pod, offset, bytesMax, mark)
       const bytes = pod === null ? new Uint8Array() : await this.#logs.tail(pod, Math.min(-offset, bytesMax))
       return { offset: 0, bytes, nextOffset: bytes.length, mark: null, open: pod?.over === false }
@@ -362,6 +364,8 @@ class Kubernetes implements KubernetesCluster {
   }
 
   async forget(attempt: AttemptId): Promise<void> {
+    if (this.#cache.trouble() !== null)
+      throw faultOf(this.#cache.trouble(), this.name, `${attempt} cannot be forgotten`)
     const pods = this.#cache.podsOf(attempt)
     const living = pods.find(
       ({ ours, over }) => ours !== null && !over && ours.state?.terminated === undefined && ours.gates.length === 0,

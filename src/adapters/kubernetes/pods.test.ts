@@ -226,3 +226,20 @@ test('a pod of others counts for its GPUs, one without GPUs not at all, one of a
   assert.equal(podRecord(pod({}), 'nvidia.com/gpu', 'two')?.ours, null)
   assert.equal(podRecord(pod({ status: terminated(0) }), 'nvidia.com/gpu', 'one')?.over, true)
 })
+
+test('what somebody has put beside a worker is not the worker', () => {
+  const beside = { name: 'istio-proxy', state: { running: { startedAt: '2026-11-26T10:00:04Z' } } }
+  const containerStatuses = [beside, ...terminated(7).containerStatuses]
+  const ended = seen({ status: { phase: 'Running', containerStatuses } })
+  assert.ok(ended.phase === 'exited')
+  assert.deepEqual(ended.exit, { kind: 'code', code: 7 })
+})
+
+test('that a pod was gated is no reason why it does not start once it is let go', () => {
+  const scheduled = (reason: string, message: string) =>
+    seen({ status: { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason, message }] } })
+  const gated = scheduled('SchedulingGated', 'Scheduling is blocked due to non-empty scheduling gates')
+  assert.deepEqual(gated, { worker: WORKER, phase: 'claimed', message: null })
+  const full = scheduled('Unschedulable', '0/6 nodes are available: 1 Insufficient nvidia.com/gpu.')
+  assert.match((full.phase === 'claimed' && full.message) || '', /^FailedScheduling: 0\/6 nodes/)
+})

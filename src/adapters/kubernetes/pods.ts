@@ -7,7 +7,7 @@ import type { EpochMs } from '../../domain/units.ts'
 import { earlier, epochMs, later } from '../../domain/units.ts'
 import type { WorkerExit, WorkerSeen } from '../../ports/cluster.ts'
 import { hinted } from './hints.ts'
-import { ATTEMPT, COMPLETION_INDEX, CONTROL_PLANE } from './names.ts'
+import { ATTEMPT, COMPLETION_INDEX, CONTAINER, CONTROL_PLANE } from './names.ts'
 import type { Condition, ContainerState, NodeSelectorTerm, Pod } from './objects.ts'
 
 /** A pod that holds or may hold GPUs, ours or somebody else's. */
@@ -81,7 +81,8 @@ function ourPod({ metadata, spec, status }: Pod, controlPlane: string): OurPod |
     deletedAt: metadata.deletionTimestamp === undefined ? null : (timeOf(metadata.deletionTimestamp) ?? 0) - graceMs,
     graceMs: metadata.deletionTimestamp === undefined ? null : graceMs,
     state:
-      status?.containerStatuses?.[0]?.state ??
+      // By its name: others may have put containers of theirs beside it, and the list is sorted.
+      status?.containerStatuses?.find(({ name }) => name === CONTAINER)?.state ??
       status?.initContainerStatuses?.find(({ state }) => state?.waiting)?.state ??
       null,
     reason: status?.reason ?? null,
@@ -193,7 +194,10 @@ function waitsFor({ state, conditions }: OurPod): string | null {
   const { reason, message } = state?.waiting ?? {}
   if (reason !== undefined && reason !== 'ContainerCreating' && reason !== 'PodInitializing')
     return joined([reason, message ?? null])
-  const unscheduled = conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False')
+  // That it was gated is told until the scheduler has looked at it since; it would hide what the scheduler then says.
+  const unscheduled = conditions.find(
+    (each) => each.type === 'PodScheduled' && each.status === 'False' && each.reason !== 'SchedulingGated',
+  )
   return unscheduled === undefined ? null : joined(['FailedScheduling', unscheduled.message ?? null])
 }
 

@@ -21,7 +21,7 @@ export type ReflectorOptions<Raw extends { readonly metadata: Meta }, Item> = {
 
 export type Reflector<Item> = {
   readonly items: ReadonlyMap<string, Item>
-  /** Resolves when the first list has been read; throws when it is refused for good. */
+  /** Resolves when the first list has been read; throws when it is refused for good, however late that is said, or stopped before. */
   synced(): Promise<void>
   /** Null: the watch goes on. Else what went wrong last, and since when (monotonic ms). */
   trouble(): { readonly error: unknown; readonly since: number } | null
@@ -142,7 +142,7 @@ export function startReflector<Raw extends { readonly metadata: Meta }, Item>(
         trouble ??= { error, since: performance.now() }
         trouble = { ...trouble, error: moreTelling(trouble.error, error) }
         if (failures === 1) log('warn', { path, error: String(error) }, 'a watch broke; it is taken up again')
-        if (failures >= BACKOFF_MS.length || isStatus(error, 403)) first.reject(error)
+        if (isStatus(error, 403)) first.reject(error)
         // A position that keeps failing is given up: the list is the judge.
         if (failures % 3 === 0) version = ''
         await pause(BACKOFF_MS[Math.min(failures, BACKOFF_MS.length) - 1], null, { signal: stopping.signal }).catch(
@@ -159,6 +159,7 @@ export function startReflector<Raw extends { readonly metadata: Meta }, Item>(
     trouble: () => trouble,
     async stop() {
       stopping.abort()
+      first.reject(new Error('it was stopped'))
       await running
     },
   }

@@ -1,0 +1,110 @@
+// What a cluster says while it knows nothing of it: at the start of a process, and while the API server does not answer.
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { KubeConfig } from '@kubernetes/client-node'
+import type { AttemptId, ClusterName, WorkerId } from '../../domain/ids.ts'
+import { NO_POD_OPTIONS } from '../../domain/pod-options.ts'
+import { epochMs } from '../../domain/units.ts'
+import type { KubernetesCluster } from './cluster.ts'
+import { createKubernetesCluster } from './cluster.ts'
+
+const ATTEMPT = 'r01m8bnj9kkb10gh7-1' as AttemptId
+
+function clusterAt(server: string): KubernetesCluster {
+  const config = new KubeConfig()
+  config.loadFromClusterAndUser({ name: 'c', server, skipTLSVerify: true }, { name: 'u' })
+  return createKubernetesCluster({
+    name: 'c' as ClusterName,
+    controlPlane: 'one',
+    config,
+    clock: { now: () => epochMs(Date.now()) },
+    namespaces: ['runs'],
+    namespaceOf: () => 'runs',
+    nodes: {
+      gpuResource: 'nvidia.com/gpu',
+      gpuLabel: 'nvidia.com/gpu.product',
+      rackLabel: null,
+      blockLabel: null,
+      declaredSlots: null,
+      badConditions: [],
+      tolerations: [],
+    },
+    nodeSelector: null,
+    dedicated: false,
+    cordon: false,
+    pods: NO_POD_OPTIONS,
+    image: null,
+    grants: [],
+    priorityClass: null,
+    checkpointRoot: '/checkpoints',
+    ingestUrl: null,
+    requests: { timeoutMs: 1_000, perSecond: 100, burst: 100 },
+    relistMs: 60_000,
+    log: () => {},
+  })
+}
+
+type Answer = (path: string) => { readonly status: number; readonly body?: object }
+
+async function against<Value>(answer: Answer, work: (cluster: KubernetesCluster) => Promise<Value>): Promise<void> {
+  const server = createServer(({ url = '' }, response) => {
+    const { status, body = {} } = answer(url.split('?')[0] ?? '')
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on TCP
+  const { port } = server.address() as AddressInfo
+  const cluster = clusterAt(`http://127.0.0.1:${port}`)
+  try {
+    await work(cluster)
+  } finally {
+    await cluster.close()
+    server.closeAllConnections()
+    server.close()
+  }
+}
+
+test('it is closed at once, also where nobody has answered yet', { timeout: 10_000 }, () =>
+  against(
+    () => ({ status: 500 }),
+    () => Promise.resolve(),
+  ),
+)
+
+test(
+  'that pods of all namespaces may not be seen is noticed however late it is said',
+  { timeout: 30_000 },
+  async () => {
+    let isUp = false
+    const asked = Promise.withResolvers<void>()
+    await against(
+      (path) => {
+        if (!isUp) return { status: 500 }
+        if (path === '/api/v1/namespaces/runs/pods') asked.resolve()
+        return { status: path === '/api/v1/pods' ? 403 : 500 }
+      },
+      async () => {
+        // Longer than the first five tries.
+        await pause(5_500)
+        isUp = true
+        await asked.promise
+      },
+    )
+  },
+)
+
+test(
+  'before anything is known of a cluster no log of it is over, and nothing of it is forgotten',
+  { timeout: 10_000 },
+  () =>
+    against(
+      () => ({ status: 500 }),
+      async (cluster) => {
+        await assert.rejects(cluster.readLog(`${ATTEMPT}-0` as WorkerId, 0, 1_000), /the log of .*-0 could not be read/)
+        await assert.rejects(cluster.forget(ATTEMPT), /-1 cannot be forgotten/)
+      },
+    ),
+)
