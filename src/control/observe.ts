@@ -8,7 +8,6 @@ import type { AttemptId, WorkerId } from '../domain/ids.ts'
 import { attemptOfWorker, runOfAttempt } from '../domain/ids.ts'
 import type { Item } from '../domain/item.ts'
 import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
-import type { EpochMs } from '../domain/units.ts'
 import type { ClusterHealth, World } from '../domain/world.ts'
 import type { Cluster, ClusterSeen, WorkerSeen } from '../ports/cluster.ts'
 import { saidOf } from '../ports/fault.ts'
@@ -29,7 +28,7 @@ export async function observeTurn(control: Control): Promise<void> {
     tells(control, cluster, health)
     const committed = await commitAll(control, epoch, items)
     if (committed.deposed) return
-    await endThem(control, cluster, left, seen.observedAt)
+    await endThem(control, cluster, left, seen)
     if (committed.applied > 0) for (const loop of ['place', 'launch', 'account'] as const) control.doorbell.ring(loop)
     if (committed.stale > 0) control.doorbell.ring('observe')
     if (moreWait(control, cluster, seen, world)) control.doorbell.ring('launch')
@@ -122,13 +121,18 @@ function withoutThem(world: World, seen: ClusterSeen, left: readonly Attempt[]):
   }
 }
 
-async function endThem(control: Control, cluster: Cluster, left: readonly Attempt[], askedAt: EpochMs): Promise<void> {
+async function endThem(control: Control, cluster: Cluster, left: readonly Attempt[], seen: ClusterSeen): Promise<void> {
+  const started = new Set(
+    seen.workers.filter(({ phase }) => phase !== 'waiting').map(({ worker }) => attemptOfWorker(worker)),
+  )
   for (const attempt of left) {
     // One that is ending is asked by launch.
     if (attempt.state.kind !== 'ended') continue
     if (!leaseOutlasts(control, EFFECT_MS)) return
-    const request = { attempt: attempt.id, graceMs: control.settings.durations.graceMs, askedAt }
-    await cluster.end(request).catch((error: unknown) => {
+    const request = { attempt: attempt.id, graceMs: control.settings.durations.graceMs, askedAt: seen.observedAt }
+    // What came after its end and never started, a launch of a dead leader, goes whole: nobody would forget it later.
+    const ending = started.has(attempt.id) ? cluster.end(request) : cluster.forget(attempt.id)
+    await ending.catch((error: unknown) => {
       const fields = { attempt: attempt.id, error: String(error) }
       control.log.warn(fields, 'what is left of an attempt could not be ended yet')
     })
@@ -157,7 +161,7 @@ async function decide(control: Control, cluster: Cluster, world: World, seen: Cl
     if (attempt.cluster !== cluster.name) continue
     // What was just decided for an attempt on a lost node stands; the rest of it is looked at in the next turn.
     if (attempt.placement.workers.some((worker) => alsoLost.has(worker.node))) continue
-    const tails = await tailsOf(cluster, attempt.id, looked)
+    const tails = await tailsOf(cluster, attempt, looked)
     const item = decideWorkers(
       world,
       attempt,
@@ -212,14 +216,24 @@ function factOf(seen: WorkerSeen): WorkerFact {
   }
 }
 
-/** The last lines of workers that failed: what they say decides the class, and it must be read before anything is deleted. */
-async function tailsOf(cluster: Cluster, attempt: string, looked: LookAtWorkers): Promise<Map<WorkerId, string>> {
+/** Logs of one gang that are asked for at once. */
+const TAILS_AT_ONCE = 16
+
+/**
+ * The last lines of workers that failed: what they say decides the class. They are read when the last worker of the gang has ended, once;
+ * what has ended by itself is kept by its cluster until it is forgotten.
+ */
+async function tailsOf(cluster: Cluster, attempt: Attempt, looked: LookAtWorkers): Promise<Map<WorkerId, string>> {
   const tails = new Map<WorkerId, string>()
-  for (const fact of looked.workers.values()) {
-    const bad = fact.end !== null && !(fact.end.exit.kind === 'code' && fact.end.exit.code === 0)
-    if (!bad || attemptOfWorker(fact.worker) !== attempt) continue
-    const slice = await cluster.readLog(fact.worker, -LOG_CHUNK_BYTES_MAX, LOG_CHUNK_BYTES_MAX).catch(() => null)
-    if (slice !== null) tails.set(fact.worker, new TextDecoder().decode(slice.bytes))
+  const facts = attempt.placement.workers.flatMap(({ id }) => looked.workers.get(id) ?? [])
+  if (facts.some(({ end }) => end === null)) return tails
+  const bad = facts.filter(({ end }) => !(end?.exit.kind === 'code' && end.exit.code === 0))
+  for (let from = 0; from < bad.length; from += TAILS_AT_ONCE) {
+    const read = async ({ worker }: WorkerFact): Promise<void> => {
+      const slice = await cluster.readLog(worker, -LOG_CHUNK_BYTES_MAX, LOG_CHUNK_BYTES_MAX).catch(() => null)
+      if (slice !== null) tails.set(worker, new TextDecoder().decode(slice.bytes))
+    }
+    await Promise.all(bad.slice(from, from + TAILS_AT_ONCE).map(read))
   }
   return tails
 }

@@ -8,6 +8,7 @@ import type { Project } from './project.ts'
 import type { WaitReason } from './reasons.ts'
 import type { Run } from './run.ts'
 import type { EpochMs, Price } from './units.ts'
+import { epochMs } from './units.ts'
 
 export type World = {
   /** The leader's clock when the picture was taken. */
@@ -54,4 +55,22 @@ export type Blocked = {
   readonly message: string
   /** For `backoff`: the moment that ends it. */
   readonly until: EpochMs | null
+}
+
+const byAttempt = new WeakMap<readonly Claim[], ReadonlyMap<AttemptId | null, readonly Claim[]>>()
+
+/** The living claims of an attempt. Grouped once for a world: a turn asks for each of its attempts. */
+export function claimsOf({ claims }: Pick<World, 'claims'>, attempt: AttemptId): readonly Claim[] {
+  const known = byAttempt.get(claims) ?? Map.groupBy(claims, (claim) => claim.attempt)
+  byAttempt.set(claims, known)
+  return known.get(attempt) ?? []
+}
+
+/** The same world at a later moment, if nothing happens until then: nodes that are heard now are heard then. */
+export function worldAt(world: World, now: EpochMs): World {
+  const passed = Math.max(0, now - world.now)
+  const nodes = [...world.nodes].map(([id, node]) => {
+    return [id, { ...node, lastObserved: epochMs(node.lastObserved + passed) }] as const
+  })
+  return { ...world, now, nodes: new Map(nodes) }
 }

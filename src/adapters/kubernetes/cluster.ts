@@ -13,7 +13,7 @@ import type { Cluster, ClusterSeen, IngestAddress, LogSlice, NodeSeen, WorkerSee
 import { Fault } from '../../ports/fault.ts'
 import type { Api } from './api.ts'
 import { createApi } from './api.ts'
-import { faultOf, faultOfRefusal, isGone, isStatus, otherPlan } from './api-error.ts'
+import { faultOf, faultOfRefusal, isGone, isStatus, notOurs, otherPlan } from './api-error.ts'
 import type { JobRecord } from './cache.ts'
 import { Cache, hasIndex } from './cache.ts'
 import { hinted } from './hints.ts'
@@ -70,7 +70,6 @@ const DEBOUNCE_MS = 5
 const PATCHES_AT_ONCE = 32
 /** A gate that was lifted so long ago and is still seen is lifted again. */
 const LIFTED_MS = 5_000
-/** Their pods are gone within seconds. */
 const FORGOTTEN_MAX = 10_000
 
 class Kubernetes implements KubernetesCluster {
@@ -204,7 +203,7 @@ class Kubernetes implements KubernetesCluster {
   async launch(plan: AttemptPlan, deadlineAt: EpochMs | null, ingest: IngestAddress | null): Promise<void> {
     try {
       const job = this.#cache.jobs().get(plan.attempt)
-      if (job !== undefined && (job.suspended || job.deletedAt !== null)) return
+      if (job !== undefined && (job.suspended || job.deletedAt !== null)) throw notOurs(plan.attempt)
       if (job !== undefined && job.plan !== planHash(plan)) throw otherPlan(plan.attempt)
       if (job === undefined) this.#refuse(plan)
       const uid = job?.uid ?? (await this.#createJob(plan, deadlineAt))

@@ -182,10 +182,18 @@ export function lostNodes(
   now: EpochMs,
   durations: Durations,
 ): LostNodes {
-  const nodes = [...world.nodes.values()].filter((node) => node.cluster === cluster && node.deletedAt === null)
-  const silent = nodes.filter((node) => !seen.has(node.name) && now - node.lastObserved > durations.nodeLostAfterMs)
-  const fresh = silent.filter((node) => node.condition.kind !== 'lost')
+  // One that has been lost for long says nothing about our eyes.
+  const nodes = [...world.nodes.values()].filter(
+    ({ cluster: of, deletedAt, condition }) =>
+      of === cluster &&
+      deletedAt === null &&
+      (condition.kind !== 'lost' || now - condition.since < durations.nodeLostAfterMs),
+  )
+  const silentFor = (ms: number): Node[] => nodes.filter((node) => !seen.has(node.name) && now - node.lastObserved > ms)
+  const fresh = silentFor(durations.nodeLostAfterMs).filter((node) => node.condition.kind !== 'lost')
   if (fresh.length === 0) return { kind: 'none' }
+  // They fall silent one after the other, however they do: those that are about to be lost count too.
+  const silent = silentFor(durations.blindAfterMs)
   if (silent.length > nodes.length * SILENT_SHARE_MAX) return { kind: 'blind', silent: silent.length, of: nodes.length }
   return { kind: 'lost', nodes: fresh }
 }

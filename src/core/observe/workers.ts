@@ -12,6 +12,7 @@ import { MESSAGE_CHARS_MAX } from '../../domain/limits.ts'
 import { durationMs, earlier, later } from '../../domain/units.ts'
 import { counted } from '../../domain/words.ts'
 import type { World } from '../../domain/world.ts'
+import { claimsOf } from '../../domain/world.ts'
 import type { Ending } from './ending.ts'
 import { endAttempt } from './ending.ts'
 
@@ -53,7 +54,7 @@ export function decideWorkers(
 ): Item | null {
   const run = world.runs.get(attempt.run)
   if (run === undefined) return null
-  const before = world.claims.filter((claim) => claim.attempt === attempt.id)
+  const before = claimsOf(world, attempt.id)
   const claims = before.map((claim) => learn(world, attempt, claim, look))
   const writes: Write[] = []
   for (const [index, claim] of claims.entries()) {
@@ -162,9 +163,10 @@ export const failed = (claim: Claim): boolean =>
 function waitsOf(attempt: Attempt, claims: readonly Claim[], look: LookAtWorkers): string | null {
   if (look.trouble != null && claims.some(({ boundAt }) => boundAt === null))
     return look.trouble.slice(0, MESSAGE_CHARS_MAX)
+  const waitingFor = new Set<string>(claims.filter(({ startedAt }) => startedAt === null).map(({ holder }) => holder))
   for (const { id, index, nodeName } of attempt.placement.workers) {
     const waits = look.workers.get(id)?.waits ?? null
-    if (waits === null || claims.find((claim) => claim.holder === id)?.startedAt !== null) continue
+    if (waits === null || !waitingFor.has(id)) continue
     return `worker ${index} on ${nodeName}: ${waits}`.slice(0, MESSAGE_CHARS_MAX)
   }
   return null

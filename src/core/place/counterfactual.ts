@@ -12,6 +12,7 @@ import { lineage } from '../../domain/project.ts'
 import type { Run } from '../../domain/run.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { Candidate, World } from '../../domain/world.ts'
+import { worldAt } from '../../domain/world.ts'
 import type { Durations } from '../../domain/settings.ts'
 import type { PlaceSettings } from './place.ts'
 import { planPlacements } from './place.ts'
@@ -67,7 +68,7 @@ function* candidates(world: World, run: Run, before: readonly Run[], durations: 
   if (run.state.kind === 'queued' && run.state.notBefore !== null && run.state.notBefore > world.now) {
     const until = run.state.notBefore
     const seconds = Math.ceil((until - world.now) / 1_000)
-    yield { text: `starts by itself in ${seconds} s`, change: (now) => ({ ...now, now: until }) }
+    yield { text: `starts by itself in ${seconds} s`, change: (now) => worldAt(now, until) }
   }
   yield* unready(world, run)
   // Enough for it alone first: those before it may wait for something else.

@@ -8,6 +8,7 @@ import { gpusOf } from '../../domain/spec.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs, later } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
+import { worldAt } from '../../domain/world.ts'
 import { ESTIMATE_P50_OF_P80, ESTIMATE_P90_OF_P80 } from '../estimate/estimate.ts'
 import type { Queue } from './counterfactual.ts'
 import type { PlaceSettings } from './place.ts'
@@ -88,8 +89,7 @@ function nextMoment(world: World, ends: ReadonlyMap<RunId, EpochMs>, claims: rea
 function at(now: EpochMs, world: World, ends: ReadonlyMap<RunId, EpochMs>): World {
   const ended = (run: RunId): boolean => (ends.get(run) ?? Infinity) <= now
   return {
-    ...world,
-    now,
+    ...worldAt(world, now),
     claims: world.claims.filter((claim) => !ended(claim.run) && !(claim.until !== null && claim.until <= now)),
     runs: new Map([...world.runs].filter(([id]) => !ended(id))),
   }

@@ -76,7 +76,7 @@ function placeRun(
 ): Blocked | { item: Item; attempt: Attempt } {
   const quota = quotaRefusal(world, turn, run)
   if (quota !== null) return quota
-  const seats = findSeats(turn, run)
+  const seats = findSeats(turn, run, heardSince(world, settings.durations))
   if ('reason' in seats) return seats
   const price = world.prices.get(seats[0]?.node.gpuModel ?? '') ?? null
   const promise = promiseBudgets(world, turn, run, price, settings.durations)
@@ -96,7 +96,10 @@ function quotaRefusal(world: World, turn: Turn, run: Run): Blocked | null {
   return null
 }
 
-function findSeats(turn: Turn, run: Run): Seat[] | Blocked {
+/** A node that was not heard since is suspect: whoever is placed there waits until it is lost. */
+const heardSince = ({ now }: World, { blindAfterMs }: Durations): number => now - blindAfterMs
+
+function findSeats(turn: Turn, run: Run, heard: number): Seat[] | Blocked {
   const nodes = (turn.nodesOf.get(run.cluster) ?? []).filter(
     (node) => run.resources.gpu.length === 0 || run.resources.gpu.includes(node.gpuModel),
   )
@@ -123,7 +126,9 @@ function findSeats(turn: Turn, run: Run): Seat[] | Blocked {
     }
     return null
   }
-  const usable = nodes.filter((node) => node.condition.kind === 'ready' && node.cordon === null)
+  const usable = nodes.filter(
+    (node) => node.condition.kind === 'ready' && node.cordon === null && node.lastObserved >= heard,
+  )
   const seats = seat(usable.map((node) => ({ node, slots: freeSlots(node, turn.held, mine) })))
   return seats ?? whyNoSeats(run, nodes, usable, seat, topology !== null)
 }
