@@ -239,7 +239,7 @@ test('that a pod was gated is no reason why it does not start once it is let go'
   const scheduled = (reason: string, message: string) =>
     seen({ status: { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason, message }] } })
   const gated = scheduled('SchedulingGated', 'Scheduling is blocked due to non-empty scheduling gates')
-  assert.deepEqual(gated, { worker: WORKER, phase: 'claimed', message: null })
+  assert.deepEqual(gated, { worker: WORKER, phase: 'claimed', preparing: false, message: null })
   const full = scheduled('Unschedulable', '0/6 nodes are available: 1 Insufficient nvidia.com/gpu.')
   assert.match((full.phase === 'claimed' && full.message) || '', /^FailedScheduling: 0\/6 nodes/)
 })
