@@ -101,12 +101,6 @@ export function faultOf(error: unknown, cluster: string, doing: string): Fault {
   return fault('It is asked again.', true)
 }
 
-export const notOurs = (attempt: string): Error =>
-  new Fault('cluster-refused', `the Job of ${attempt} is suspended or being deleted, and not by plimsoll`, {
-    retryable: false,
-    whatToDo: 'See who does that: a queue that manages every Job of the cluster must leave this namespace alone.',
-  })
-
 export const otherPlan = (attempt: string): Error =>
   new Fault('cluster-refused', `there is a Job ${attempt} of another plan`, {
     retryable: false,

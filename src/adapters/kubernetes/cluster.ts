@@ -13,7 +13,7 @@ import type { Cluster, ClusterSeen, IngestAddress, LogSlice, NodeSeen, WorkerSee
 import { Fault } from '../../ports/fault.ts'
 import type { Api } from './api.ts'
 import { createApi } from './api.ts'
-import { faultOf, faultOfRefusal, isGone, isStatus, notOurs, otherPlan } from './api-error.ts'
+import { faultOf, faultOfRefusal, isGone, isStatus, otherPlan } from './api-error.ts'
 import type { JobRecord } from './cache.ts'
 import { Cache, hasIndex } from './cache.ts'
 import { hinted } from './hints.ts'
@@ -203,7 +203,7 @@ class Kubernetes implements KubernetesCluster {
   async launch(plan: AttemptPlan, deadlineAt: EpochMs | null, ingest: IngestAddress | null): Promise<void> {
     try {
       const job = this.#cache.jobs().get(plan.attempt)
-      if (job !== undefined && (job.suspended || job.deletedAt !== null)) throw notOurs(plan.attempt)
+      if (job !== undefined && (job.suspended || job.deletedAt !== null)) return
       if (job !== undefined && job.plan !== planHash(plan)) throw otherPlan(plan.attempt)
       if (job === undefined) this.#refuse(plan)
       const uid = job?.uid ?? (await this.#createJob(plan, deadlineAt))
