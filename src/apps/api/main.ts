@@ -32,7 +32,7 @@ async function api({ config, rehearse }: ApiProcessOptions): Promise<number> {
   let ingest: Ingest | null = null
   let service: Service | null = null
   try {
-    ingest = await startIngest({ keys, portFile: null, host: listen.host, port: ingestPortOf(listen), log: quiet })
+    ingest = await startIngest({ keys, host: listen.host, port: ingestPortOf(listen), log: quiet })
     service = await startPart(deployment, {
       part: { kind: 'api' },
       log: logs.log,

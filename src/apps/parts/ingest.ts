@@ -1,5 +1,4 @@
 // The port for reporters. It listens before the loops run, so that no job is launched without its address.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { IngestOptions } from '../../adapters/http/ingest.ts'
 import { createIngestServer } from '../../adapters/http/ingest.ts'
 import { attemptTokens } from '../../adapters/system/attempt-token.ts'
@@ -18,13 +17,11 @@ export type Ingest = {
 export async function startIngest(options: {
   /** The deployment keys, the newest first. */
   readonly keys: readonly Uint8Array[]
-  /** Where a free port is remembered for the next start; null: nowhere. */
-  readonly portFile: string | null
   readonly host: string
   readonly port: number
   readonly log: IngestOptions['log']
 }): Promise<Ingest> {
-  const { keys, portFile, host, port, log } = options
+  const { keys, host, port, log } = options
   const tokens = attemptTokens(keys)
   let requests: Requests | null = null
   const app = await createIngestServer({
@@ -32,13 +29,8 @@ export async function startIngest(options: {
     isTokenOf: (attempt, token) => tokens.matches(attempt, token),
     log,
   })
-  // Jobs that run have the port of their start in their environment: a free one is the one of the last time, where that is free still.
-  const last = port === 0 && portFile !== null && existsSync(portFile) ? Number(readFileSync(portFile, 'utf8')) : 0
   try {
-    await app.listen({ host, port: last > 0 && last < 65_536 ? last : port }).catch(async (error: unknown) => {
-      if (last === 0) throw error
-      await app.listen({ host, port })
-    })
+    await app.listen({ host, port })
   } catch (error) {
     await app.close()
     if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
@@ -50,7 +42,6 @@ export async function startIngest(options: {
   }
   const address = app.server.address()
   const bound = address !== null && typeof address === 'object' ? address.port : port
-  if (port === 0 && portFile !== null && bound !== last) writeFileSync(portFile, `${bound}\n`, { mode: 0o600 })
   // Workers of this cluster run on this machine.
   const url = `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${bound}`
   return {

@@ -77,7 +77,6 @@ async function up(options: UpOptions): Promise<number> {
       const port = ingestPortOf(listen)
       ingest = await startIngest({
         keys: homeKeys(home),
-        portFile: join(home, 'ingest.port'),
         host: listen.host,
         port,
         log: logs.pino.child({}, { level: 'warn' }),
