@@ -72,13 +72,14 @@ async function startAll(control: Control, world: World): Promise<void> {
 }
 
 async function endAll(control: Control, world: World): Promise<void> {
-  const tried = new Set<ClusterName>()
+  const deaf = new Set<ClusterName>()
   for (const { attempt, request } of attemptsToEnd(world)) {
     const cluster = control.clusters.get(attempt.cluster)
-    if (cluster === undefined || (isUnknown(control, attempt) && tried.has(attempt.cluster))) continue
-    tried.add(attempt.cluster)
+    if (cluster === undefined || deaf.has(attempt.cluster)) continue
     if (!leaseOutlasts(control, EFFECT_MS)) return
-    await outside(control, attempt, 'end', () => cluster.end(request))
+    const heard = await outside(control, attempt, 'end', () => cluster.end(request))
+    // One that does not answer would keep the others waiting, a timeout for each attempt. One whose nodes are silent answers.
+    if (!heard && isUnknown(control, attempt)) deaf.add(attempt.cluster)
   }
 }
 
@@ -113,10 +114,17 @@ async function tellCordons(control: Control, world: World): Promise<void> {
 }
 
 /** One attempt that cannot be reached must not keep the others from being started or ended. */
-async function outside(control: Control, attempt: Attempt, what: string, effect: () => Promise<void>): Promise<void> {
+async function outside(
+  control: Control,
+  attempt: Attempt,
+  what: string,
+  effect: () => Promise<void>,
+): Promise<boolean> {
   try {
     await effect()
+    return true
   } catch (error) {
     control.log.warn({ attempt: attempt.id, what, error: String(error) }, 'an effect failed and will be repeated')
+    return false
   }
 }

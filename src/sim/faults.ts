@@ -139,10 +139,6 @@ export function clusterSeenBy(
       refused()
       await cluster.launch(plan, clock.meant(deadlineAt), ingest)
     },
-    end: async (request) => {
-      refused()
-      await cluster.end(request)
-    },
     forget: async (attempt) => {
       refused()
       await cluster.forget(attempt)

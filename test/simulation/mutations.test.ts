@@ -77,7 +77,7 @@ const ROWS: readonly Row[] = [
   {
     what: 'a gang is placed in part',
     file: 'core/place/fit.ts',
-    find: 'if (seats.length === resources.nodes) return seats',
+    find: 'if (seats.length === nodes) return seats',
     replace: 'if (seats.length > 0) return seats',
     caught: /workers, and its run asked for/,
   },
@@ -218,8 +218,8 @@ const ROWS: readonly Row[] = [
   {
     what: 'every rank is called the first',
     file: 'control/report.ts',
-    find: 'reporterSource(who.attempt, batch.rank, batch.source)',
-    replace: 'reporterSource(who.attempt, 0, batch.source)',
+    find: 'reporterSource(attempt, batch.rank, batch.source)',
+    replace: 'reporterSource(attempt, 0, batch.source)',
     caught: /and nobody with the token of \S+ said it/,
   },
   {
