@@ -25,7 +25,10 @@ async function onKubernetes(nodes: number, body: (world: World) => Promise<Resul
     await makeNodes(plane.api, nodes)
     await makeNamespace(plane.api, 'plimsoll-runs')
     const kubeconfig = plane.kubeconfigFor('counted', plane.tokens['admin'] ?? '', proxy.url)
-    const cluster = home.file('cluster.yaml', `kind: kubernetes\nname: kwok\nkubeconfig: ${kubeconfig}\n`)
+    const cluster = home.file(
+      'cluster.yaml',
+      `kind: kubernetes\nname: kwok\nkubeconfig: ${kubeconfig}\ngrants: [annotations]\n`,
+    )
     await home.up('--cluster', cluster)
     const ask = api(home)
     await until('all nodes are known', async () => {

@@ -88,7 +88,7 @@ const security = strict({
 
 export const podOptionsSchema = strict({
   env: strings.nullish().describe('As written: nothing is substituted.'),
-  annotations: strings.nullish(),
+  annotations: strings.nullish().describe('Needs the leave of the operator.'),
   nodeSelector: strings.nullish().describe('Labels that a node must have. Plimsoll places; this only refuses.'),
   tolerations: z.array(toleration).max(ITEMS_MAX).nullish(),
   volumes: z.array(volume).max(ITEMS_MAX).nullish(),

@@ -54,21 +54,18 @@ async function startAll(control: Control, world: World): Promise<void> {
     // One that does not answer would keep the others waiting, a timeout for each attempt.
     if (cluster === undefined || spec === undefined || isUnknown(control, attempt)) continue
     if (!leaseOutlasts(control, EFFECT_MS)) return
-    const failed = (error: unknown): void => {
-      trouble.set(attempt.id, saidOf(error))
-    }
     const plan = planOf(attempt, spec, cluster.checkpointRoot, control.settings.durations.graceMs)
     await outside(control, attempt, 'launch', async () => {
       const ingest = control.ingest?.(attempt.id) ?? null
       await cluster.launch(plan, attempt.deadlineAt, ingest).catch((error: unknown) => {
-        failed(error)
+        trouble.set(attempt.id, saidOf(error))
         throw error
       })
     })
   }
-  // Gated pods ring for themselves when they come; a try that failed, or did not fail any more, is shown by a look.
-  if (attempts.some(({ id }) => before.get(id) !== trouble.get(id)) || before.size + trouble.size === 0)
-    control.doorbell.ring('observe')
+  // What was launched is looked for; what failed as before shows nothing new.
+  const failedAgain = (id: AttemptId): boolean => trouble.has(id) && before.get(id) === trouble.get(id)
+  if (!attempts.every(({ id }) => failedAgain(id))) control.doorbell.ring('observe')
 }
 
 async function endAll(control: Control, world: World): Promise<void> {

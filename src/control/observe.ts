@@ -9,6 +9,7 @@ import { attemptOfWorker, runOfAttempt } from '../domain/ids.ts'
 import type { Item } from '../domain/item.ts'
 import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
 import type { ClusterHealth, World } from '../domain/world.ts'
+import { claimsOf } from '../domain/world.ts'
 import type { Cluster, ClusterSeen, WorkerSeen } from '../ports/cluster.ts'
 import { saidOf } from '../ports/fault.ts'
 import { commitAll } from './commit.ts'
@@ -106,16 +107,26 @@ function unclaimed(world: World, seen: ClusterSeen): WorkerId[] {
 /** A node is not in service while processes that hold nothing are left on it. */
 function withoutThem(world: World, seen: ClusterSeen, left: readonly Attempt[]): ClusterSeen {
   const stray = new Set(unclaimed(world, seen))
-  const nodes = new Map<string, AttemptId>()
+  const nodes = new Map<string, string>()
   for (const { id, placement } of left) {
-    for (const worker of placement.workers) if (stray.has(worker.id)) nodes.set(worker.nodeName, id)
+    for (const worker of placement.workers)
+      if (stray.has(worker.id))
+        nodes.set(worker.nodeName, `${id}, which has given up its slots, are left on it and are being ended`)
   }
+  // After a restore from a backup: they compute on, hold what nobody booked, and are not ours to end.
+  const known = new Set<string>(left.map(({ id }) => id))
+  for (const { worker, node } of seen.workers)
+    if (node !== undefined && stray.has(worker) && !known.has(attemptOfWorker(worker)))
+      nodes.set(
+        node,
+        `${attemptOfWorker(worker)}, which is not in the books, are on it: see whether anybody needs them, and end them by hand`,
+      )
   return {
     ...seen,
     nodes: seen.nodes.map((node) => {
-      const attempt = nodes.get(node.name)
-      if (attempt === undefined || node.condition.kind !== 'ready') return node
-      const message = `processes of attempt ${attempt}, which has given up its slots, are left on it and are being ended`
+      const what = nodes.get(node.name)
+      if (what === undefined || node.condition.kind !== 'ready') return node
+      const message = `processes of attempt ${what}`
       return { ...node, condition: { kind: 'not-ready', reason: 'nodes-not-ready', message } }
     }),
   }
@@ -161,7 +172,7 @@ async function decide(control: Control, cluster: Cluster, world: World, seen: Cl
     if (attempt.cluster !== cluster.name) continue
     // What was just decided for an attempt on a lost node stands; the rest of it is looked at in the next turn.
     if (attempt.placement.workers.some((worker) => alsoLost.has(worker.node))) continue
-    const tails = await tailsOf(cluster, attempt, looked)
+    const tails = await tailsOf(cluster, world, attempt, looked)
     const item = decideWorkers(
       world,
       attempt,
@@ -223,10 +234,19 @@ const TAILS_AT_ONCE = 16
  * The last lines of workers that failed: what they say decides the class. They are read when the last worker of the gang has ended, once;
  * what has ended by itself is kept by its cluster until it is forgotten.
  */
-async function tailsOf(cluster: Cluster, attempt: Attempt, looked: LookAtWorkers): Promise<Map<WorkerId, string>> {
+async function tailsOf(
+  cluster: Cluster,
+  world: World,
+  attempt: Attempt,
+  looked: LookAtWorkers,
+): Promise<Map<WorkerId, string>> {
   const tails = new Map<WorkerId, string>()
-  const facts = attempt.placement.workers.flatMap(({ id }) => looked.workers.get(id) ?? [])
-  if (facts.some(({ end }) => end === null)) return tails
+  const living = new Set<string>(
+    claimsOf(world, attempt.id).flatMap(({ holder, endedAt }) => (endedAt === null ? [holder] : [])),
+  )
+  const { workers } = attempt.placement
+  if (workers.some(({ id }) => living.has(id) && looked.workers.get(id)?.end == null)) return tails
+  const facts = workers.flatMap(({ id }) => looked.workers.get(id) ?? []).filter(({ end }) => end !== null)
   const bad = facts.filter(({ end }) => !(end?.exit.kind === 'code' && end.exit.code === 0))
   for (let from = 0; from < bad.length; from += TAILS_AT_ONCE) {
     const read = async ({ worker }: WorkerFact): Promise<void> => {

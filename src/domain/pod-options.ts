@@ -77,8 +77,13 @@ export const POD_GRANTS = [
   'privileged',
   'tolerations',
   'nodeSelector',
+  'annotations',
+  'resources',
 ] as const
 export type PodGrant = (typeof POD_GRANTS)[number]
+
+/** What a pod may have of its own node without asking; whatever else a node advertises is counted by somebody. */
+const OWN_RESOURCES = /^(?:cpu|memory|ephemeral-storage|hugepages-.*|rdma\/.*)$/
 
 /** The grants that these options need. */
 export function grantsNeeded(options: PodOptions): PodGrant[] {
@@ -90,6 +95,9 @@ export function grantsNeeded(options: PodOptions): PodGrant[] {
     privileged: options.security.privileged,
     tolerations: options.tolerations.length > 0,
     nodeSelector: Object.keys(options.nodeSelector).length > 0,
+    // Other controllers act on them: a role of a cloud account, another network.
+    annotations: Object.keys(options.annotations).length > 0,
+    resources: Object.keys(options.resources).some((name) => !OWN_RESOURCES.test(name)),
   }
   return POD_GRANTS.filter((grant) => needed[grant])
 }

@@ -37,6 +37,8 @@ export type WorkerExit =
 export type WorkerSeen = {
   /** The cluster's own name of it, such as that of a pod, where it has one. */
   readonly name?: string
+  /** The name of the node that it is on, where that is not known from its placement alone. */
+  readonly node?: string
 } & (
   | { readonly worker: WorkerId; readonly phase: 'waiting'; readonly message?: string | null }
   | {

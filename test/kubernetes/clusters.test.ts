@@ -31,7 +31,10 @@ describe('several clusters', { skip: found.kind === 'missing' && found.why }, ()
       homeless: { kubeconfig: plane.kubeconfig, namespace: 'not-there' },
     }
     const flags = Object.entries(files).flatMap(([name, more]) => {
-      return ['--cluster', home.file(`${name}.yaml`, JSON.stringify({ kind: 'kubernetes', name, ...more }))]
+      return [
+        '--cluster',
+        home.file(`${name}.yaml`, JSON.stringify({ kind: 'kubernetes', name, grants: ['annotations'], ...more })),
+      ]
     })
     await home.up(...flags)
   })

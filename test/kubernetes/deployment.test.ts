@@ -64,7 +64,7 @@ describe('a deployment', { skip: found.kind === 'missing' && found.why }, () => 
   })
 
   const clusterFile = (cordon: boolean): string =>
-    `{ kind: kubernetes, name: kwok, kubeconfig: ${plane.kubeconfig}, namespace: runs, ingestUrl: 'http://ingest.test:7421', cordon: ${cordon} }\n`
+    `{ kind: kubernetes, name: kwok, kubeconfig: ${plane.kubeconfig}, namespace: runs, grants: [annotations], ingestUrl: 'http://ingest.test:7421', cordon: ${cordon} }\n`
   const cli = (...args: string[]) => {
     const env = {
       ...process.env,

@@ -69,7 +69,7 @@ describe('faults', { skip: found.kind === 'missing' && found.why, timeout: Math.
     const kubeconfig = plane.kubeconfigFor('proxied', plane.tokens['admin'] ?? '', proxy.url)
     const cluster = home.file(
       'cluster.yaml',
-      `kind: kubernetes\nname: kwok\nkubeconfig: ${kubeconfig}\nrelist: 15s\nrequests: { timeout: 2s, perSecond: 300, burst: 300 }\n`,
+      `kind: kubernetes\nname: kwok\nkubeconfig: ${kubeconfig}\ngrants: [annotations]\nrelist: 15s\nrequests: { timeout: 2s, perSecond: 300, burst: 300 }\n`,
     )
     await home.up('--cluster', cluster)
     proxy.be(UNKIND)

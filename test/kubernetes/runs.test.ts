@@ -52,7 +52,10 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
     )
     await home.up(
       '--cluster',
-      home.file('cluster.yaml', `kind: kubernetes\nname: kwok\nkubeconfig: ${plane.kubeconfig}\n`),
+      home.file(
+        'cluster.yaml',
+        `kind: kubernetes\nname: kwok\nkubeconfig: ${plane.kubeconfig}\ngrants: [annotations]\n`,
+      ),
     )
     await until('all nodes are known', () => kwokNodes().length === NODES)
   })
@@ -212,6 +215,10 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
     submit('quota', 4)
     await until('it is said', () => /exceeded quota: few/.test(show('quota').message ?? ''), 20_000)
     assert.equal((await pods('quota')).filter(({ spec }) => spec.nodeName !== undefined).length, 0, 'none starts alone')
+    submit('refused-whole', 4)
+    await until('it is said', () => /exceeded quota: few/.test(show('refused-whole').message ?? ''), 20_000)
+    home.document('stop', 'default/refused-whole')
+    await state('refused-whole', 'cancelled')
     await plane.api.delete(`${quotas}/few`)
     await state('quota', 'running', 120_000)
     home.document('stop', 'default/quota')

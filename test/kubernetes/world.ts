@@ -47,7 +47,7 @@ export function clusterOptions(
     dedicated: false,
     cordon: false,
     pods: NO_POD_OPTIONS,
-    grants: [],
+    grants: ['annotations'],
     image: null,
     priorityClass: null,
     checkpointRoot: '/checkpoints',

@@ -2,35 +2,19 @@
 // thrown away and read again.
 import { setTimeout as pause } from 'node:timers/promises'
 import type { AttemptId, WorkerId } from '../../domain/ids.ts'
-import { isAttemptId } from '../../domain/ids.ts'
 import { MESSAGE_CHARS_MAX } from '../../domain/limits.ts'
 import type { Api } from './api.ts'
-import { ApiError, isStatus } from './api-error.ts'
-import { ATTEMPT, CONTROL_PLANE, FINALIZER, MANAGED_BY, PLAN, PLIMSOLL } from './names.ts'
+import { ApiError, isGone, isStatus } from './api-error.ts'
+import type { JobRecord } from './jobs.ts'
+import { jobRecord } from './jobs.ts'
+import { CONTROL_PLANE, MANAGED_BY, PLIMSOLL } from './names.ts'
 import type { NodeOptions, NodeRecord } from './nodes.ts'
 import { Heard, nodeRecord } from './nodes.ts'
 import type { Job, KubernetesEvent, Lease, List, Node, Pod } from './objects.ts'
 import type { PodRecord } from './pods.ts'
-import { podRecord, timeOf } from './pods.ts'
+import { podRecord } from './pods.ts'
 import type { Reflector } from './reflector.ts'
 import { startReflector } from './reflector.ts'
-
-export type JobRecord = {
-  readonly attempt: AttemptId
-  readonly namespace: string
-  readonly uid: string
-  readonly plan: string
-  readonly workers: number
-  readonly suspended: boolean
-  readonly startedAt: number | null
-  readonly endedAt: number | null
-  readonly deadlineSeconds: number | null
-  readonly pastDeadline: boolean
-  readonly held: boolean
-  readonly deletedAt: number | null
-  readonly completedIndexes: string
-  readonly failedIndexes: string
-}
 
 export type CacheOptions = {
   readonly api: Api
@@ -250,11 +234,17 @@ export class Cache {
   /** A list in a namespace that does not exist is empty and no error. Where we may not ask, a launch will say it. */
   async #lookForNamespaces(): Promise<void> {
     if (performance.now() < this.#namespacesAt) return
-    for (const namespace of this.#options.namespaces) {
-      await this.#options.api.get(`/api/v1/namespaces/${namespace}`).catch((error: unknown) => {
-        if (!isStatus(error, 403)) throw error
+    const { api, namespaces, log } = this.#options
+    const missing: { readonly namespace: string; readonly error: unknown }[] = []
+    for (const namespace of namespaces) {
+      await api.get(`/api/v1/namespaces/${namespace}`).catch((error: unknown) => {
+        if (isGone(error)) missing.push({ namespace, error })
+        else if (!isStatus(error, 403)) throw error
       })
     }
+    // Where others are there, runs of the missing one say it at their launch.
+    if (missing.length === namespaces.length) throw missing[0]?.error
+    for (const { namespace } of missing) log('warn', { namespace }, 'a namespace of runs does not exist')
     this.#namespacesAt = performance.now() + NAMESPACES_MS
   }
 
@@ -277,29 +267,6 @@ function drop<Key>(index: Map<Key, Map<string, PodRecord>>, key: Key, name: stri
   if (known?.size === 0) index.delete(key)
 }
 
-function jobRecord({ metadata, spec, status }: Job): JobRecord | null {
-  const attempt = metadata.labels?.[ATTEMPT] ?? ''
-  if (!isAttemptId(attempt)) return null
-  const isTrue = (type: string) => status?.conditions?.find((each) => each.type === type && each.status === 'True')
-  const failure = isTrue('Failed') ?? isTrue('FailureTarget')
-  return {
-    attempt,
-    namespace: metadata.namespace ?? '',
-    uid: metadata.uid,
-    plan: metadata.annotations?.[PLAN] ?? '',
-    workers: spec.completions ?? 0,
-    suspended: spec.suspend === true,
-    startedAt: timeOf(status?.startTime),
-    endedAt: timeOf(status?.completionTime) ?? timeOf((isTrue('Complete') ?? failure)?.lastTransitionTime),
-    deadlineSeconds: spec.activeDeadlineSeconds ?? null,
-    pastDeadline: failure?.reason === 'DeadlineExceeded',
-    held: metadata.finalizers?.includes(FINALIZER) === true,
-    deletedAt: timeOf(metadata.deletionTimestamp),
-    completedIndexes: status?.completedIndexes ?? '',
-    failedIndexes: status?.failedIndexes ?? '',
-  }
-}
-
 type Warning = { readonly of: string; readonly text: string; readonly version: number }
 
 function warningOf({ metadata, reason, message, involvedObject }: KubernetesEvent): Warning | null {
@@ -307,12 +274,4 @@ function warningOf({ metadata, reason, message, involvedObject }: KubernetesEven
   if (of === undefined || (involvedObject?.kind !== 'Pod' && involvedObject?.kind !== 'Job')) return null
   const text = `${reason ?? 'Warning'}: ${message ?? ''}`.slice(0, MESSAGE_CHARS_MAX)
   return { of, text, version: Number(metadata.resourceVersion) }
-}
-
-/** Whether an index is in a list such as `1,3-5,7`. */
-export function hasIndex(list: string, index: number): boolean {
-  return list.split(',').some((part) => {
-    const [from, to] = part.split('-').map(Number)
-    return part !== '' && from !== undefined && index >= from && index <= (to ?? from)
-  })
 }

@@ -2,7 +2,7 @@
 // this object knows is read again by the next process; every call may be repeated.
 import type { KubeConfig } from '@kubernetes/client-node'
 import type { AttemptId, ClusterName, ProjectName, WorkerId } from '../../domain/ids.ts'
-import { attemptOfWorker, workerIdOf } from '../../domain/ids.ts'
+import { attemptOfWorker } from '../../domain/ids.ts'
 import type { AttemptPlan, EndRequest } from '../../domain/plan.ts'
 import type { PodGrant, PodOptions } from '../../domain/pod-options.ts'
 import type { Refusal } from '../../domain/refusal.ts'
@@ -14,14 +14,15 @@ import { Fault } from '../../ports/fault.ts'
 import type { Api } from './api.ts'
 import { createApi } from './api.ts'
 import { faultOf, faultOfRefusal, isGone, isStatus, otherPlan } from './api-error.ts'
-import type { JobRecord } from './cache.ts'
-import { Cache, hasIndex } from './cache.ts'
-import { hinted } from './hints.ts'
+import { Cache } from './cache.ts'
+import { letGo } from './gates.ts'
+import type { JobRecord } from './jobs.ts'
+import { workersWithoutPod } from './jobs.ts'
 import type { PodLog } from './logs.ts'
 import { Logs } from './logs.ts'
 import type { ManifestOptions } from './manifest.ts'
 import { jobOf, manifestOptionsOf, masterAddressOf, planHash, secondsUntil, secretOf, serviceOf } from './manifest.ts'
-import { ATTEMPT, CONTROL_PLANE, GATE, PLAN } from './names.ts'
+import { ATTEMPT, CONTROL_PLANE, FINALIZER, GATE, PLAN } from './names.ts'
 import type { NodeOptions } from './nodes.ts'
 import { cordonsOf, nodeSeen } from './nodes.ts'
 import type { Job } from './objects.ts'
@@ -70,6 +71,8 @@ const DEBOUNCE_MS = 5
 const PATCHES_AT_ONCE = 32
 /** A gate that was lifted so long ago and is still seen is lifted again. */
 const LIFTED_MS = 5_000
+/** What ends sooner has its log read once, when it has ended. */
+const SETTLED_MS = 2_500
 const FORGOTTEN_MAX = 10_000
 
 class Kubernetes implements KubernetesCluster {
@@ -119,6 +122,7 @@ class Kubernetes implements KubernetesCluster {
   #left(pod: PodRecord): void {
     if (pod.ours === null) return
     const { attempt, worker } = pod.ours
+    this.#lifted.delete(pod.uid)
     if (this.#forgotten.has(attempt)) return
     const seen = this.#seen(pod, this.#options.clock.now())
     if (seen?.phase !== 'exited') return
@@ -130,7 +134,11 @@ class Kubernetes implements KubernetesCluster {
     if (pod.ours === null) return null
     const job = this.#cache.jobs().get(pod.ours.attempt)
     const ends = { asked: job?.suspended === true, deadline: job?.pastDeadline === true }
-    return { ...workerSeen(pod.ours, ends, this.#cache.warning(pod.name), now), name: pod.name }
+    return {
+      ...workerSeen(pod.ours, ends, this.#cache.warning(pod.name), now),
+      name: pod.name,
+      ...(pod.node === null ? {} : { node: pod.node }),
+    }
   }
 
   async observe(): Promise<ClusterSeen> {
@@ -146,28 +154,9 @@ class Kubernetes implements KubernetesCluster {
       }
     }
     for (const job of this.#cache.jobs().values())
-      for (const seen of this.#withoutPod(job, workers, now)) workers.set(seen.worker, seen)
+      for (const seen of workersWithoutPod(job, workers, this.#cache.warning(job.attempt), now))
+        workers.set(seen.worker, seen)
     return { observedAt: now, nodes: this.#nodes(), workers: [...workers.values()] }
-  }
-
-  /** What the Job says of workers that have no pod: they ended while nobody looked, or were never made. */
-  #withoutPod(job: JobRecord, seen: ReadonlyMap<WorkerId, WorkerSeen>, now: EpochMs): WorkerSeen[] {
-    const found: WorkerSeen[] = []
-    let refused = this.#cache.warning(job.attempt)
-    for (let index = 0; index < job.workers; index += 1) {
-      const worker = workerIdOf(job.attempt, index)
-      if (seen.has(worker)) continue
-      if (hasIndex(job.completedIndexes, index)) {
-        const endedAt = epochMs(Math.min(job.endedAt ?? now, now))
-        const exit = { kind: 'code', code: 0 } as const
-        found.push({ worker, phase: 'exited', startedAt: null, endedAt, exit, cause: 'itself', message: null })
-      } else if (refused !== null && !hasIndex(job.failedIndexes, index)) {
-        // One is enough to say it: the others wait for the same.
-        found.push({ worker, phase: 'waiting', message: hinted(refused) })
-        refused = null
-      }
-    }
-    return found
   }
 
   #nodes(): NodeSeen[] {
@@ -274,19 +263,8 @@ class Kubernetes implements KubernetesCluster {
   async #lift(plan: AttemptPlan, pod: PodRecord): Promise<void> {
     const node = plan.workers.find((worker) => worker.index === pod.ours?.index)?.nodeName
     if (pod.ours === null || node === undefined) return
-    const here = { key: 'metadata.name', operator: 'In', values: [node] }
-    const terms = pod.ours.terms.length === 0 ? [{}] : pod.ours.terms
-    const nodeSelectorTerms = terms.map((term) => ({ ...term, matchFields: [...(term.matchFields ?? []), here] }))
-    const patch = {
-      // Another writer's change is looked at before ours is made.
-      metadata: { resourceVersion: pod.resourceVersion, uid: pod.uid },
-      spec: {
-        schedulingGates: pod.ours.gates.filter((gate) => gate !== GATE).map((name) => ({ name })),
-        affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
-      },
-    }
     try {
-      await this.api.patch(`/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`, patch)
+      await this.api.patch(`/api/v1/namespaces/${pod.namespace}/pods/${pod.name}`, letGo(pod, pod.ours, node))
       this.#lifted.set(pod.uid, performance.now())
     } catch (error) {
       if (!isStatus(error, 409) && !isGone(error)) throw error
@@ -358,8 +336,10 @@ class Kubernetes implements KubernetesCluster {
     if (pod === null || (state?.running === undefined && state?.terminated === undefined)) return null
     const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/log`
     const started = timeOf(state.running?.startedAt)
-    const ranMs = started === null ? 0 : this.#options.clock.now() - started
-    return { path, ranMs, over: pod.over || state.terminated !== undefined }
+    // Once it is to end its log may be gone with it.
+    const settled =
+      pod.ours?.deletedAt !== null || (started !== null && this.#options.clock.now() - started >= SETTLED_MS)
+    return { path, settled, over: pod.over || state.terminated !== undefined }
   }
 
   async forget(attempt: AttemptId): Promise<void> {
@@ -377,7 +357,11 @@ class Kubernetes implements KubernetesCluster {
       const path = `/apis/batch/v1/namespaces/${job.namespace}/jobs/${attempt}`
       const preconditions = { uid: job.uid }
       try {
-        if (job.held) await this.api.patch(path, { metadata: { uid: job.uid, finalizers: null } })
+        // The version: a finalizer that somebody else adds meanwhile is not lost.
+        const { uid, resourceVersion, finalizers } = job
+        const rest = finalizers.filter((each) => each !== FINALIZER)
+        if (rest.length < finalizers.length)
+          await this.api.patch(path, { metadata: { uid, resourceVersion, finalizers: rest } })
         await this.api.remove(path, { propagationPolicy: 'Background', preconditions })
       } catch (error) {
         if (!isGone(error)) throw faultOf(error, this.name, `what is left of ${attempt} could not be removed`)

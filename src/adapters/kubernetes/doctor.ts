@@ -88,7 +88,7 @@ async function rightOf({ api, dedicated }: DoctorOptions, right: Right, namespac
     'right',
     optional ? 'note' : 'missing',
     `${verb} ${object} in ${place} is not allowed${optional ? `: ${lost}` : ': nothing works without it'}`,
-    `grant ${verb} on ${object}${group === '' ? '' : ` of ${group}`} in ${place}: the chart's roles have it`,
+    `grant ${verb} on ${object}${group === '' ? '' : ` of ${group}`} in ${place}`,
   )
 }
 

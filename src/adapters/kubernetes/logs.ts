@@ -11,8 +11,8 @@ import { CONTAINER } from './names.ts'
 
 export type PodLog = {
   readonly path: string
-  /** For how long its container has run, as far as we know. */
-  readonly ranMs: number
+  /** It has run for some time, or is to end: what it writes is read while it does. */
+  readonly settled: boolean
   /** Its container has ended: the log is whole. */
   readonly over: boolean
 }
@@ -24,7 +24,6 @@ const LINE_BYTES_MAX = 4 * 1024 * 1024
 /** A stream without a line for so long is asked for anew, in case its connection is dead. */
 const IDLE_MS = 10 * 60_000
 const TAIL_LINES = 400
-const SETTLED_MS = 2_500
 /** So long a look waits for a log that was not followed yet, and for more of it once it comes. */
 const FIRST_LOOK_MS = 250
 const SETTLE_MS = 20
@@ -54,7 +53,7 @@ export class Logs {
     const nothing: LogSlice = { offset, bytes: new Uint8Array(), nextOffset: offset, mark, open: pod !== null }
     if (follow === undefined) {
       // What ends soon is read once, when it has ended.
-      if (pod === null || (!pod.over && pod.ranMs < SETTLED_MS)) return nothing
+      if (pod === null || (!pod.over && !pod.settled)) return nothing
       const goesOn = !pod.over && this.#follows.size < FOLLOWED_MAX
       follow = new Follow(this.#api, pod.path, offset, markOf(mark), goesOn)
       this.#follows.set(worker, follow)

@@ -106,6 +106,14 @@ test('what differs between workers comes from the pod, and each value is expande
     assert.ok(names.indexOf(first) < names.indexOf(then), `${first} before ${then}`)
 })
 
+test('one worker finds itself without a Service', () => {
+  const masterOf = (plan: AttemptPlan): string =>
+    any(samplePod(plan, OPTIONS)).spec.containers[0].env.find(({ name }: { name: string }) => name === 'MASTER_ADDR')
+      .value
+  assert.equal(masterOf(PLAN), PLAN.masterAddress)
+  assert.equal(masterOf({ ...PLAN, workers: PLAN.workers.slice(0, 1) }), '127.0.0.1')
+})
+
 test('the section of a spec goes over the defaults of its cluster', () => {
   const volume = (name: string, mountPath: string) => {
     return { name, mountPath, readOnly: true, subPath: null, from: { kind: 'claim', claim: name } as const }

@@ -177,7 +177,11 @@ function container(plan: AttemptPlan, options: ManifestOptions, pods: PodOptions
 /** What differs between the workers comes from the pod itself, so that all have one template. */
 function environment(plan: AttemptPlan, { ingestUrl }: ManifestOptions, pods: PodOptions): object[] {
   const ours = { PLIMSOLL_NODE_RANK: '', PLIMSOLL_WORKER: '' }
-  const same = Object.entries(workerVariables(plan, 0, null)).filter(([name]) => !Object.hasOwn(ours, name))
+  // One worker has no Service, and needs none to find itself.
+  const alone = plan.workers.length === 1 ? { MASTER_ADDR: '127.0.0.1' } : {}
+  const same = Object.entries({ ...workerVariables(plan, 0, null), ...alone }).filter(
+    ([name]) => !Object.hasOwn(ours, name),
+  )
   // What a spec says itself goes over what its cluster says.
   const usual = { PYTHONUNBUFFERED: '1', ...pods.env }
   return [

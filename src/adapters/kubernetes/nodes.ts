@@ -37,14 +37,14 @@ export type NodeRecord = {
 const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable'
 const DECLARED = 'plimsoll.dev/declared-gpus'
 
-/** Null: it has no GPUs. */
+/** Null: it has no GPUs. One whose label says that it should have some, and that advertises none, is a node out of order. */
 export function nodeRecord(node: Node, options: NodeOptions): NodeRecord | null {
   const { metadata, spec, status } = node
   const capacity = numberOf(status?.capacity?.[options.gpuResource])
   const slots = capacity > 0 ? capacity : (options.declaredSlots ?? 0)
-  if (slots === 0) return null
   const labelOf = (label: string | null): string | null => (label === null ? null : (metadata.labels?.[label] ?? null))
   const product = metadata.labels?.[options.gpuLabel]
+  if (slots === 0 && product === undefined) return null
   return {
     name: metadata.name,
     gpuModel: product === undefined ? 'unknown' : catalogueName(product),
@@ -52,7 +52,10 @@ export function nodeRecord(node: Node, options: NodeOptions): NodeRecord | null 
     declared:
       capacity === 0 || metadata.labels?.[DECLARED] !== undefined || metadata.annotations?.[DECLARED] !== undefined,
     place: { rack: labelOf(options.rackLabel), block: labelOf(options.blockLabel) },
-    condition: conditionOf(node, capacity, options),
+    condition:
+      slots === 0
+        ? outOfOrder(`it advertises no ${options.gpuResource}: see that its device plugin runs`)
+        : conditionOf(node, capacity, options),
     cordonedByUs: isCordonedByUs(node),
     schedulable: spec?.unschedulable !== true,
   }
@@ -61,9 +64,15 @@ export function nodeRecord(node: Node, options: NodeOptions): NodeRecord | null 
 const isCordonedByUs = ({ metadata, spec }: Node): boolean =>
   spec?.unschedulable === true && metadata.annotations?.[CORDONED] !== undefined
 
+const outOfOrder = (message: string): NodeSeen['condition'] => ({
+  kind: 'not-ready',
+  reason: 'nodes-not-ready',
+  message,
+})
+
 function conditionOf(node: Node, capacity: number, options: NodeOptions): NodeSeen['condition'] {
   const { spec, status } = node
-  const bad = (message: string): NodeSeen['condition'] => ({ kind: 'not-ready', reason: 'nodes-not-ready', message })
+  const bad = outOfOrder
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')
   if (ready?.status !== 'True')
     return bad(

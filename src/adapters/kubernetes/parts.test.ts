@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ApiError, errorOf, faultOf, noAnswer } from './api-error.ts'
-import { hasIndex } from './cache.ts'
+import { hasIndex } from './jobs.ts'
 import { linesOf } from './lines.ts'
 import { criLines, markOf, markText, Resume, timed } from './log-lines.ts'
 import type { NodeOptions } from './nodes.ts'
@@ -90,9 +90,12 @@ for (const [what, given, said] of CONDITIONS) {
   })
 }
 
-test('a node without GPUs is none of ours, unless slots are declared', () => {
+test('a node without GPUs is none of ours, unless slots are declared; one that should have some is out of order', () => {
   const bare = node({}, { capacity: {}, allocatable: {} })
-  assert.equal(nodeRecord(bare, OPTIONS), null)
+  const gone = nodeRecord(bare, OPTIONS)
+  assert.equal(gone?.slots, 0)
+  assert.match(gone.condition.kind === 'ready' ? '' : gone.condition.message, /advertises no nvidia\.com\/gpu/)
+  assert.equal(nodeRecord({ ...bare, metadata: { ...bare.metadata, labels: {} } }, OPTIONS), null)
   const declared = nodeRecord(bare, { ...OPTIONS, declaredSlots: 4 })
   assert.deepEqual([declared?.slots, declared?.declared], [4, true])
 })

@@ -20,6 +20,8 @@ const PLACES: Readonly<Record<PodGrant, string>> = {
   privileged: '/kubernetes/security/privileged',
   tolerations: '/kubernetes/tolerations',
   nodeSelector: '/kubernetes/nodeSelector',
+  annotations: '/kubernetes/annotations',
+  resources: '/kubernetes/resources',
 }
 
 type Rules = { readonly cluster: string; readonly grants: readonly PodGrant[] }

@@ -1,4 +1,5 @@
-// What Plimsoll may have to do on a cluster, and what is lost where it may not. One list: doctor asks for each, and the chart grants them.
+// What Plimsoll may have to do on a cluster, and what is lost where it may not: what doctor asks for, right by right. The chart gives each of
+// its accounts the part that it uses.
 
 export type Right = {
   readonly verb: string

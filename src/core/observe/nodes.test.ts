@@ -33,6 +33,13 @@ void test('a node that nobody knows is registered, and its books begin now', () 
   })
 })
 
+void test('a node that has never had GPUs is not registered, and one that has lost all is out of order and keeps its inventory', () => {
+  const condition = { kind: 'not-ready', reason: 'nodes-not-ready', message: 'none' } as const
+  assert.equal(look(null, factOf('a', { slots: 0, condition }), 5_000), null)
+  const written = look(nodeOf('a'), factOf('a', { slots: 0, declared: true, condition }), 5_000)
+  assert.deepEqual([written?.node.inventory, written?.node.condition.kind], [nodeOf('a').inventory, 'not-ready'])
+})
+
 void test('a node that was forgotten is registered as another incarnation with what it has now, from where its books ended', () => {
   const forgotten = nodeOf('a', { deletedAt: t(9_000), bookedTo: t(9_000) })
   const written = look(forgotten, factOf('a', { slots: 2 }), 8_000)

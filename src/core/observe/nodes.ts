@@ -33,6 +33,8 @@ export function decideNodes(
   const items: Item[] = []
   for (const fact of seen) {
     const node = last.get(fact.name)
+    // One that has never had any GPUs is none of ours yet.
+    if (fact.slots === 0 && (node === undefined || node.deletedAt !== null)) continue
     const item =
       node === undefined || node.deletedAt !== null
         ? registration(cluster, fact, observedAt, node ?? null)
