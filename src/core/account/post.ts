@@ -3,7 +3,7 @@
 import type { AttemptBooks, Balance, BooksBasis, CellRecord, CellSummary, Revision } from '../../domain/books.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { Fact } from '../../domain/fact.ts'
-import { byTime, compareStreams, streamOf } from '../../domain/fact.ts'
+import { compareStreams, streamOf } from '../../domain/fact.ts'
 import type { Held } from '../../domain/holdings.ts'
 import type { AttemptId } from '../../domain/ids.ts'
 import type { AttemptAccount, Outcome } from '../../domain/reasons.ts'
@@ -13,6 +13,7 @@ import { cellEnd, cellOf, cellStart, earlier, epochMs, later, nextCell } from '.
 import { balanceOf, classifyCell } from './cell.ts'
 import type { AttemptProgress } from './keep.ts'
 import { keepBounds } from './keep.ts'
+import { asSaid } from './order.ts'
 import { EMPTY_CARRY } from './timeline.ts'
 
 /** What is read for one attempt: everything from the cell on that may change. */
@@ -135,7 +136,7 @@ function classify(
   source: string | null,
   cells: readonly Cell[],
 ): { cell: Cell; summary: CellSummary }[] {
-  const facts = work.facts.map((fact) => inHolding(work, fact)).toSorted(byTime)
+  const facts = asSaid(work.facts.map((fact) => inHolding(work, fact)))
   const observedTo = work.sources.find((seen) => seen.source === source)?.observedTo ?? work.placedAt
   let carry = carryBefore(work)
   const result: { cell: Cell; summary: CellSummary }[] = []

@@ -65,13 +65,16 @@ function progressOf(tables: Tables, id: AttemptId, books: AttemptBooks): Progres
     if (body.kind === 'saved') durable = Math.max(durable ?? 0, body.step)
     else if (body.kind === 'resumed') resume = body.step
     else if (body.kind === 'step' && streamOf(fact.source) === books.source)
-      first = first === null || byTime(fact, first) < 0 ? fact : first
+      first = first === null || isSaidBefore(fact, first) ? fact : first
   }
   // One that says nothing of a checkpoint began before its first step: a log has them all, and a reporter may have lost the first ones.
   if (resume === null && first?.body.kind === 'step')
     resume = first.source.startsWith('log:') ? 0 : first.body.step - (first.body.steps ?? 1)
   return { resume: resume ?? null, durable: durable ?? null }
 }
+
+/** A source's own order; of two, when they came. */
+const isSaidBefore = (a: Fact, b: Fact): boolean => (a.source === b.source ? a.sequence < b.sequence : byTime(a, b) < 0)
 
 function productiveOf(tables: Tables, id: AttemptId, bound: number, kept: Map<number, AttemptId>): string | null {
   for (const [cell, { summary }] of tables.cells.get(id) ?? []) {
