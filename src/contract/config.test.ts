@@ -55,7 +55,10 @@ test('what is wrong is said with the file and the place', () => {
 
 test('durations in an order that breaks a promise are refused, at the one that was written', () => {
   const rows: [string, string][] = [
-    ['leaseRenew: 6s', 'leaseRenew must be less than half of lease: leaseRenew is 6s, lease is 10s'],
+    [
+      'lease: 8s',
+      'leaseRenew must be less than lease - 5s, the longest request of a leader: leaseRenew is 3s, lease is 8s',
+    ],
     ['lease: 60s', 'lease must be shorter than blindAfter: lease is 1m, blindAfter is 1m'],
     ['persist: 21s', 'three times persist must be at most blindAfter: persist is 21s, blindAfter is 1m'],
     ['blindAfter: 300s', 'blindAfter must be shorter than nodeLostAfter: blindAfter is 5m, nodeLostAfter is 5m'],
@@ -67,6 +70,9 @@ test('durations in an order that breaks a promise are refused, at the one that w
     const column = line.indexOf(':') + 5
     assert.deepEqual(problemsOf(`durations:\n  ${line}\n`), [`config.yaml:2:${column} ${message}`])
   }
+  assert.deepEqual(problemsOf('durations:\n  lease: 20s\n  leaseRenew: 12s\n'), [
+    'config.yaml:3:15 leaseRenew must be less than half of lease: leaseRenew is 12s, lease is 20s',
+  ])
 })
 
 test('safety: no override makes it throw', () => {

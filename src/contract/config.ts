@@ -1,5 +1,6 @@
 // config/default.yaml, and what an operator puts over it. A key that the defaults do not have is refused, with its place.
 import { z } from 'zod'
+import { REQUEST_MS_MAX } from '../domain/limits.ts'
 import type { DurationMs } from '../domain/units.ts'
 import { durationMs } from '../domain/units.ts'
 import type { Durations } from '../domain/settings.ts'
@@ -35,6 +36,11 @@ type Given = z.output<typeof durations>
 /** Values that break this order make a healthy node look lost, or two gangs write one checkpoint. */
 const RULES: readonly (readonly [(d: Given) => boolean, readonly [keyof Given, keyof Given], string])[] = [
   [(d) => 2 * d.leaseRenew < d.lease, ['leaseRenew', 'lease'], 'leaseRenew must be less than half of lease'],
+  [
+    (d) => d.leaseRenew + REQUEST_MS_MAX < d.lease,
+    ['leaseRenew', 'lease'],
+    'leaseRenew must be less than lease - 5s, the longest request of a leader',
+  ],
   [(d) => d.lease < d.blindAfter, ['lease', 'blindAfter'], 'lease must be shorter than blindAfter'],
   [(d) => 3 * d.persist <= d.blindAfter, ['persist', 'blindAfter'], 'three times persist must be at most blindAfter'],
   [

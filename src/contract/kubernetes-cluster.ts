@@ -1,6 +1,7 @@
 // A file that says how a cluster of Kubernetes is reached and used: config/clusters/kubernetes.yaml shows all of it.
 import { z } from 'zod'
 import type { ClusterName, ProjectName } from '../domain/ids.ts'
+import { REQUEST_MS_MAX } from '../domain/limits.ts'
 import type { PodGrant, PodOptions } from '../domain/pod-options.ts'
 import { NO_POD_OPTIONS, POD_GRANTS } from '../domain/pod-options.ts'
 import type { DurationMs } from '../domain/units.ts'
@@ -44,7 +45,7 @@ const schema = strict({
   image: text.regex(/^\S+$/, 'must have no spaces').nullish(),
   pods: podOptionsSchema.default(NO_POD_OPTIONS),
   requests: strict({
-    timeout: duration.default(5_000),
+    timeout: duration.refine((ms) => ms <= REQUEST_MS_MAX, 'must be at most 5s, which a lease outlasts').default(5_000),
     perSecond: z.int().min(1).max(10_000).default(100),
     burst: z.int().min(1).max(10_000).default(300),
   }).prefault({}),

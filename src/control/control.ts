@@ -1,6 +1,7 @@
 // What every loop gets: one record of ports and settings. In production they are PostgreSQL, clusters and the system's clock; in the
 // simulator they are one heap of events. No line of a loop knows which.
 import type { AttemptId, ClusterName } from '../domain/ids.ts'
+import { REQUEST_MS_MAX } from '../domain/limits.ts'
 import type { Durations } from '../domain/settings.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { ClusterHealth } from '../domain/world.ts'
@@ -40,8 +41,8 @@ export function epochNow(control: Control): Epoch | null {
   return control.lead.epoch !== null && control.clock.now() < control.lead.until ? control.lead.epoch : null
 }
 
-/** An effect on a cluster takes at most this long; the lease must outlast it. */
-export const EFFECT_MS = 2_000
+/** A request to a cluster takes at most this long; the lease must outlast it. */
+export const EFFECT_MS = REQUEST_MS_MAX
 
 /** Whether an effect outside may still be started: the lease must outlast it. */
 export function leaseOutlasts(control: Control, timeoutMs: number): boolean {

@@ -9,19 +9,20 @@ import { LOG_CHUNK_BYTES_MAX, SPOOL_LOOK_BACK_BYTES } from '../domain/limits.ts'
 import type { RunSpec } from '../domain/spec.ts'
 import type { EpochMs } from '../domain/units.ts'
 import { earlier } from '../domain/units.ts'
+import { atOnce } from '../ports/at-once.ts'
 import type { LogSlice } from '../ports/cluster.ts'
 import type { LogAppend, LogCursor } from '../ports/store.ts'
 import type { Control } from './control.ts'
 import { takeReport } from './report.ts'
 
+/** One whose node does not answer must not keep the others waiting. */
+const READS_AT_ONCE = 32
+
 export async function followLogs(control: Control): Promise<void> {
   const cursors = await control.store.logCursors()
   const specs = await control.store.specs([...new Set(cursors.map((cursor) => cursor.run))])
-  const appends: LogAppend[] = []
-  for (const cursor of cursors) {
-    const append = await readOn(control, cursor, specs.get(cursor.run) ?? null)
-    if (append !== null) appends.push(append)
-  }
+  const read = await atOnce(cursors, READS_AT_ONCE, (cursor) => readOn(control, cursor, specs.get(cursor.run) ?? null))
+  const appends = read.filter((append) => append !== null)
   await control.store.appendLogs(appends)
   if (appends.some((append) => append.facts.length > 0)) control.doorbell.ring('account')
   // A full slice: there is more to read at once.

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CLUSTER, nodeOf, t, worldOf } from '../domain/fixture.ts'
+import { attemptOf, CLUSTER, nodeOf, runOf, t, worldOf } from '../domain/fixture.ts'
+import { workerIdOf } from '../domain/ids.ts'
+import { WORKERS_FOLLOWED_MAX } from '../domain/limits.ts'
 import { DEFAULT_DURATIONS } from '../domain/settings.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Store } from '../ports/store.ts'
@@ -33,4 +35,69 @@ test('a cluster of which a third is silent does not look healthy to anybody betw
   for (let turn = 0; turn < 3; turn += 1) await observeTurn(control)
   assert.deepEqual(told, [undefined, 'unknown', 'unknown'])
   assert.deepEqual(rung, [])
+})
+
+test('of a gang that failed the ends of the logs that nobody follows are stored, before it has ended', async () => {
+  const now = t(60_000)
+  const workers = WORKERS_FOLLOWED_MAX + 2
+  const names = Array.from({ length: workers }, (_, index) => `n${index}`)
+  const seats = names.map((node) => ({ node, slots: [0] }))
+  const { attempt: placed, claims } = attemptOf(runOf(1), 1, seats, { state: { kind: 'running' } })
+  const run = runOf(1, { state: { kind: 'running', attempt: placed.id } })
+  const world = worldOf({
+    nodes: names.map((name) => nodeOf(name)),
+    runs: [run],
+    attempts: [placed],
+    claims: claims.map((claim) => ({ ...claim, boundAt: t(1), startedAt: t(1) })),
+  })
+  const exitOf = (code: number) => ({ kind: 'code' as const, code })
+  const seen = placed.placement.workers.map(({ id }, index) => ({
+    worker: id,
+    phase: 'exited' as const,
+    startedAt: t(1),
+    endedAt: now,
+    exit: exitOf(index === 3 ? 1 : 0),
+    cause: 'itself' as const,
+    message: null,
+  }))
+  const done: string[] = []
+  const store = {
+    world: () => Promise.resolve(world),
+    keepTail: (_: unknown, worker: string, bytes: Uint8Array) => {
+      done.push(`${worker} ${new TextDecoder().decode(bytes)}`)
+      return Promise.resolve()
+    },
+    commit: (_: unknown, items: unknown[]) => {
+      done.push('committed')
+      return Promise.resolve({ kind: 'committed', results: items.map(() => ({ kind: 'applied' })) })
+    },
+  }
+  const read: string[] = []
+  const cluster = {
+    name: CLUSTER,
+    observe: () => Promise.resolve({ observedAt: now, nodes: [], workers: seen }),
+    readLog: (worker: string, offset: number) => {
+      assert.ok(offset < 0)
+      read.push(worker)
+      return Promise.resolve({ bytes: new TextEncoder().encode('the end') })
+    },
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a turn asks of it
+  const control = {
+    store: store as unknown as Store,
+    clusters: new Map([[CLUSTER, cluster as unknown as Cluster]]),
+    clock: { now: () => now },
+    doorbell: { ring: () => undefined },
+    settings: { durations: DEFAULT_DURATIONS },
+    health: new Map(),
+    lead: { epoch: 1, until: t(now + 60_000) },
+    log: { warn: () => undefined, info: () => undefined },
+  } as unknown as Control
+  await observeTurn(control)
+  const [failed, ...others] = [3, WORKERS_FOLLOWED_MAX, WORKERS_FOLLOWED_MAX + 1].map((index) =>
+    workerIdOf(placed.id, index),
+  )
+  assert.deepEqual(read, [failed, ...others])
+  assert.deepEqual(done.slice(0, 2).toSorted(), others.map((worker) => `${worker} the end`).toSorted())
+  assert.deepEqual(done.slice(2), ['committed'])
 })

@@ -7,9 +7,10 @@ import type { Attempt } from '../domain/attempt.ts'
 import type { AttemptId, WorkerId } from '../domain/ids.ts'
 import { attemptOfWorker, runOfAttempt } from '../domain/ids.ts'
 import type { Item } from '../domain/item.ts'
-import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
+import { TAIL_BYTES_MAX, WORKERS_FOLLOWED_MAX } from '../domain/limits.ts'
 import type { ClusterHealth, World } from '../domain/world.ts'
 import { claimsOf } from '../domain/world.ts'
+import { atOnce } from '../ports/at-once.ts'
 import type { Cluster, ClusterSeen, WorkerSeen } from '../ports/cluster.ts'
 import { saidOf } from '../ports/fault.ts'
 import { commitAll } from './commit.ts'
@@ -24,8 +25,9 @@ export async function observeTurn(control: Control): Promise<void> {
     const seen = await look(control, cluster)
     if (seen === null) continue
     const world = await control.store.world(control.health)
-    const left = await leftovers(control, world, seen)
-    const { items, health } = await decide(control, cluster, world, withoutThem(world, seen, left))
+    const stray = unclaimed(world, seen)
+    const left = await leftovers(control, world, stray)
+    const { items, health } = await decide(control, cluster, world, withoutThem(seen, left, stray))
     tells(control, cluster, health)
     const committed = await commitAll(control, epoch, items)
     if (committed.deposed) return
@@ -81,8 +83,8 @@ function tells(control: Control, { name }: Cluster, health: ClusterHealth): void
 }
 
 /** Attempts of processes that live and hold no slot in the books: their node was silent when the others were asked to end. */
-async function leftovers(control: Control, world: World, seen: ClusterSeen): Promise<readonly Attempt[]> {
-  const ids = new Set(unclaimed(world, seen).map(attemptOfWorker))
+async function leftovers(control: Control, world: World, stray: ReadonlySet<WorkerId>): Promise<readonly Attempt[]> {
+  const ids = new Set([...stray].map(attemptOfWorker))
   const found: Attempt[] = []
   for (const id of ids) {
     // One that is ending still: what of it was on a lost node gave its slots up before the rest.
@@ -98,15 +100,14 @@ async function leftovers(control: Control, world: World, seen: ClusterSeen): Pro
   return found
 }
 
-function unclaimed(world: World, seen: ClusterSeen): WorkerId[] {
+function unclaimed(world: World, seen: ClusterSeen): ReadonlySet<WorkerId> {
   const holders = new Set<string>(world.claims.map((claim) => claim.holder))
   const living = seen.workers.filter((worker) => worker.phase !== 'exited' && worker.phase !== 'gone')
-  return living.map((worker) => worker.worker).filter((worker) => !holders.has(worker))
+  return new Set(living.map((worker) => worker.worker).filter((worker) => !holders.has(worker)))
 }
 
 /** A node is not in service while processes that hold nothing are left on it. */
-function withoutThem(world: World, seen: ClusterSeen, left: readonly Attempt[]): ClusterSeen {
-  const stray = new Set(unclaimed(world, seen))
+function withoutThem(seen: ClusterSeen, left: readonly Attempt[], stray: ReadonlySet<WorkerId>): ClusterSeen {
   const nodes = new Map<string, string>()
   for (const { id, placement } of left) {
     for (const worker of placement.workers)
@@ -172,7 +173,7 @@ async function decide(control: Control, cluster: Cluster, world: World, seen: Cl
     if (attempt.cluster !== cluster.name) continue
     // What was just decided for an attempt on a lost node stands; the rest of it is looked at in the next turn.
     if (attempt.placement.workers.some((worker) => alsoLost.has(worker.node))) continue
-    const tails = await tailsOf(cluster, world, attempt, looked)
+    const tails = await tailsOf(control, cluster, world, attempt, looked)
     const item = decideWorkers(
       world,
       attempt,
@@ -231,10 +232,12 @@ function factOf(seen: WorkerSeen): WorkerFact {
 const TAILS_AT_ONCE = 16
 
 /**
- * The last lines of workers that failed: what they say decides the class. They are read when the last worker of the gang has ended, once;
- * what has ended by itself is kept by its cluster until it is forgotten.
+ * The ends of the logs of a gang that failed, read when the last worker has ended: its cluster keeps what has ended by itself until it is
+ * forgotten. Of logs that are not followed they are stored, before anything of the gang is removed; what those of workers that failed say
+ * decides the class.
  */
 async function tailsOf(
+  control: Control,
   cluster: Cluster,
   world: World,
   attempt: Attempt,
@@ -246,14 +249,20 @@ async function tailsOf(
   )
   const { workers } = attempt.placement
   if (workers.some(({ id }) => living.has(id) && looked.workers.get(id)?.end == null)) return tails
-  const facts = workers.flatMap(({ id }) => looked.workers.get(id) ?? []).filter(({ end }) => end !== null)
-  const bad = facts.filter(({ end }) => !(end?.exit.kind === 'code' && end.exit.code === 0))
-  for (let from = 0; from < bad.length; from += TAILS_AT_ONCE) {
-    const read = async ({ worker }: WorkerFact): Promise<void> => {
-      const slice = await cluster.readLog(worker, -LOG_CHUNK_BYTES_MAX, LOG_CHUNK_BYTES_MAX).catch(() => null)
-      if (slice !== null) tails.set(worker, new TextDecoder().decode(slice.bytes))
-    }
-    await Promise.all(bad.slice(from, from + TAILS_AT_ONCE).map(read))
-  }
+  const failed = new Set(
+    workers.flatMap(({ id }) => {
+      const exit = looked.workers.get(id)?.end?.exit
+      return exit === undefined || (exit.kind === 'code' && exit.code === 0) ? [] : [id]
+    }),
+  )
+  if (failed.size === 0) return tails
+  const toStore = new Set(workers.slice(WORKERS_FOLLOWED_MAX).map(({ id }) => id))
+  const toRead = workers.filter(({ id }) => failed.has(id) || toStore.has(id))
+  await atOnce(toRead, TAILS_AT_ONCE, async ({ id }) => {
+    const slice = await cluster.readLog(id, -TAIL_BYTES_MAX, TAIL_BYTES_MAX).catch(() => null)
+    if (slice === null) return
+    if (toStore.has(id)) await control.store.keepTail(attempt.id, id, slice.bytes)
+    if (failed.has(id)) tails.set(id, new TextDecoder().decode(slice.bytes))
+  })
   return tails
 }

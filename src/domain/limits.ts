@@ -32,6 +32,10 @@ export const LOG_CHUNKS_A_PAGE_MAX = 256
 export const LOG_LINE_CHARS_PARSED_MAX = 4_096
 /** Workers of an attempt whose logs are followed (design: state, Logs). */
 export const WORKERS_FOLLOWED_MAX = 256
+/** The end of a log that is read of each worker of a gang that failed: a traceback and what came before it. */
+export const TAIL_BYTES_MAX = 32 * 1024
+/** One request to a cluster. A lease must outlast it, so that nobody acts who does not lead. */
+export const REQUEST_MS_MAX = 5_000
 /** ingest/v1: a batch as sent, and unpacked. */
 export const REPORT_BYTES_MAX = 1024 * 1024
 export const REPORT_BYTES_UNPACKED_MAX = 4 * 1024 * 1024

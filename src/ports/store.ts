@@ -82,6 +82,8 @@ export interface IngestStore {
   logCursors(): Promise<readonly LogCursor[]>
   /** One transaction: the chunk, the facts, the cursor, and the cells that the facts may change. */
   appendLogs(appends: readonly LogAppend[]): Promise<void>
+  /** The end of a log that is not followed. A log that is, or of which an end was kept before, stays as it is. */
+  keepTail(attempt: AttemptId, worker: WorkerId, bytes: Uint8Array): Promise<void>
   /** Attempts that ended, whose logs are complete and whose remains are still on the cluster. */
   attemptsToForget(): Promise<readonly { readonly attempt: AttemptId; readonly cluster: ClusterName }[]>
   forgotten(attempts: readonly AttemptId[]): Promise<void>

@@ -51,7 +51,7 @@ const HANG_MS_MAX = 40_000
 const QUIET_LATENCY_MS = 20
 const REPEAT_MS_MAX = 2_000
 /** Calls that may come twice, the second time late: another reader's, or a cluster's. What moves a deadline is sent in order. */
-const REPEATED: ReadonlySet<PropertyKey> = new Set(['appendLogs', 'forgotten', 'launch', 'end'])
+const REPEATED: ReadonlySet<PropertyKey> = new Set(['appendLogs', 'keepTail', 'forgotten', 'launch', 'end'])
 
 export type WireOptions = {
   readonly timeline: Timeline

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { FactBody } from '../../src/domain/fact.ts'
 import { logSource, reporterSource, reporterStream } from '../../src/domain/fact.ts'
-import type { AttemptId, ClusterName } from '../../src/domain/ids.ts'
-import { attemptIdOf } from '../../src/domain/ids.ts'
+import type { AttemptId, ClusterName, WorkerId } from '../../src/domain/ids.ts'
+import { attemptIdOf, workerIdOf } from '../../src/domain/ids.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
 import type { Run } from '../../src/domain/run.ts'
@@ -323,6 +323,31 @@ for (const [name, open] of [
       const end = await store.log(worker, -3, 1_000)
       assert.deepEqual([new TextDecoder().decode(end.bytes), end.nextOffset], ['es\n', log.nextOffset])
       assert.equal((await store.log(worker, -1_000, 1_000)).offset, 0)
+    })
+
+    check('the end of a log is kept once, where the log is not followed', async ({ store }) => {
+      await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+      const at = await read(store, runOf(1), ['n1'])
+      const { attempt, item } = placing(at.run, at.nodes, 0)
+      await store.commit(null, [item])
+      const followed = attempt.placement.workers[0]?.id
+      assert.ok(followed !== undefined)
+      const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+      const other = workerIdOf(attempt.id, 300)
+      for (const text of ['the end\n', 'another end\n']) {
+        await store.keepTail(attempt.id, other, bytes(text))
+        await store.keepTail(attempt.id, followed, bytes(text))
+      }
+      await store.keepTail(attempt.id, workerIdOf(attempt.id, 301), bytes(''))
+      const text = async (worker: WorkerId): Promise<string> =>
+        new TextDecoder().decode((await store.log(worker, 0, 1_000)).bytes)
+      assert.deepEqual([await text(other), await text(followed)], ['the end\n', ''])
+      assert.ok((await store.log(other, 0, 1_000)).complete)
+      assert.deepEqual(
+        (await store.logCursors()).map((cursor) => cursor.worker),
+        [followed],
+        'nothing more of it is waited for',
+      )
     })
 
     check(

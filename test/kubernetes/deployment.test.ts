@@ -15,7 +15,7 @@ import { makeNodes } from './nodes.ts'
 import { until } from './processes.ts'
 
 const found = await findBinaries(PLANE_BINARIES)
-const LEASE_MS = 5_000
+const LEASE_MS = 7_000
 
 // Their own timers are so slow that only a wake-up from another process can be in time.
 const SETTINGS = `

@@ -48,7 +48,7 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
     await makeNodes(plane.api, NODES)
     await makeNamespace(plane.api, 'plimsoll-runs')
     home = new Home(
-      'listen: { port: 0 }\ndurations: { persist: 2s, lease: 6s, leaseRenew: 2s, blindAfter: 8s, nodeLostAfter: 30s, grace: 2s, fenceAfter: 3m, restartHold: 5s }\n',
+      'listen: { port: 0 }\ndurations: { persist: 2s, lease: 7500ms, leaseRenew: 2s, blindAfter: 8s, nodeLostAfter: 30s, grace: 2s, fenceAfter: 3m, restartHold: 5s }\n',
     )
     await home.up(
       '--cluster',

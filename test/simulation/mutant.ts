@@ -1,14 +1,14 @@
 // Runs seeds with one mutation of the sources, in a process of its own, and prints the first problem that a checker sees:
-// `mutant.ts FILE FIND REPLACE SEEDS`.
+// `mutant.ts FILE FIND REPLACE FROM SEEDS`.
 import { loadMutated } from './mutant-loader.ts'
 
-const [file = '', find = '', replace = '', seeds = '1'] = process.argv.slice(2)
+const [file = '', find = '', replace = '', from = '1', seeds = '1'] = process.argv.slice(2)
 loadMutated({ file, find, replace })
 const { simulateSeed } = await import('../../src/apps/simulate/drive.ts')
 const { simulateInterleaved } = await import('../../src/apps/simulate/interleaved.ts')
 
 async function firstProblem(): Promise<string | null> {
-  for (let seed = 1; seed <= Number(seeds); seed += 1) {
+  for (let seed = Number(from); seed < Number(from) + Number(seeds); seed += 1) {
     for (const simulate of [simulateInterleaved, simulateSeed]) {
       try {
         const { problem } = await simulate(seed)

@@ -117,6 +117,7 @@ const ROWS: readonly Row[] = [
     find: 'if (world.now < world.newestBookedTo) {',
     replace: 'if (world.now < 0) {',
     caught: /and the books stood at/,
+    from: 105,
     seeds: 100,
   },
   {
@@ -167,7 +168,7 @@ const ROWS: readonly Row[] = [
   {
     what: 'nobody looks for processes that are left on a node',
     file: 'control/observe.ts',
-    find: 'const ids = new Set(unclaimed(world, seen).map(attemptOfWorker))',
+    find: 'const ids = new Set([...stray].map(attemptOfWorker))',
     replace: 'const ids = new Set<AttemptId>()',
     caught: /is used by|runs, and its attempt has ended/,
     seeds: 100,

@@ -8,6 +8,7 @@ import type { PodGrant, PodOptions } from '../../domain/pod-options.ts'
 import type { Refusal } from '../../domain/refusal.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
+import { atOnce } from '../../ports/at-once.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster, ClusterSeen, IngestAddress, LogSlice, NodeSeen, WorkerSeen } from '../../ports/cluster.ts'
 import { Fault } from '../../ports/fault.ts'
@@ -252,8 +253,7 @@ class Kubernetes implements KubernetesCluster {
       .filter(({ ours, over }) => ours !== null && !over && ours.deletedAt === null)
     if (new Set(pods.map(({ ours }) => ours?.index)).size < plan.workers.length) return
     const gated = pods.filter(({ ours, uid }) => ours?.gates.includes(GATE) === true && !this.#isLifted(uid))
-    for (let from = 0; from < gated.length; from += PATCHES_AT_ONCE)
-      await Promise.all(gated.slice(from, from + PATCHES_AT_ONCE).map((pod) => this.#lift(plan, pod)))
+    await atOnce(gated, PATCHES_AT_ONCE, (pod) => this.#lift(plan, pod))
   }
 
   #isLifted(uid: string): boolean {

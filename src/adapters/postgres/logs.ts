@@ -29,6 +29,16 @@ export function ingestStore(database: Database, clock: Clock): IngestStore {
         await saveFacts(tx, facts)
       })
     },
+    async keepTail(attempt, worker, bytes) {
+      await database.query({
+        text: `with made as (
+                 insert into log_cursor (worker, attempt, "offset", complete) values ($1, $2, octet_length($3::bytea), true)
+                 on conflict do nothing returning worker)
+               insert into log_chunk (worker, "offset", next_offset, written_at, bytes)
+               select worker, 0, octet_length($3::bytea), $4, $3::bytea from made where octet_length($3::bytea) > 0`,
+        values: [worker, attempt, Buffer.from(bytes), clock.now()],
+      })
+    },
     async attemptsToForget() {
       return database.query<{ attempt: AttemptId; cluster: ClusterName }>({
         text: `select a.id as attempt, a.cluster from attempt a

@@ -94,8 +94,9 @@ async function doubtful(simulated: SimulatedWorld): Promise<string | null> {
   const { tables, durations } = simulated
   if (![...tables.live.values()].some((run) => run.state.kind === 'queued')) return null
   const seen = await simulated.view().store.world(new Map([[CLUSTER, { kind: 'reachable' }]]))
-  // The leader's clock, which no step has reached, may be ahead of the database's.
-  const world = { ...seen, now: later(seen.now, seen.newestBookedTo) }
+  // The leader's clock goes by what it saw and booked last: no step of the database's clock has reached it.
+  const heard = [...seen.nodes.values()].map((node) => node.lastObserved)
+  const world = { ...seen, now: heard.reduce(later, seen.newestBookedTo) }
   const settings = { durations, draw: () => 0, masterAddress: () => '' }
   const { placed, waiting } = planPlacements(world, candidatesOf(world), settings).report
   const [startable] = placed

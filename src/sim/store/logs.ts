@@ -27,6 +27,13 @@ export function ingestStore(tables: Tables): IngestStore {
         won.flatMap((append) => append.facts),
       )
     },
+    async keepTail(attempt, worker, bytes) {
+      tables.writes += 1
+      if (tables.cursors.has(worker)) return
+      const offset = bytes.length
+      putCursor(tables, { worker, attempt, offset, mark: null, lastLineAt: null, observedTo: null, complete: true })
+      if (offset > 0) pushTo(tables.chunks, worker, { offset: 0, nextOffset: offset, bytes })
+    },
     async attemptsToForget() {
       const open = new Set([...tables.openCursors].map((worker) => tables.cursors.get(worker)?.attempt))
       return [...tables.attempts.values()]
