@@ -28,6 +28,7 @@ const PLACES: readonly Place[] = [
   { name: 'runs-nothing-found', world: 'many', path: '/runs?q=nothing', shows: 'text=No run matches' },
   { name: 'run', world: 'many', path: RUN, shows: 'text=Where the GPU-time went' },
   { name: 'run-queued', world: 'many', path: '/runs/r000000000000016', shows: 'text=in the queue' },
+  { name: 'run-unheard', world: 'many', path: '/runs/r000000000000005', shows: '.fig >> text=unknown since' },
   { name: 'run-odd', world: 'odd', path: '/runs/r000000000000021', shows: 'text=State and why' },
   { name: 'experts', world: 'many', path: `${RUN}/experts`, shows: 'text=each layer sums to' },
   { name: 'experts-none', world: 'many', path: '/runs/r000000000000001/experts', shows: 'text=No expert load' },
