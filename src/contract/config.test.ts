@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { DEFAULT_DURATIONS } from '../domain/settings.ts'
+import { DEFAULT_DURATIONS, DEFAULT_LOG_BYTES_MAX } from '../domain/settings.ts'
 import { parseConfig } from './config.ts'
 
 const defaults = readFileSync(new URL('../../config/default.yaml', import.meta.url), 'utf8')
@@ -21,6 +21,7 @@ test('the defaults are whole, and are those that the simulator uses', () => {
     const parsed = parseConfig(defaults, override, names)
     assert.ok(parsed.ok)
     assert.deepEqual(parsed.config.durations, DEFAULT_DURATIONS)
+    assert.equal(parsed.config.retention.logsPerRun, DEFAULT_LOG_BYTES_MAX)
     assert.deepEqual(parsed.config.listen, { host: '127.0.0.1', port: 7420, ingestPort: null, probePort: 7422 })
     assert.equal(parsed.config.database.url, null)
   }
@@ -36,7 +37,7 @@ test('an override changes what it names and nothing else', () => {
 
 test('what is wrong is said with the file and the place', () => {
   const text =
-    'listen: { prot: 1 }\ndurations:\n  blindAfter: 10\nlocal: { slots: many }\nlog: { level: wran }\nqueue: 3\ndatabase: { url: mysql://x }\n'
+    'listen: { prot: 1 }\ndurations:\n  blindAfter: 10\nlocal: { slots: many }\nlog: { level: wran }\nqueue: 3\ndatabase: { url: mysql://x }\nretention: { logsPerRun: 4096 }\n'
   assert.deepEqual(problemsOf(text).toSorted(), [
     'config.yaml:1:11 there is no key prot here [did you mean port?]',
     'config.yaml:3:15 must be a duration such as 90s, 30m, 12h or 14d',
@@ -44,6 +45,7 @@ test('what is wrong is said with the file and the place', () => {
     'config.yaml:5:15 must be one of debug, info, warn, error [did you mean warn?]',
     'config.yaml:6:8 must be a mapping, not 3',
     'config.yaml:7:18 must begin with postgres://',
+    'config.yaml:8:26 must be a size such as 512MiB or 4GiB',
   ])
   assert.deepEqual(
     problemsOf('log: { level: warn }\nlogging: { level: warn }\n')[0]?.split(' [')[0],

@@ -4,7 +4,7 @@ import { REQUEST_MS_MAX } from '../domain/limits.ts'
 import type { DurationMs } from '../domain/units.ts'
 import { durationMs } from '../domain/units.ts'
 import type { Durations } from '../domain/settings.ts'
-import { duration, name, strict, text } from './fields.ts'
+import { bytes, duration, name, strict, text } from './fields.ts'
 import { faultsOf, PARSE } from './issues.ts'
 import { toPlain } from './plain.ts'
 import type { Fault, Problem } from './problems.ts'
@@ -77,7 +77,7 @@ const schema = strict({
   local: strict({ name, slots: z.union([z.literal('auto'), z.int().min(1).max(64)]) }),
   clusters: z.array(text).max(64),
   loops: strict({ place: ms, launch: ms, observe: ms, account: ms }),
-  retention: strict({ facts: ms, logs: ms, experts: ms, feed: ms }),
+  retention: strict({ facts: ms, logs: ms, logsPerRun: bytes, experts: ms, feed: ms }),
   log: strict({ level: z.enum(['debug', 'info', 'warn', 'error']) }),
 })
 

@@ -1,7 +1,7 @@
 // Parts of schemas that several documents have. Each accepts what a person writes and gives what the decisions take.
 import { z } from 'zod'
 import { NAME_CHARS_MAX } from '../domain/limits.ts'
-import { countOf, durationOf, microsOf } from './quantities.ts'
+import { bytesOf, countOf, durationOf, microsOf } from './quantities.ts'
 
 /**
  * A mapping with exactly these keys. Its message for unknown keys is the list of the known ones: zod says which key is unknown, but
@@ -66,6 +66,10 @@ const DURATION = 'must be a duration such as 90s, 30m, 12h or 14d'
 
 /** A number without a unit is refused: half of its readers would take it for seconds. */
 export const duration = z.string(DURATION).transform(parsedBy(durationOf, DURATION, durationHint))
+
+const BYTES = 'must be a size such as 512MiB or 4GiB'
+
+export const bytes = z.string(BYTES).transform(parsedBy(bytesOf, BYTES))
 
 /** Millionths, exactly. */
 export const amount = z

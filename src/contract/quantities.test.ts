@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { countOf, durationOf, durationText, microsOf } from './quantities.ts'
+import { bytesOf, countOf, durationOf, durationText, microsOf } from './quantities.ts'
 
 test('counts are exact, with and without a suffix', () => {
   const rows: [number | string, number | null][] = [
@@ -22,6 +22,22 @@ test('counts are exact, with and without a suffix', () => {
     ['T', null],
   ]
   for (const [given, expected] of rows) assert.equal(countOf(given), expected, String(given))
+})
+
+test('a size has a unit, and is exact', () => {
+  const rows: [string, number | null][] = [
+    ['4GiB', 4 * 1024 ** 3],
+    ['1.5 MiB', 1.5 * 1024 ** 2],
+    ['1KiB', 1024],
+    ['2TiB', 2 * 1024 ** 4],
+    ['0.3KiB', null],
+    ['9000000TiB', null],
+    ['4GB', null],
+    ['4gib', null],
+    ['4096', null],
+    ['', null],
+  ]
+  for (const [given, expected] of rows) assert.equal(bytesOf(given), expected, given)
 })
 
 test('a duration has a unit for each number, each unit once', () => {

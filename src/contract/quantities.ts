@@ -52,6 +52,20 @@ export function durationText(ms: number): string {
   return parts.length === 0 ? '0s' : parts.join(' ')
 }
 
+const BYTES: ReadonlyMap<string, bigint> = new Map([
+  ['KiB', 1_024n],
+  ['MiB', 1_024n ** 2n],
+  ['GiB', 1_024n ** 3n],
+  ['TiB', 1_024n ** 4n],
+])
+
+/** `512MiB`, `4GiB`. A number without a unit is none. */
+export function bytesOf(value: string): number | null {
+  const [, amount = '', unit = ''] = /^(\d{1,15}(?:\.\d{1,6})?)\s?([KMGT]iB)$/.exec(value) ?? []
+  const scale = BYTES.get(unit)
+  return scale === undefined ? null : scaled(amount, scale)
+}
+
 /** A decimal amount (of money, of GPU-hours) to its millionths. */
 export function microsOf(value: number | string): number | null {
   const match = /^\d{1,10}(?:\.\d{1,6})?$/.exec(String(value))

@@ -138,6 +138,9 @@ export const logs = document('logs', 'Logs', {
   ),
   nextOffset: z.int(),
   complete: z.boolean().meta({ description: 'nothing will follow' }),
+  cut: z.boolean().meta({
+    description: 'what was printed after the last line is not stored: the run is at its limit of stored logs',
+  }),
 })
 
 const perLayer = z.array(z.number().nullable())

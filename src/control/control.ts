@@ -15,6 +15,8 @@ import type { Epoch, Store } from '../ports/store.ts'
 
 export type ControlSettings = {
   readonly durations: Durations
+  /** Stored of the logs of one run. */
+  readonly logBytesMax: number
 }
 
 export type Control = {

@@ -1,16 +1,14 @@
-// Follows the logs of workers: bytes are stored as they came, and what they say becomes facts. What a reporter left there, since nobody
+// Follows the logs of workers: bytes are stored as they came, up to the limit of a run, and what they say becomes facts in any case. What a reporter left there, since nobody
 // took it, is taken as if it had been posted then. Needs no leader; the cursor in the store makes a second reader's work a repeat.
 import { dialectsFor } from '../core/observe/dialects/dialect.ts'
 import type { LogLine } from '../core/observe/log.ts'
 import { factsOf, linesOf } from '../core/observe/log.ts'
 import { spooledIn } from '../core/observe/spool.ts'
-import type { WorkerId } from '../domain/ids.ts'
-import { LOG_CHUNK_BYTES_MAX, SPOOL_LOOK_BACK_BYTES } from '../domain/limits.ts'
+import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
 import type { RunSpec } from '../domain/spec.ts'
 import type { EpochMs } from '../domain/units.ts'
 import { earlier } from '../domain/units.ts'
 import { atOnce } from '../ports/at-once.ts'
-import type { LogSlice } from '../ports/cluster.ts'
 import type { LogAppend, LogCursor } from '../ports/store.ts'
 import type { Control } from './control.ts'
 import { takeReport } from './report.ts'
@@ -23,7 +21,7 @@ export async function followLogs(control: Control): Promise<void> {
   const specs = await control.store.specs([...new Set(cursors.map((cursor) => cursor.run))])
   const read = await atOnce(cursors, READS_AT_ONCE, (cursor) => readOn(control, cursor, specs.get(cursor.run) ?? null))
   const appends = read.filter((append) => append !== null)
-  await control.store.appendLogs(appends)
+  await control.store.appendLogs(appends, control.settings.logBytesMax)
   if (appends.some((append) => append.facts.length > 0)) control.doorbell.ring('account')
   // A full slice: there is more to read at once.
   if (appends.some((append) => append.bytes.length > LOG_CHUNK_BYTES_MAX / 2)) control.doorbell.ring('observe')
@@ -43,7 +41,7 @@ async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null)
     const complete = atEnd && !cursor.living && !slice.open
     const lines = linesOf(slice.bytes, slice.offset)
     // Before the cursor moves on: whoever dies in between has said it twice, which is the same as once.
-    await takeSpool(control, cursor, slice, lines, answered)
+    const spool = await takeSpool(control, cursor, lines, answered)
     const facts = factsOf(cursor.worker, cursor.attempt, lines, dialectsFor(spec?.training.framework ?? 'auto'))
     const last = lines.at(-1)?.at ?? null
     return {
@@ -52,7 +50,9 @@ async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null)
       fromOffset: cursor.offset,
       nextOffset: slice.nextOffset,
       mark: slice.mark ?? cursor.mark,
+      spool,
       bytes: slice.bytes,
+      readAt: answered,
       lastLineAt: last === null ? null : earlier(last, answered),
       observedTo: slice.bytes.length < LOG_CHUNK_BYTES_MAX / 2 ? asked : last,
       complete,
@@ -65,43 +65,19 @@ async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null)
   }
 }
 
+/** Takes the batches that are whole now. Returns what is left of others, null where nothing changed. */
 async function takeSpool(
   control: Control,
-  { worker, attempt }: LogCursor,
-  slice: LogSlice,
+  { attempt, spool }: LogCursor,
   lines: readonly LogLine[],
   now: EpochMs,
-): Promise<void> {
-  let spool = spooledIn(attempt, lines, slice.offset)
-  if (spool.isTorn) {
-    const before = await storedBefore(control, worker, slice)
-    spool = spooledIn(attempt, linesOf(joined(before, slice.bytes), slice.offset - before.length), slice.offset)
-  }
-  for (const { packed, at } of spool.batches) {
+): Promise<string | null> {
+  const { batches, open } = spooledIn(attempt, spool, lines)
+  for (const { packed, at } of batches) {
     const batch = control.readSpool(packed)
     if (batch !== null) await takeReport(control, attempt, batch, earlier(at, now))
   }
-}
-
-/** What is stored of a log right before a slice of it. */
-async function storedBefore({ store }: Control, worker: WorkerId, slice: LogSlice): Promise<Uint8Array> {
-  let before: Uint8Array = new Uint8Array()
-  for (let offset = Math.max(0, slice.offset - SPOOL_LOOK_BACK_BYTES); offset < slice.offset;) {
-    const { bytes, nextOffset } = await store.log(worker, offset, LOG_CHUNK_BYTES_MAX)
-    if (nextOffset <= offset) break
-    // Another reader may be further than the slice.
-    const upTo = bytes.subarray(0, Math.max(0, bytes.length - Math.max(0, nextOffset - slice.offset)))
-    before = joined(before, upTo)
-    offset = nextOffset
-  }
-  return before
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length)
-  both.set(a)
-  both.set(b, a.length)
-  return both
+  return open === spool ? null : open
 }
 
 /** What is stored needs no place on the cluster any more. */

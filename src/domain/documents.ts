@@ -302,6 +302,8 @@ export type LogDocument = {
   readonly nextOffset: number
   /** Nothing will follow. */
   readonly complete: boolean
+  /** What the worker printed after the last of its lines is not stored, and will not be. */
+  readonly cut: boolean
 }
 
 export type TokenDocument = {

@@ -12,7 +12,7 @@ export type RunEvent = {
 }
 
 /** Findings that there are. Each is also the kind of the event that tells it first. */
-export const FINDING_KINDS = ['experts-unconserved'] as const
+export const FINDING_KINDS = ['experts-unconserved', 'log-limit'] as const
 export type FindingKind = (typeof FINDING_KINDS)[number]
 
 export type AuditEntry = {

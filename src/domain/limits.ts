@@ -41,9 +41,9 @@ export const REPORT_BYTES_MAX = 1024 * 1024
 export const REPORT_BYTES_UNPACKED_MAX = 4 * 1024 * 1024
 export const REPORT_FACTS_MAX = 1_000
 export const STEPS_PER_MARK_MAX = 1_000_000
-/** A batch that a reporter left in a log (docs/ingest-v1.md): its lines, how far up its beginning is looked for, and its JSON unpacked. */
+/** A batch that a reporter left in a log (docs/ingest-v1.md): its lines, what is kept of batches that are not whole, and its JSON unpacked. */
 export const SPOOL_PARTS_MAX = 32
-export const SPOOL_LOOK_BACK_BYTES = 1024 * 1024
+export const SPOOL_OPEN_CHARS_MAX = 1024 * 1024
 export const SPOOL_BYTES_UNPACKED_MAX = 1024 * 1024
 /** One frame of expert load: at most so many counts, whatever the layers and experts. */
 export const FRAME_COUNTS_MAX = 131_072

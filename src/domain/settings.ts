@@ -19,6 +19,9 @@ export type Durations = {
   readonly backoffMaxMs: DurationMs
 }
 
+/** Stored of what the workers of a run print; the value of config/default.yaml. */
+export const DEFAULT_LOG_BYTES_MAX = 4 * 1024 ** 3
+
 /** The values of config/default.yaml, for the simulator and for tests. */
 export const DEFAULT_DURATIONS = {
   persistMs: 20_000,

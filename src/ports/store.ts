@@ -8,6 +8,7 @@ import type { Fact } from '../domain/fact.ts'
 import type { Held } from '../domain/holdings.ts'
 import type { AttemptId, NodeId, ProjectName, RunId, WorkerId } from '../domain/ids.ts'
 import type { CommitResult, Item } from '../domain/item.ts'
+import type { LogCut } from '../domain/log-limit.ts'
 import type { Node } from '../domain/node.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { Role } from '../domain/principal.ts'
@@ -58,6 +59,8 @@ export type LogCursor = {
   readonly offset: number
   /** What the cluster said to go on from with; null: it needs nothing, or nothing was read yet. */
   readonly mark: string | null
+  /** Parts of batches that reporters have not left whole yet: what they belong to comes further down, and what is read is not read again. */
+  readonly spool: string
   /** The attempt has not ended: more may follow. */
   readonly living: boolean
 }
@@ -69,7 +72,10 @@ export type LogAppend = {
   readonly fromOffset: number
   readonly nextOffset: number
   readonly mark: string | null
+  /** Null: as it was. */
+  readonly spool: string | null
   readonly bytes: Uint8Array
+  readonly readAt: EpochMs
   readonly lastLineAt: EpochMs | null
   /** Up to here the log has been read to its end, so that silence is silence. */
   readonly observedTo: EpochMs | null
@@ -80,8 +86,11 @@ export type LogAppend = {
 export interface IngestStore {
   /** Of attempts whose logs are not complete, living or ended. */
   logCursors(): Promise<readonly LogCursor[]>
-  /** One transaction: the chunk, the facts, the cursor, and the cells that the facts may change. */
-  appendLogs(appends: readonly LogAppend[]): Promise<void>
+  /**
+   * One transaction: the chunk, the facts, the cursor, and the cells that the facts may change. Of one run no more than `bytesMax` is stored:
+   * the log of each worker ends with a line that says so where more comes, an event says so once, and all else goes on.
+   */
+  appendLogs(appends: readonly LogAppend[], bytesMax: number): Promise<void>
   /** The end of a log that is not followed. A log that is, or of which an end was kept before, stays as it is. */
   keepTail(attempt: AttemptId, worker: WorkerId, bytes: Uint8Array): Promise<void>
   /** Attempts that ended, whose logs are complete and whose remains are still on the cluster. */
@@ -282,6 +291,8 @@ export interface ViewStore {
   events(run: RunId, limit: number, after: number): Promise<readonly (RunEvent & { readonly id: number })[]>
   /** From an offset on; a negative one counts from the end, and may lie within a line. */
   log(worker: WorkerId, offset: number, bytesMax: number): Promise<StoredLog>
+  /** Null while all that the workers of a run print is stored. */
+  logCut(run: RunId): Promise<LogCut | null>
   audit(limit: number, before: number | null): Promise<readonly (AuditEntry & { readonly id: number })[]>
   policy(): Promise<{ readonly version: number; readonly document: unknown } | null>
 }
@@ -329,7 +340,10 @@ export type StoredLog = {
   readonly offset: number
   readonly bytes: Uint8Array
   readonly nextOffset: number
+  /** Nothing will follow. */
   readonly complete: boolean
+  /** Nothing of this log is stored beyond what is there. */
+  readonly cut: boolean
 }
 
 export interface PolicyStore {

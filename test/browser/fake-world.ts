@@ -300,6 +300,7 @@ export function logOf(worker: number, asked: number, complete: boolean, now: num
     lines,
     nextOffset: lines.length === 0 ? offset : offset + 200 * 100,
     complete: complete && lines.length < 200,
+    cut: false,
   }
 }
 

@@ -205,6 +205,21 @@ describe('pages', { skip: cannotRun() }, () => {
     })
   })
 
+  test('a log that is not stored any more says so, by a line that is no worker’s and at its end', async () => {
+    await at(RUN, async (page) => {
+      await page.route('**/api/v1/runs/*/logs?*', async (route) => {
+        const answer = await route.fetch()
+        const document = (await answer.json()) as { lines: { stream: string; text: string }[] }
+        const last = { ...document.lines.at(-1), stream: 'plimsoll', text: 'plimsoll: from here on nothing' }
+        const json = { ...document, lines: [...document.lines.slice(0, -1), last].slice(-3), complete: true, cut: true }
+        await route.fulfill({ response: answer, json })
+      })
+      await page.click('nav >> text=Log')
+      await seen(page, '.log-line .w >> text=plimsoll')
+      await seen(page, 'text=What it printed after this is not stored')
+    })
+  })
+
   test('a run is stopped after a question, with the header that no other site can send', async () => {
     await at(RUN, async (page) => {
       await page.click('text=Stop…')

@@ -9,6 +9,7 @@ import { attemptIdOf, workerIdOf } from '../../src/domain/ids.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
 import type { Run } from '../../src/domain/run.ts'
+import { DEFAULT_LOG_BYTES_MAX } from '../../src/domain/settings.ts'
 import { checkpointDirective } from '../../src/domain/report.ts'
 import { CELL_MS, durationMs, epochMs } from '../../src/domain/units.ts'
 import type { World } from '../../src/domain/world.ts'
@@ -311,8 +312,8 @@ for (const [name, open] of [
         factOf(worker, attempt.id, 1, T0 + 1_000, stepAt(1)),
       ]
       const append = appendOf(worker, attempt.id, 0, 'two lines\n', facts)
-      await store.appendLogs([append])
-      await store.appendLogs([append])
+      await store.appendLogs([append], DEFAULT_LOG_BYTES_MAX)
+      await store.appendLogs([append], DEFAULT_LOG_BYTES_MAX)
       const books = await booksOf(store, attempt.id)
       assert.deepEqual(
         books.facts.map((fact) => fact.sequence),
@@ -426,7 +427,7 @@ for (const [name, open] of [
       await store.commit(epoch, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
       const { books } = await booksOf(store, attempt.id)
       const fact = factOf(worker, attempt.id, 1, T0 + 1_000, stepAt(1))
-      await store.appendLogs([appendOf(worker, attempt.id, 0, 'a line\n', [fact])])
+      await store.appendLogs([appendOf(worker, attempt.id, 0, 'a line\n', [fact])], DEFAULT_LOG_BYTES_MAX)
       const revisions = [revisionOf(attempt.id, CELL0, 1, { unknown: 600_000 })]
       assert.ok(
         await store.writeBooks(epoch, { revisions, books: { ...postedTo(books, CELL0), closed: true }, reopen: [] }),
@@ -455,7 +456,7 @@ for (const [name, open] of [
         const first = appendOf(worker, attempt.id, 0, 'a line\n', [
           factOf(worker, attempt.id, 1, T0 + 1_000, stepAt(1)),
         ])
-        await store.appendLogs([first])
+        await store.appendLogs([first], DEFAULT_LOG_BYTES_MAX)
         const post = async (revisions: Parameters<typeof store.writeBooks>[1]['revisions'], cell: number) => {
           const { books } = await booksOf(store, attempt.id)
           const posted = { ...postedTo(books, cell), source: logSource(worker), dirtyFrom: null, closed: true }
@@ -465,21 +466,27 @@ for (const [name, open] of [
         const next = CELL0 + CELL_MS
         await post([revisionOf(attempt.id, CELL0, 1, { unknown: 600_000 })], CELL0)
         const quiet = { ...first, fromOffset: first.nextOffset, bytes: new Uint8Array(), facts: [], lastLineAt: null }
-        await store.appendLogs([{ ...quiet, observedTo: epochMs(T0 + 2 * CELL_MS) }])
+        await store.appendLogs([{ ...quiet, observedTo: epochMs(T0 + 2 * CELL_MS) }], DEFAULT_LOG_BYTES_MAX)
         const reopened = (await booksOf(store, attempt.id)).books
         assert.deepEqual([reopened.dirtyFrom, reopened.closed], [CELL0, false])
         await post([revisionOf(attempt.id, next, 1, { unknown: 600_000 })], next)
-        await store.appendLogs([{ ...quiet, observedTo: epochMs(T0 + 2 * CELL_MS + 9) }])
+        await store.appendLogs([{ ...quiet, observedTo: epochMs(T0 + 2 * CELL_MS + 9) }], DEFAULT_LOG_BYTES_MAX)
         assert.equal((await booksOf(store, attempt.id)).books.dirtyFrom, null, 'what is not posted needs no reopening')
         const far = T0 + 2 * CELL_MS
         const stranger = { ...factOf(worker, attempt.id, 1, far + 1_000, stepAt(2)), source: 'log:another' }
-        await store.appendLogs([appendOf(worker, attempt.id, quiet.nextOffset, 'x\n', [stranger])])
+        await store.appendLogs(
+          [appendOf(worker, attempt.id, quiet.nextOffset, 'x\n', [stranger])],
+          DEFAULT_LOG_BYTES_MAX,
+        )
         await post([], next)
-        await store.appendLogs([
-          appendOf(worker, attempt.id, quiet.nextOffset + 2, 'y\n', [
-            factOf(worker, attempt.id, 2, far + 2_000, stepAt(2)),
-          ]),
-        ])
+        await store.appendLogs(
+          [
+            appendOf(worker, attempt.id, quiet.nextOffset + 2, 'y\n', [
+              factOf(worker, attempt.id, 2, far + 2_000, stepAt(2)),
+            ]),
+          ],
+          DEFAULT_LOG_BYTES_MAX,
+        )
         assert.equal(
           (await booksOf(store, attempt.id)).books.dirtyFrom,
           CELL0,
@@ -499,7 +506,10 @@ for (const [name, open] of [
       clock.set(T0 + 2 * CELL_MS)
       await store.commit(epoch, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
       const lookedAt = (moment: number): Promise<void> =>
-        store.appendLogs([{ ...appendOf(worker, attempt.id, 0, '', []), observedTo: epochMs(moment) }])
+        store.appendLogs(
+          [{ ...appendOf(worker, attempt.id, 0, '', []), observedTo: epochMs(moment) }],
+          DEFAULT_LOG_BYTES_MAX,
+        )
       await lookedAt(T0 + 1_000)
       const { books } = await booksOf(store, attempt.id)
       const revisions = [revisionOf(attempt.id, CELL0, 1, { unknown: 600_000 })]

@@ -174,6 +174,8 @@ export function appendOf(
     fromOffset: from,
     nextOffset: from + bytes.length,
     mark: `${from + bytes.length}`,
+    spool: null,
+    readAt: epochMs(T0 + 1_000),
     bytes,
     lastLineAt: facts.at(-1)?.at ?? null,
     observedTo: facts.at(-1)?.at ?? null,

@@ -1,10 +1,8 @@
 // Two controllers and one api as processes of their own, on a real control plane and a real PostgreSQL.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { root } from '../parts/plimsoll.ts'
 import { findBinaries } from './binaries.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plane.ts'
@@ -65,16 +63,7 @@ describe('a deployment', { skip: found.kind === 'missing' && found.why }, () => 
 
   const clusterFile = (cordon: boolean): string =>
     `{ kind: kubernetes, name: kwok, kubeconfig: ${plane.kubeconfig}, namespace: runs, grants: [annotations], ingestUrl: 'http://ingest.test:7421', cordon: ${cordon} }\n`
-  const cli = (...args: string[]) => {
-    const env = {
-      ...process.env,
-      PLIMSOLL_URL: `http://127.0.0.1:${api.port}`,
-      PLIMSOLL_TOKEN: deployment.secret,
-      PLIMSOLL_HOME: deployment.folder,
-    }
-    const argv = [join(root, 'src', 'apps', 'cli', 'main.ts'), ...args]
-    return spawnSync(process.execPath, argv, { env, encoding: 'utf8', timeout: 60_000 })
-  }
+  const cli = (...args: string[]) => deployment.cli(api, ...args)
   const ask = async <T>(path: string): Promise<T> => {
     const headers = { authorization: `Bearer ${deployment.secret}` }
     const answer = await fetch(`http://127.0.0.1:${api.port}/api/v1${path}`, { headers })
@@ -117,7 +106,7 @@ kubernetes: { annotations: ${settings}${more} }
     const early = deployment.say('controller')
     assert.equal(early.code, 1)
     assert.match(early.stderr, /has not had the migrations 0001-initial.*\n.*plimsoll migrate/)
-    for (const said of [/0010-cluster-health\n[^]*that of an admin/, /up to date\n[^]*is known/]) {
+    for (const said of [/0011-log-limit\n[^]*that of an admin/, /up to date\n[^]*is known/]) {
       const migrated = deployment.say('migrate')
       assert.deepEqual([migrated.code, said.test(migrated.stderr)], [0, true], migrated.stderr)
     }

@@ -20,11 +20,13 @@ type Checks = Readonly<Record<string, string>>
 export class Deployment {
   readonly folder = mkdtempSync(join(tmpdir(), 'plimsoll-deployment-'))
   readonly secret = randomBytes(32).toString('hex')
-  readonly #postgres: EmbeddedPostgres
+  readonly #home: string
+  #postgres: EmbeddedPostgres
   readonly #settings: string
   readonly processes: Process[] = []
 
-  private constructor(postgres: EmbeddedPostgres, settings: string) {
+  private constructor(home: string, postgres: EmbeddedPostgres, settings: string) {
+    this.#home = home
     this.#postgres = postgres
     this.#settings = settings
     writeFileSync(join(this.folder, 'deployment.key'), `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 })
@@ -34,7 +36,7 @@ export class Deployment {
   static async open(cluster: string, settings: string): Promise<Deployment> {
     const home = mkdtempSync(join(tmpdir(), 'plimsoll-deployment-postgres-'))
     const postgres = await startEmbeddedPostgres({ home, log: () => {} })
-    const deployment = new Deployment(postgres, settings)
+    const deployment = new Deployment(home, postgres, settings)
     deployment.setCluster(cluster)
     return deployment
   }
@@ -69,6 +71,23 @@ export class Deployment {
     return { code: ran.status, stdout: ran.stdout, stderr: ran.stderr }
   }
 
+  /** What a user says to an api, with the token of the first admin. */
+  cli(api: Process, ...args: string[]) {
+    const env = {
+      ...process.env,
+      PLIMSOLL_URL: `http://127.0.0.1:${api.port}`,
+      PLIMSOLL_TOKEN: this.secret,
+      PLIMSOLL_HOME: this.folder,
+    }
+    return spawnSync(process.execPath, [MAIN, ...args], { env, encoding: 'utf8', timeout: 60_000, maxBuffer: 2 ** 26 })
+  }
+
+  /** kill -9 of PostgreSQL, which is there again when this resolves. */
+  async killDatabase(): Promise<void> {
+    process.kill(this.#postgres.pid, 'SIGKILL')
+    this.#postgres = await startEmbeddedPostgres({ home: this.#home, log: () => {} })
+  }
+
   /** Starts one and waits until it says that it is ready. */
   async start(kind: 'controller' | 'api', name: string): Promise<Process> {
     const [port = 0, ingestPort = 0, probePort = 0] = await freePorts(3)
@@ -89,6 +108,6 @@ export class Deployment {
   async close(): Promise<void> {
     for (const each of this.processes) await each.stop('SIGKILL')
     await this.#postgres.stop()
-    rmSync(this.folder, { recursive: true, force: true })
+    for (const folder of [this.folder, this.#home]) rmSync(folder, { recursive: true, force: true })
   }
 }

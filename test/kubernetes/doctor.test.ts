@@ -5,7 +5,7 @@ import { Home } from '../parts/plimsoll.ts'
 import { findBinaries } from './binaries.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plane.ts'
-import { makeNodes } from './nodes.ts'
+import { BLOCK_LABEL, makeNodes, RACK_LABEL } from './nodes.ts'
 
 const found = await findBinaries(PLANE_BINARIES)
 type Doctor = { checks: { name: string; state: string; detail: string; whatToDo: string | null }[] }
@@ -44,6 +44,11 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
     assert.ok(of(checks, 'right').length >= 20 && of(checks, 'right').every(({ state }) => state === 'good'))
     assert.match(of(checks, 'nodes')[0]?.detail ?? '', /^3 with 24 GPUs \(h100-sxm\)/)
     assert.match(of(checks, 'clock')[0]?.detail ?? '', /to half a second/)
+    const places = of(checks, 'topology')
+    assert.deepEqual(
+      places.map(({ state, whatToDo }) => [state, whatToDo]),
+      [RACK_LABEL, BLOCK_LABEL].map((label) => ['note', `set nodes.${label.split('/')[1]}Label to ${label}`]),
+    )
     const [storage] = of(checks, 'checkpoints')
     assert.deepEqual([storage?.state, storage?.whatToDo === null], ['wrong', false])
   })
@@ -61,6 +66,16 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
     assert.match(of(checks, 'gpu labels')[0]?.detail ?? '', /3 nodes have no label no\.such\/label/)
     const { checks: bare } = examine(file({ nodes: { gpuResource: 'amd.com/gpu' } }))
     assert.match(of(bare, 'nodes')[0]?.detail ?? '', /none of 3 nodes advertises amd\.com\/gpu/)
+  })
+
+  test('nodes are in the racks that the label of the file names, and in none where they do not have it', () => {
+    const { checks } = examine(file({ nodes: { rackLabel: RACK_LABEL, blockLabel: 'no.such/block' } }))
+    const [rack, block] = of(checks, 'topology')
+    assert.deepEqual([rack?.state, rack?.detail], ['good', `3 of 3 nodes have the rack label ${RACK_LABEL}: 1 rack`])
+    assert.deepEqual(
+      [block?.state, block?.detail.split(';')[0]],
+      ['wrong', '0 of 3 nodes have the block label no.such/block'],
+    )
   })
 
   test('each right that is missing has a line that says what is lost', () => {

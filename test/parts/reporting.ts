@@ -6,7 +6,7 @@ import { requestsOf } from '../../src/control/requests/requests.ts'
 import { viewsOf } from '../../src/control/views/views.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import type { AttemptId, ClusterName } from '../../src/domain/ids.ts'
-import { DEFAULT_DURATIONS } from '../../src/domain/settings.ts'
+import { DEFAULT_DURATIONS, DEFAULT_LOG_BYTES_MAX } from '../../src/domain/settings.ts'
 import { epochMs } from '../../src/domain/units.ts'
 import type { Requests } from '../../src/ports/requests.ts'
 import type { Store } from '../../src/ports/store.ts'
@@ -41,7 +41,7 @@ export async function reporting(bench?: Bench): Promise<Reporting> {
     doorbell: { ring: silent },
     chance: new SeededChance(1),
     log: { info: silent, warn: silent, error: silent },
-    settings: { durations: DEFAULT_DURATIONS },
+    settings: { durations: DEFAULT_DURATIONS, logBytesMax: DEFAULT_LOG_BYTES_MAX },
     health: new Map(),
     lead: { epoch: null, until: epochMs(0) },
     ingest: null,

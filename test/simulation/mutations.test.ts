@@ -342,6 +342,28 @@ const ROWS: readonly Row[] = [
     caught: /nobody with the token of/,
     seeds: 60,
   },
+  {
+    what: 'a log is stored beyond its limit',
+    file: 'domain/log-limit.ts',
+    find: 'bytes.length <= room',
+    replace: 'bytes.length <= room + 100',
+    caught: /bytes of the logs of \S+ are stored, and the limit is/,
+  },
+  {
+    what: 'a log is taken up again after it was cut',
+    file: 'domain/log-limit.ts',
+    find: 'slice.isCut || ',
+    replace: '',
+    caught: /lines say that it is cut/,
+  },
+  {
+    what: 'every log that is cut is an event',
+    file: 'sim/store/logs.ts',
+    find: 'if (firstCut !== null) continue',
+    replace: '',
+    caught: /logs of \S+ are cut, and \d+ events say so/,
+    seeds: 40,
+  },
 ]
 
 testRows(ROWS)

@@ -270,6 +270,7 @@ export function fakes(): Fakes {
         })).slice(Math.ceil(offset / 20)),
         nextOffset: 60,
         complete: true,
+        cut: false,
       }),
     rows: async (_who, ids) => ids.map((id) => ({ ...tableRow, id })),
     table: (_who, query) =>

@@ -5,6 +5,7 @@ import { ApiError, faultOf } from './api-error.ts'
 import type { Check } from './check.ts'
 import { check } from './check.ts'
 import { probe } from './doctor-probe.ts'
+import { topologyOf } from './doctor-topology.ts'
 import type { NodeOptions } from './nodes.ts'
 import { nodeRecord } from './nodes.ts'
 import type { List, Node } from './objects.ts'
@@ -129,9 +130,13 @@ async function nodesOf({ api, nodes, nodeSelector }: DoctorOptions): Promise<Che
       return [check('nodes', 'missing', 'nodes may not be listed', 'grant list and watch on nodes')]
     throw error
   }
-  const records = seen.flatMap((node) => nodeRecord(node, nodes) ?? [])
+  const ours = seen.flatMap((node) => {
+    const record = nodeRecord(node, nodes)
+    return record === null ? [] : [{ record, labels: node.metadata.labels ?? {} }]
+  })
+  const records = ours.map(({ record }) => record)
   const gpus = records.reduce((sum, node) => sum + node.slots, 0)
-  if (records.length === 0)
+  if (gpus === 0)
     return [
       check(
         'nodes',
@@ -162,6 +167,12 @@ async function nodesOf({ api, nodes, nodeSelector }: DoctorOptions): Promise<Che
         `${bad.length} take no pods of ours; the first, ${first.name}: ${first.condition.message}`,
       ),
     )
+  checks.push(
+    ...topologyOf(
+      ours.map(({ labels }) => labels),
+      nodes,
+    ),
+  )
   return checks
 }
 

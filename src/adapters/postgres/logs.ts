@@ -1,7 +1,10 @@
 // Logs and the facts in them: one transaction for a chunk, its facts, the cursor, and the cells that the facts may change. Ingest
 // writes facts, never the state of a run, and needs no leader: the cursor is the compare-and-set.
 import type { Fact } from '../../domain/fact.ts'
-import type { AttemptId, ClusterName, WorkerId } from '../../domain/ids.ts'
+import type { AttemptId, ClusterName, RunId, WorkerId } from '../../domain/ids.ts'
+import { runOfAttempt } from '../../domain/ids.ts'
+import type { Kept, LogCut } from '../../domain/log-limit.ts'
+import { keptOf, logCutEvent } from '../../domain/log-limit.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { CELL_MS, cellOf, epochMs } from '../../domain/units.ts'
 import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
@@ -13,18 +16,20 @@ export function ingestStore(database: Database, clock: Clock): IngestStore {
   return {
     async logCursors() {
       const rows = await database.query<LogCursor>({
-        text: `select l.worker, l.attempt, a.run, a.cluster, l."offset", l.mark, a.living
+        text: `select l.worker, l.attempt, a.run, a.cluster, l."offset", l.mark, l.spool, a.living
                from log_cursor l join attempt a on a.id = l.attempt where not l.complete order by l.worker`,
         values: [],
       })
       return rows
     },
-    async appendLogs(appends) {
+    async appendLogs(appends, bytesMax) {
       if (appends.length === 0) return
       await database.transaction('write', async (tx) => {
         const { won, looked } = await moveCursors(tx, appends)
+        // Before the books: whoever has both locked them in this order.
+        const kept = await keep(tx, won, bytesMax)
         await reopenLooked(tx, looked)
-        await saveChunks(tx, won, clock.now())
+        await saveChunks(tx, kept, clock.now())
         const facts = won.flatMap((append) => append.facts)
         await saveFacts(tx, facts)
       })
@@ -57,23 +62,23 @@ export function ingestStore(database: Database, clock: Clock): IngestStore {
 /** How far a log had been read to its end before, and now. */
 type Looked = { readonly attempt: AttemptId; readonly before: number | null; readonly after: number | null }
 
+/** `isCut`: nothing of this log is stored any more. */
+type Won = LogAppend & { readonly isCut: boolean }
+
 /** Only the appends whose cursor stood where the reader thought. */
-async function moveCursors(
-  tx: Queryable,
-  appends: readonly LogAppend[],
-): Promise<{ won: LogAppend[]; looked: Looked[] }> {
-  const moved = await tx.query<Looked & { worker: WorkerId }>({
+async function moveCursors(tx: Queryable, appends: readonly LogAppend[]): Promise<{ won: Won[]; looked: Looked[] }> {
+  const moved = await tx.query<Looked & { worker: WorkerId; cut: boolean }>({
     text: `with n as (
-             select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::text[])
-               as n(worker, was, next, line, observed, complete, mark)),
+             select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[], $7::text[], $8::text[])
+               as n(worker, was, next, line, observed, complete, mark, spool)),
            old as (
              select c.worker, c.observed_to from log_cursor c join n on n.worker = c.worker
              where c."offset" = n.was and not c.complete order by c.worker for update of c)
-           update log_cursor c set "offset" = n.next, mark = n.mark, last_line_at = coalesce(greatest(c.last_line_at, n.line), c.last_line_at, n.line),
+           update log_cursor c set "offset" = n.next, mark = n.mark, spool = coalesce(n.spool, c.spool), last_line_at = coalesce(greatest(c.last_line_at, n.line), c.last_line_at, n.line),
              observed_to = coalesce(greatest(c.observed_to, n.observed), c.observed_to, n.observed), complete = n.complete
            from n join old on old.worker = n.worker
            where c.worker = n.worker and c."offset" = n.was and not c.complete
-           returning c.worker, c.attempt, old.observed_to as before, c.observed_to as after`,
+           returning c.worker, c.attempt, old.observed_to as before, c.observed_to as after, c.stored_to is not null as cut`,
     values: columns(appends, (each) => [
       each.worker,
       each.fromOffset,
@@ -82,10 +87,15 @@ async function moveCursors(
       each.observedTo,
       each.complete,
       each.mark,
+      each.spool,
     ]),
   })
-  const names = new Set(moved.map((row) => row.worker))
-  return { won: appends.filter((append) => names.has(append.worker)), looked: moved }
+  const rows = new Map(moved.map((row) => [row.worker, row]))
+  const won = appends.flatMap((append) => {
+    const row = rows.get(append.worker)
+    return row === undefined ? [] : [{ ...append, isCut: row.cut }]
+  })
+  return { won, looked: moved }
 }
 
 /**
@@ -114,18 +124,63 @@ export async function reopenLooked(tx: Queryable, looked: readonly Looked[]): Pr
   })
 }
 
-async function saveChunks(tx: Queryable, appends: readonly LogAppend[], now: number): Promise<void> {
-  const chunks = appends.filter((append) => append.bytes.length > 0)
-  if (chunks.length === 0) return
+/** What is stored of the appends. The count of a run is locked with its first bytes, so that two readers see each other whole. */
+async function keep(tx: Queryable, won: readonly Won[], bytesMax: number): Promise<Kept<Won>[]> {
+  const runs = [
+    ...Map.groupBy(
+      won.filter(({ bytes }) => bytes.length > 0),
+      ({ attempt }) => runOfAttempt(attempt),
+    ),
+  ]
+  if (runs.length === 0) return []
+  const sizeOf = (appends: readonly Won[]): number => appends.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  const counts = await tx.query<{ run: RunId; printed: number; cut: LogCut | null }>({
+    text: `insert into run_log as l (run, printed) select * from unnest($1::text[], $2::bigint[]) as n(run, bytes) order by run
+           on conflict (run) do update set printed = l.printed + excluded.printed returning run, printed, cut`,
+    values: columns(runs, ([run, appends]) => [run, sizeOf(appends)]),
+  })
+  const appendsOf = new Map(runs)
+  const kept = counts.map(({ run, printed, cut }) => {
+    const appends = appendsOf.get(run) ?? []
+    return { cut, kept: keptOf(appends, printed - sizeOf(appends), bytesMax) }
+  })
+  for (const each of kept) await saveCuts(tx, each.kept, each.cut !== null, bytesMax)
+  return kept.flatMap((each) => each.kept)
+}
+
+/** Where logs end for good, and the first time that one of the run does. */
+async function saveCuts(tx: Queryable, kept: readonly Kept<Won>[], isTold: boolean, bytesMax: number): Promise<void> {
+  const cuts = kept.filter((each) => each.cuts)
+  const [first] = cuts
+  if (first === undefined) return
+  await tx.query({
+    text: `update log_cursor c set stored_to = n.stored_to from unnest($1::text[], $2::bigint[]) as n(worker, stored_to) where c.worker = n.worker`,
+    values: columns(cuts, ({ slice, bytes }) => [slice.worker, beginOf(slice) + bytes.length]),
+  })
+  if (isTold) return
+  const { worker, attempt, readAt } = first.slice
+  const cut: LogCut = { at: readAt, worker, bytesMax }
+  const { run, at, kind, message } = logCutEvent(attempt, cut)
+  await tx.query({ text: 'update run_log set cut = $2 where run = $1', values: [run, JSON.stringify(cut)] })
+  await tx.query({
+    text: 'insert into event (run, at, kind, message) values ($1, $2, $3, $4)',
+    values: [run, at, kind, message],
+  })
+}
+
+const beginOf = ({ nextOffset, bytes }: LogAppend): number => nextOffset - bytes.length
+
+async function saveChunks(tx: Queryable, kept: readonly Kept<Won>[], now: number): Promise<void> {
+  if (kept.length === 0) return
   await tx.query({
     text: `insert into log_chunk (worker, "offset", next_offset, written_at, bytes)
            select worker, start, next, $5, bytes from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) as n(worker, start, next, bytes)`,
     values: [
-      ...columns(chunks, (each) => [
-        each.worker,
-        each.nextOffset - each.bytes.length,
-        each.nextOffset,
-        Buffer.from(each.bytes),
+      ...columns(kept, ({ slice, bytes }) => [
+        slice.worker,
+        beginOf(slice),
+        beginOf(slice) + bytes.length,
+        Buffer.from(bytes),
       ]),
       now,
     ],

@@ -2,6 +2,7 @@
 import type { CellRecord } from '../../domain/books.ts'
 import type { AttemptId, NodeId, RunId } from '../../domain/ids.ts'
 import { LOG_CHUNKS_A_PAGE_MAX } from '../../domain/limits.ts'
+import type { LogCut } from '../../domain/log-limit.ts'
 import type { Run } from '../../domain/run.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { LedgerRead, ViewStore } from '../../ports/store.ts'
@@ -39,11 +40,12 @@ export function viewStore(database: Database): ViewStore {
       })
     },
     async log(worker, asked, bytesMax) {
-      const [cursor] = await database.query<{ complete: boolean; offset: number }>({
-        text: 'select complete, "offset" from log_cursor where worker = $1',
+      const [cursor] = await database.query<{ complete: boolean; cut: boolean; end: number }>({
+        text: `select complete, stored_to is not null as cut, coalesce(stored_to, "offset") as "end" from log_cursor where worker = $1`,
         values: [worker],
       })
-      const offset = asked < 0 ? Math.max(0, (cursor?.offset ?? 0) + asked) : asked
+      const end = cursor?.end ?? 0
+      const offset = asked < 0 ? Math.max(0, end + asked) : asked
       // A log of which little comes at a time has many small chunks.
       const rows = await database.query<{ offset: number; next_offset: number; bytes: Buffer }>({
         text: `select "offset", next_offset, bytes from (
@@ -69,8 +71,16 @@ export function viewStore(database: Database): ViewStore {
         offset: at,
         bytes: Buffer.concat(parts),
         nextOffset,
-        complete: (cursor?.complete ?? true) && nextOffset >= (cursor?.offset ?? 0),
+        complete: (cursor?.complete ?? true) && nextOffset >= end,
+        cut: cursor?.cut ?? false,
       }
+    },
+    async logCut(run) {
+      const rows = await database.query<{ cut: LogCut | null }>({
+        text: 'select cut from run_log where run = $1',
+        values: [run],
+      })
+      return rows[0]?.cut ?? null
     },
     async audit(limit, before) {
       return database.query({

@@ -91,7 +91,7 @@ export function startPart(
     connection,
     poolMax: files.config.database.poolMax,
     redisUrl: files.config.queue.url,
-    settings: { durations: files.config.durations },
+    settings: { durations: files.config.durations, logBytesMax: files.config.retention.logsPerRun },
     timersMs: files.config.loops,
     retention: files.config.retention,
     defaultCluster: files.policy.defaultCluster,

@@ -11,7 +11,7 @@ import type { ClusterName } from '../../domain/ids.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { WaitReason } from '../../domain/reasons.ts'
 import type { Durations } from '../../domain/settings.ts'
-import { DEFAULT_DURATIONS } from '../../domain/settings.ts'
+import { DEFAULT_DURATIONS, DEFAULT_LOG_BYTES_MAX } from '../../domain/settings.ts'
 import type { TraceCluster, TraceJob } from '../../domain/trace.ts'
 import { durationMs, epochMs } from '../../domain/units.ts'
 import type { Chance } from '../../ports/chance.ts'
@@ -88,7 +88,7 @@ export class ReplayWorld {
       doorbell: { ring: (loop) => void this.#rung.add(loop) },
       chance: inOrder(new SeededChance(seed)),
       log: { info: silent, warn: silent, error: silent },
-      settings: { durations: DURATIONS },
+      settings: { durations: DURATIONS, logBytesMax: DEFAULT_LOG_BYTES_MAX },
       health: new Map(),
       ingest: null,
       readSpool,

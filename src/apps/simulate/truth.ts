@@ -8,6 +8,7 @@ import { byTime } from '../../domain/fact.ts'
 import { isEnded } from '../../domain/run.ts'
 import { cellOf, epochMs, later } from '../../domain/units.ts'
 import { checkExperts, checkGaps } from '../../sim/checkers/experts.ts'
+import { checkStoredLogs } from '../../sim/checkers/logs.ts'
 import { checkLost } from '../../sim/checkers/lost.ts'
 import { BaseClock } from '../../sim/clocks.ts'
 import type { Tables } from '../../sim/store.ts'
@@ -33,6 +34,7 @@ export async function falseEnd(world: SimulatedWorld): Promise<End> {
     checkSteps(world) ??
     (await falseBooks(world)) ??
     checkGaps(tables, world.mail.flushed, world.mail.said) ??
+    checkStoredLogs(tables, world.logBytesMax) ??
     (await checkExperts(tables, store)) ??
     (await deadTokens(world))
   return { kind: 'rest', problem }

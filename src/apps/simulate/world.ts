@@ -10,6 +10,7 @@ import { requestsOf } from '../../control/requests/requests.ts'
 import type { RunId } from '../../domain/ids.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Durations } from '../../domain/settings.ts'
+import { DEFAULT_LOG_BYTES_MAX } from '../../domain/settings.ts'
 import { durationMs, epochMs } from '../../domain/units.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Store } from '../../ports/store.ts'
@@ -44,6 +45,10 @@ const CHECKPOINT_MS = 240_000
 /** As those who obey: seeds without spools stay as they are. */
 const SPOOLING = 2 ** 34
 const SPOOLS = 0.6
+/** In so many little is stored of what the workers of a run print. */
+const LOG_LIMITS = 2 ** 35
+const LIMITS_LOGS = 0.3
+const LOG_BYTES_MAX = 64 * 1024
 /** The port for reports is away so often, within so long, and for so long. */
 const AWAY = 4
 const AWAY_WITHIN_MS = 720_000
@@ -79,6 +84,7 @@ export class SimulatedWorld {
   readonly database = new SteppingClock(this.timeline)
   readonly tables = emptyTables()
   readonly durations: Durations
+  readonly logBytesMax: number
   readonly shape: ClusterShape
   readonly policy: Policy
   readonly cluster: SimulatedCluster
@@ -109,6 +115,8 @@ export class SimulatedWorld {
     // In some seeds it may take longer than a node may be silent.
     const isPatient = this.obedience?.happens(0.3) === true
     this.durations = isPatient ? { ...durations, checkpointMs: durationMs(CHECKPOINT_MS) } : durations
+    const limits = new SeededChance(seed + LOG_LIMITS)
+    this.logBytesMax = limits.happens(LIMITS_LOGS) ? limits.below(LOG_BYTES_MAX) : DEFAULT_LOG_BYTES_MAX
     this.shape = shapeOf(chance)
     this.policy = policyOf(chance, this.shape)
     this.faults = faultsOf(chance, BEGIN)
@@ -208,7 +216,7 @@ export class SimulatedWorld {
       doorbell: { ring },
       chance: this.chance,
       log: { info: silent, warn: silent, error: silent },
-      settings: { durations: this.durations },
+      settings: { durations: this.durations, logBytesMax: this.logBytesMax },
       health: new Map(),
       ingest: ingestAddress,
       readSpool,

@@ -22,7 +22,7 @@ export async function startAll(options: {
     connection: options.connection,
     poolMax: files.config.database.poolMax,
     redisUrl: files.config.queue.url,
-    settings: { durations: files.config.durations },
+    settings: { durations: files.config.durations, logBytesMax: files.config.retention.logsPerRun },
     timersMs: files.config.loops,
     retention: files.config.retention,
     defaultCluster: files.policy.defaultCluster,

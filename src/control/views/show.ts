@@ -5,6 +5,8 @@ import type { CellRecord } from '../../domain/books.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { AttemptDocument, FindingDocument, ShowDocument } from '../../domain/documents.ts'
 import type { AttemptId } from '../../domain/ids.ts'
+import { attemptNumberOf, attemptOfWorker } from '../../domain/ids.ts'
+import { LOG_CUT_WHAT_TO_DO, logCutText } from '../../domain/log-limit.ts'
 import type { Run } from '../../domain/run.ts'
 import type { Control } from '../control.ts'
 import { expertFindingOf } from './experts.ts'
@@ -42,10 +44,18 @@ export async function showOf(control: Control, run: Run): Promise<ShowDocument> 
 }
 
 async function findingsOf({ store }: Control, run: Run): Promise<FindingDocument[]> {
+  const findings: FindingDocument[] = []
   const seen = await expertFindingOf(store, run)
-  if (seen === null) return []
-  const { attempt, text, whatToDo } = seen
-  return [{ kind: 'experts-unconserved', attempt, text, whatToDo }]
+  if (seen !== null) {
+    const { attempt, text, whatToDo } = seen
+    findings.push({ kind: 'experts-unconserved', attempt, text, whatToDo })
+  }
+  const cut = await store.logCut(run.id)
+  if (cut !== null) {
+    const attempt = attemptNumberOf(attemptOfWorker(cut.worker))
+    findings.push({ kind: 'log-limit', attempt, text: logCutText(cut), whatToDo: LOG_CUT_WHAT_TO_DO })
+  }
+  return findings
 }
 
 /** An ending that waits for a checkpoint looks like one that hangs. */

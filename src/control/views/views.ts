@@ -89,7 +89,7 @@ export function viewsOf(context: RequestContext): Views {
         text: line.text,
         partial: line.partial,
       }))
-      return accepted({ worker: id, lines, nextOffset: log.nextOffset, complete: log.complete })
+      return accepted({ worker: id, lines, nextOffset: log.nextOffset, complete: log.complete, cut: log.cut })
     },
     async experts(who, reference, asked) {
       const run = await findVisible(context, who, reference, 'run.read')

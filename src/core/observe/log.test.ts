@@ -29,6 +29,17 @@ void test('partial lines are one line that begins where the first does', () => {
   )
 })
 
+void test('a line of ours stands by itself, also where it cuts off what a worker had begun', () => {
+  const text = `${STAMP} stdout P one \n${STAMP} plimsoll F ours\n`
+  assert.deepEqual(
+    linesOf(bytes(text), 0).map((line) => [line.stream, line.text, line.partial]),
+    [
+      ['stdout', 'one ', false],
+      ['plimsoll', 'ours', false],
+    ],
+  )
+})
+
 void test('a line that is longer than a slice comes whole, in pieces that say that they go on', () => {
   const long = 'x'.repeat(100_000)
   const [piece] = linesOf(bytes(`${STAMP} stdout P ${long}\n${STAMP} stdout P ${long}\n`), 0)

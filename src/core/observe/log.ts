@@ -8,11 +8,14 @@ import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
 import type { Dialect } from './dialects/dialect.ts'
 
+type Stream = 'stdout' | 'stderr' | 'plimsoll'
+
 export type LogLine = {
   /** Byte offset of its first CRI line. */
   readonly offset: number
   readonly at: EpochMs
-  readonly stream: 'stdout' | 'stderr'
+  /** `plimsoll`: a line of ours, which stands in what is stored alone. */
+  readonly stream: Stream
   readonly text: string
   /** It goes on in the next slice. */
   readonly partial: boolean
@@ -36,6 +39,11 @@ export function linesOf(bytes: Uint8Array, offset: number): LogLine[] {
     const at = offset + from
     from = to + 1
     if (cri === null) continue
+    // A line of ours goes on with nothing that a worker has begun.
+    if (open !== null && cri.stream === 'plimsoll') {
+      lines.push({ ...open, partial: false })
+      open = null
+    }
     open ??= { offset: at, at: cri.at, stream: cri.stream, text: '', partial: false }
     open.text += cri.text
     open.partial = cri.partial
@@ -47,14 +55,15 @@ export function linesOf(bytes: Uint8Array, offset: number): LogLine[] {
   return lines
 }
 
-function criLine(line: string): { at: EpochMs; stream: 'stdout' | 'stderr'; partial: boolean; text: string } | null {
+function criLine(line: string): { at: EpochMs; stream: Stream; partial: boolean; text: string } | null {
   const first = line.indexOf(' ')
   const second = line.indexOf(' ', first + 1)
   const third = line.indexOf(' ', second + 1)
   if (first < 0 || second < 0) return null
   const at = Date.parse(line.slice(0, first))
   const stream = line.slice(first + 1, second)
-  if (!Number.isSafeInteger(at) || (stream !== 'stdout' && stream !== 'stderr')) return null
+  if (!Number.isSafeInteger(at)) return null
+  if (stream !== 'stdout' && stream !== 'stderr' && stream !== 'plimsoll') return null
   const tag = third < 0 ? line.slice(second + 1) : line.slice(second + 1, third)
   return { at: epochMs(at), stream, partial: tag === 'P', text: third < 0 ? '' : line.slice(third + 1) }
 }

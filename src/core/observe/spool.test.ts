@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { runId } from '../../domain/fixture.ts'
 import { attemptIdOf } from '../../domain/ids.ts'
+import { SPOOL_OPEN_CHARS_MAX } from '../../domain/limits.ts'
 import { linesOf } from './log.ts'
 import { spooledIn, withoutSpool } from './spool.ts'
 
@@ -21,12 +22,13 @@ const part = (
 ): string => `plimsoll-spool/1 ${attempt} ${source} ${batch} ${number}/${of} ${text}`
 const log = (...texts: string[]) =>
   linesOf(new TextEncoder().encode(texts.map((text) => `${STAMP} stderr F ${text}\n`).join('')), 0)
-const packed = (...texts: string[]): string[] => spooledIn(ATTEMPT, log(...texts), 0).batches.map((each) => each.packed)
+const packed = (...texts: string[]): string[] =>
+  spooledIn(ATTEMPT, '', log(...texts)).batches.map((each) => each.packed)
 
 void test('a batch is whole when its last part has come, and has the time of that', () => {
-  assert.deepEqual(spooledIn(ATTEMPT, log(part(1, 2, 'abc'), 'a line', part(2, 2, 'def=')), 0), {
+  assert.deepEqual(spooledIn(ATTEMPT, '', log(part(1, 2, 'abc'), 'a line', part(2, 2, 'def='))), {
     batches: [{ packed: 'abcdef=', at: AT }],
-    isTorn: false,
+    open: '',
   })
   assert.deepEqual(packed(part(1, 2, 'abc')), [])
 })
@@ -60,15 +62,23 @@ const NONE: readonly (readonly [string, string])[] = [
   ['of a strange source', part(1, 1, 'a', 1, ATTEMPT, 'ABCDEF0123456789')],
 ]
 for (const [name, line] of NONE)
-  void test(`a part ${name} is none`, () => assert.deepEqual(spooledIn(ATTEMPT, log(line), 0).batches, []))
+  void test(`a part ${name} is none`, () => assert.deepEqual(spooledIn(ATTEMPT, '', log(line)).batches, []))
 
-void test('a beginning that lies further up is missed, and what was whole before is not taken again', () => {
-  assert.deepEqual(spooledIn(ATTEMPT, log(part(2, 2, 'b')), 0), { batches: [], isTorn: true })
-  const lines = log(part(1, 1, 'a'), part(1, 2, 'b', 2), part(2, 2, 'c', 2))
-  assert.deepEqual(spooledIn(ATTEMPT, lines, lines[2]?.offset ?? 0), {
-    batches: [{ packed: 'bc', at: AT }],
-    isTorn: false,
-  })
+void test('what is not whole yet is left open, and is whole with the lines that come', () => {
+  const first = spooledIn(ATTEMPT, '', log(part(1, 3, 'a'), part(1, 2, 'x', 2), part(1, 1, 'n', 3)))
+  const next = spooledIn(ATTEMPT, first.open, log(part(2, 3, 'b')))
+  const last = spooledIn(ATTEMPT, next.open, log(part(3, 3, 'c'), part(2, 2, 'y', 2)))
+  const taken = [first, next, last].map(({ batches }) => batches.map(({ packed: text }) => text))
+  assert.deepEqual([taken, last.open], [[['n'], [], ['abc', 'xy']], ''])
+})
+
+void test('a batch whose beginning is missing is none, and of what stays open the oldest goes', () => {
+  assert.deepEqual(spooledIn(ATTEMPT, '', log(part(2, 2, 'b'))), { batches: [], open: '' })
+  const many = Array.from({ length: 400 }, (_, index) => part(1, 2, 'a'.repeat(4_000), index + 1))
+  const { open } = spooledIn(ATTEMPT, '', log(...many))
+  assert.ok(open.length <= SPOOL_OPEN_CHARS_MAX && open.length > SPOOL_OPEN_CHARS_MAX - 4_100)
+  const ends = [1, 400].map((batch) => spooledIn(ATTEMPT, open, log(part(2, 2, 'z', batch))).batches.length)
+  assert.deepEqual(ends, [0, 1])
 })
 
 void test('people do not see it, and see all else', () => {
@@ -92,7 +102,7 @@ void test('safety: whatever is printed, nothing throws and nothing but whole bat
   fc.assert(
     fc.property(fc.array(line, { maxLength: 12 }), (texts) => {
       const lines = log(...texts.map((text) => text.replaceAll('\n', ' ')))
-      for (const { packed: text } of spooledIn(ATTEMPT, lines, 0).batches) assert.match(text, /^[A-Za-z0-9+/=]+$/)
+      for (const { packed: text } of spooledIn(ATTEMPT, '', lines).batches) assert.match(text, /^[A-Za-z0-9+/=]+$/)
       assert.ok(withoutSpool(lines).length <= lines.length)
     }),
   )

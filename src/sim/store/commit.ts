@@ -146,7 +146,15 @@ function saveAttempts(tables: Tables, changes: Changes): void {
     }
     for (const worker of attempt.placement.workers.slice(0, WORKERS_FOLLOWED_MAX)) {
       if (tables.cursors.has(worker.id)) continue
-      const cursor = { offset: 0, mark: null, lastLineAt: null, observedTo: null, complete: false }
+      const cursor = {
+        offset: 0,
+        mark: null,
+        spool: '',
+        lastLineAt: null,
+        observedTo: null,
+        complete: false,
+        storedTo: null,
+      }
       putCursor(tables, { worker: worker.id, attempt: attempt.id, ...cursor })
     }
   }

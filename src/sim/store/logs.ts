@@ -1,19 +1,21 @@
 // Logs and facts in memory: the cursor is the compare-and-set, a fact that is there already changes nothing.
 import type { Fact } from '../../domain/fact.ts'
 import { streamOf } from '../../domain/fact.ts'
-import type { AttemptId } from '../../domain/ids.ts'
+import type { AttemptId, RunId, WorkerId } from '../../domain/ids.ts'
+import { runOfAttempt } from '../../domain/ids.ts'
+import { keptOf, logCutEvent } from '../../domain/log-limit.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { CELL_MS, cellOf } from '../../domain/units.ts'
 import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
 import type { Tables } from './tables.ts'
-import { pushTo, putCursor } from './tables.ts'
+import { pushTo, putCursor, writeEvent } from './tables.ts'
 
 const FORGET_MAX = 100
 
 export function ingestStore(tables: Tables): IngestStore {
   return {
     logCursors: async () => logCursors(tables),
-    async appendLogs(appends) {
+    async appendLogs(appends, bytesMax) {
       if (appends.length > 0) tables.writes += 1
       const won = appends.filter((append) => {
         const before = tables.cursors.get(append.worker)?.observedTo ?? null
@@ -21,7 +23,8 @@ export function ingestStore(tables: Tables): IngestStore {
         if (moved) reopenLooked(tables, append.attempt, before, append.observedTo)
         return moved
       })
-      for (const append of won) saveChunk(tables, append)
+      for (const [run, some] of Map.groupBy(won, (append) => runOfAttempt(append.attempt)))
+        saveChunks(tables, run, some, bytesMax)
       saveFacts(
         tables,
         won.flatMap((append) => append.facts),
@@ -31,7 +34,16 @@ export function ingestStore(tables: Tables): IngestStore {
       tables.writes += 1
       if (tables.cursors.has(worker)) return
       const offset = bytes.length
-      putCursor(tables, { worker, attempt, offset, mark: null, lastLineAt: null, observedTo: null, complete: true })
+      const cursor = {
+        offset,
+        mark: null,
+        spool: '',
+        lastLineAt: null,
+        observedTo: null,
+        storedTo: null,
+        complete: true,
+      }
+      putCursor(tables, { worker, attempt, ...cursor })
       if (offset > 0) pushTo(tables.chunks, worker, { offset: 0, nextOffset: offset, bytes })
     },
     async attemptsToForget() {
@@ -55,8 +67,9 @@ function logCursors(tables: Tables): LogCursor[] {
       const attempt = cursor === undefined ? undefined : tables.attempts.get(cursor.attempt)
       if (cursor === undefined || attempt === undefined) return []
       const { id, run, cluster, state } = attempt
+      const { worker: name, offset, mark, spool } = cursor
       const living = state.kind !== 'ended'
-      return [{ worker: cursor.worker, attempt: id, run, cluster, offset: cursor.offset, mark: cursor.mark, living }]
+      return [{ worker: name, attempt: id, run, cluster, offset, mark, spool, living }]
     })
     .toSorted((a, b) => (a.worker < b.worker ? -1 : 1))
 }
@@ -68,6 +81,7 @@ function moveCursor(tables: Tables, append: LogAppend): boolean {
     ...cursor,
     offset: append.nextOffset,
     mark: append.mark,
+    spool: append.spool ?? cursor.spool,
     lastLineAt: newer(cursor.lastLineAt, append.lastLineAt),
     observedTo: newer(cursor.observedTo, append.observedTo),
     complete: append.complete,
@@ -101,8 +115,24 @@ export function reopenLooked(
 
 const newer = (a: EpochMs | null, b: EpochMs | null): EpochMs | null => (a === null || (b !== null && b > a) ? b : a)
 
-function saveChunk(tables: Tables, { worker, nextOffset, bytes }: LogAppend): void {
-  if (bytes.length > 0) pushTo(tables.chunks, worker, { offset: nextOffset - bytes.length, nextOffset, bytes })
+function saveChunks(tables: Tables, run: RunId, appends: readonly LogAppend[], bytesMax: number): void {
+  const { printed, cut } = tables.runLogs.get(run) ?? { printed: 0, cut: null }
+  const storedTo = (worker: WorkerId): number | null => tables.cursors.get(worker)?.storedTo ?? null
+  const slices = appends.map((append) => ({ ...append, isCut: storedTo(append.worker) !== null }))
+  let firstCut = cut
+  for (const { slice, bytes, cuts } of keptOf(slices, printed, bytesMax)) {
+    const offset = slice.nextOffset - slice.bytes.length
+    const nextOffset = offset + bytes.length
+    pushTo(tables.chunks, slice.worker, { offset, nextOffset, bytes })
+    const cursor = tables.cursors.get(slice.worker)
+    if (!cuts || cursor === undefined) continue
+    putCursor(tables, { ...cursor, storedTo: nextOffset })
+    if (firstCut !== null) continue
+    firstCut = { at: slice.readAt, worker: slice.worker, bytesMax }
+    writeEvent(tables, logCutEvent(slice.attempt, firstCut))
+  }
+  const all = appends.reduce((sum, { bytes }) => sum + bytes.length, printed)
+  if (all > printed) tables.runLogs.set(run, { printed: all, cut: firstCut })
 }
 
 export function saveFacts(tables: Tables, facts: readonly Fact[]): void {

@@ -11,6 +11,7 @@ import type { Fact } from '../../domain/fact.ts'
 import type { Held } from '../../domain/holdings.ts'
 import type { Item, ItemResult } from '../../domain/item.ts'
 import type { AttemptId, BudgetId, ClusterName, NodeId, ProjectName, RunId, WorkerId } from '../../domain/ids.ts'
+import type { LogCut } from '../../domain/log-limit.ts'
 import type { Node } from '../../domain/node.ts'
 import type { Project } from '../../domain/project.ts'
 import type { AttemptAccount } from '../../domain/reasons.ts'
@@ -36,9 +37,12 @@ export type StoredCursor = {
   readonly attempt: AttemptId
   readonly offset: number
   readonly mark: string | null
+  readonly spool: string
   readonly lastLineAt: EpochMs | null
   readonly observedTo: EpochMs | null
   readonly complete: boolean
+  /** Where its stored part ends for good; null: nothing was left out. */
+  readonly storedTo: number | null
 }
 
 export type Chunk = { readonly offset: number; readonly nextOffset: number; readonly bytes: Uint8Array }
@@ -115,6 +119,7 @@ export type Tables = {
   /** Those that are not complete. */
   readonly openCursors: Set<WorkerId>
   readonly chunks: Map<WorkerId, Chunk[]>
+  readonly runLogs: Map<RunId, { readonly printed: number; readonly cut: LogCut | null }>
   /** Reporters by stream, and expert load by attempt and set of layers. */
   readonly sources: Map<
     string,
@@ -177,6 +182,7 @@ export const emptyTables = (): Tables => ({
   cursorsOf: new Map(),
   openCursors: new Set(),
   chunks: new Map(),
+  runLogs: new Map(),
   sources: new Map(),
   expertSets: new Map(),
   events: new Ledger(),

@@ -102,6 +102,7 @@ export function viewStore(tables: Tables): ViewStore {
     events: async (run, limit, after) =>
       tables.events.rows.filter((event) => event.run === run && event.id > after).slice(0, limit),
     log: async (worker, offset, bytesMax) => storedLog(tables, worker, offset, bytesMax),
+    logCut: async (run) => tables.runLogs.get(run)?.cut ?? null,
     audit: async (limit, before) =>
       tables.audit.rows
         .filter((entry) => before === null || entry.id < before)
@@ -161,7 +162,8 @@ function openBooks(tables: Tables, to: EpochMs): AttemptId[] {
 
 function storedLog(tables: Tables, worker: WorkerId, asked: number, bytesMax: number): StoredLog {
   const cursor = tables.cursors.get(worker)
-  const offset = asked < 0 ? Math.max(0, (cursor?.offset ?? 0) + asked) : asked
+  const end = cursor?.storedTo ?? cursor?.offset ?? 0
+  const offset = asked < 0 ? Math.max(0, end + asked) : asked
   const chunks = (tables.chunks.get(worker) ?? [])
     .filter((chunk) => chunk.nextOffset > offset)
     .slice(0, LOG_CHUNKS_A_PAGE_MAX)
@@ -182,8 +184,8 @@ function storedLog(tables: Tables, worker: WorkerId, asked: number, bytesMax: nu
     filled += part.length
   }
   const nextOffset = parts.length === 0 ? offset : at + size
-  const complete = (cursor?.complete ?? true) && nextOffset >= (cursor?.offset ?? 0)
-  return { offset: at, bytes, nextOffset, complete }
+  const complete = (cursor?.complete ?? true) && nextOffset >= end
+  return { offset: at, bytes, nextOffset, complete, cut: cursor !== undefined && cursor.storedTo !== null }
 }
 
 function stepsOf(tables: Tables, attempt: AttemptId): Fact[] {

@@ -193,7 +193,7 @@ function WorkerLog({ place }: { readonly place: Place }) {
     page.lines.map((line) => ({
       key: `${line.offset}`,
       at: line.at,
-      who: line.stream === 'stderr' ? `${place.worker} · err` : String(place.worker),
+      who: whoOf(line.stream, String(place.worker)),
       text: line.partial ? `${line.text} …` : line.text,
       error: false,
       first: line.offset === place.offset && place.offset > 0,
@@ -224,15 +224,21 @@ function WorkerLog({ place }: { readonly place: Place }) {
         />
       )}
       <p className="body small faint">
-        {log.hasNextPage
-          ? atEnd
-            ? 'This is the end so far; what comes is added.'
-            : 'It goes on below.'
-          : 'This is the end of its log.'}
+        {endOf(log.hasNextPage && !atEnd, log.hasNextPage, pages.at(-1)?.cut === true)}
       </p>
     </>
   )
 }
+
+function endOf(goesOn: boolean, grows: boolean, cut: boolean): string {
+  if (goesOn) return 'It goes on below.'
+  if (cut) return 'What it printed after this is not stored: its run is at the limit of stored logs.'
+  return grows ? 'This is the end so far; what comes is added.' : 'This is the end of its log.'
+}
+
+/** A line that is ours and no worker's has a stream of its own. */
+const whoOf = (stream: string, worker: string): string =>
+  stream === 'plimsoll' ? stream : stream === 'stderr' ? `${worker} · err` : worker
 
 function Hits({ q, attempt }: { readonly q: string; readonly attempt: number | null }) {
   const run = useRunId()
@@ -256,7 +262,7 @@ function Hits({ q, attempt }: { readonly q: string; readonly attempt: number | n
 const rowOf = (hit: LogHit, first: LogSearch['firstError'], withAttempt: boolean): LogRow => ({
   key: `${hit.attempt} ${hit.worker} ${hit.offset}`,
   at: hit.at,
-  who: `${withAttempt ? `${hit.attempt} · ` : ''}${hit.worker}${hit.stream === 'stderr' ? ' · err' : ''}`,
+  who: whoOf(hit.stream, `${withAttempt ? `${hit.attempt} · ` : ''}${hit.worker}`),
   text: hit.text,
   error: false,
   first: first !== null && hit.attempt === first.attempt && hit.worker === first.worker && hit.offset === first.offset,
