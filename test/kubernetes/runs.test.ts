@@ -154,7 +154,7 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
     await until('a second attempt', () => show('robbed').attempts.length === 2)
     await state('robbed', 'running')
     const [first] = show('robbed').attempts
-    assert.equal(first?.failure, 'infrastructure')
+    assert.equal(first?.failure, 'infrastructure', JSON.stringify(first))
     assert.match(first.message ?? '', /deleted, and not by plimsoll/)
     home.document('stop', 'default/robbed')
     await state('robbed', 'cancelled')
@@ -208,31 +208,37 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
   test('a quota that refuses pods is said, and the gang starts when it is raised', async () => {
     const quotas = '/api/v1/namespaces/plimsoll-runs/resourcequotas'
     await plane.api.post(quotas, { metadata: { name: 'few' }, spec: { hard: { 'requests.nvidia.com/gpu': '16' } } })
-    await until('the quota is counted', async () => {
-      const { status } = await plane.api.get<{ status?: { used?: object } }>(`${quotas}/few`)
-      return status?.used !== undefined
-    })
+    const counted = (name: string, used: string): Promise<void> =>
+      until(`${used} of the quota are used`, async () => {
+        const quota = await plane.api.get<{ status?: { used?: Record<string, string> } }>(`${quotas}/${name}`)
+        return quota.status?.used?.['requests.nvidia.com/gpu'] === used
+      })
+    await counted('few', '0')
+    submit('refused', 4)
+    await until('it is said', () => /exceeded quota: few/.test(show('refused').message ?? ''), 20_000)
+    home.document('stop', 'default/refused')
+    await state('refused', 'cancelled')
+    await counted('few', '0')
     submit('quota', 4)
     await until('it is said', () => /exceeded quota: few/.test(show('quota').message ?? ''), 20_000)
     assert.equal((await pods('quota')).filter(({ spec }) => spec.nodeName !== undefined).length, 0, 'none starts alone')
-    submit('refused-whole', 4)
-    await until('it is said', () => /exceeded quota: few/.test(show('refused-whole').message ?? ''), 20_000)
-    home.document('stop', 'default/refused-whole')
-    await state('refused-whole', 'cancelled')
     await plane.api.delete(`${quotas}/few`)
     await state('quota', 'running', 120_000)
     home.document('stop', 'default/quota')
     await state('quota', 'cancelled')
     await plane.api.post(quotas, { metadata: { name: 'none' }, spec: { hard: { 'requests.nvidia.com/gpu': '4' } } })
-    await until('the quota is counted', async () => {
-      const { status } = await plane.api.get<{ status?: { used?: object } }>(`${quotas}/none`)
-      return status?.used !== undefined
-    })
+    await counted('none', '0')
     const refused = home.say(
       'submit',
       home.file(
         'refused.yaml',
-        JSON.stringify({ name: 'refused', cluster: 'kwok', image: 'x', command: ['x'], resources: { gpusPerNode: 8 } }),
+        JSON.stringify({
+          name: 'too-large',
+          cluster: 'kwok',
+          image: 'x',
+          command: ['x'],
+          resources: { gpusPerNode: 8 },
+        }),
       ),
       '--yes',
     )
