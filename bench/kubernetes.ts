@@ -93,7 +93,7 @@ export function gang(): Promise<Result> {
       const { id } = await ask<{ id: string }>(
         'POST',
         '/runs',
-        specOf(`gang-${turn}`, workers, 8, { 'kwok.plimsoll.dev/run-ms': '2000' }),
+        specOf(`gang-${turn}`, workers, 8, { 'kwok.plimsoll.dev/run-ms': '1000' }),
       )
       const bound = await allBound(plane, workers)
       const show = await ask<{ attempts: { plannedAt: string }[] }>('GET', `/runs/${id}`)

@@ -15,11 +15,16 @@ import { takeReport } from './report.ts'
 
 /** One whose node does not answer must not keep the others waiting. */
 const READS_AT_ONCE = 32
+/** That a log says nothing is written so often: its cells are posted once it was read beyond them. */
+const SILENCE_MS = 5_000
 
 export async function followLogs(control: Control): Promise<void> {
   const cursors = await control.store.logCursors()
   const specs = await control.store.specs([...new Set(cursors.map((cursor) => cursor.run))])
-  const read = await atOnce(cursors, READS_AT_ONCE, (cursor) => readOn(control, cursor, specs.get(cursor.run) ?? null))
+  const asked = control.clock.now()
+  const read = await atOnce(cursors, READS_AT_ONCE, (cursor) =>
+    readOn(control, cursor, specs.get(cursor.run) ?? null, asked),
+  )
   const appends = read.filter((append) => append !== null)
   await control.store.appendLogs(appends, control.settings.logBytesMax)
   if (appends.some((append) => append.facts.length > 0)) control.doorbell.ring('account')
@@ -28,17 +33,23 @@ export async function followLogs(control: Control): Promise<void> {
   await forget(control)
 }
 
-async function readOn(control: Control, cursor: LogCursor, spec: RunSpec | null): Promise<LogAppend | null> {
+/** Null where nothing is to be written. `asked` is no later than the reading. */
+async function readOn(
+  control: Control,
+  cursor: LogCursor,
+  spec: RunSpec | null,
+  asked: EpochMs,
+): Promise<LogAppend | null> {
   const cluster = control.clusters.get(cursor.cluster)
   if (cluster === undefined) return null
-  const asked = control.clock.now()
   try {
     const slice = await cluster.readLog(cursor.worker, cursor.offset, LOG_CHUNK_BYTES_MAX, cursor.mark)
-    // The answer may have taken long, and what was written meanwhile is no later than now.
-    const answered = control.clock.now()
     const atEnd = slice.bytes.length === 0
     // The process of an attempt that has ended may live on, on a node that was lost and came back.
     const complete = atEnd && !cursor.living && !slice.open
+    if (atEnd && !complete && cursor.observedTo !== null && asked < cursor.observedTo + SILENCE_MS) return null
+    // The answer may have taken long, and what was written meanwhile is no later than now.
+    const answered = control.clock.now()
     const lines = linesOf(slice.bytes, slice.offset)
     // Before the cursor moves on: whoever dies in between has said it twice, which is the same as once.
     const spool = await takeSpool(control, cursor, lines, answered)

@@ -61,6 +61,8 @@ export type LogCursor = {
   readonly mark: string | null
   /** Parts of batches that reporters have not left whole yet: what they belong to comes further down, and what is read is not read again. */
   readonly spool: string
+  /** Up to when it was read to its end, as was written last. */
+  readonly observedTo: EpochMs | null
   /** The attempt has not ended: more may follow. */
   readonly living: boolean
 }

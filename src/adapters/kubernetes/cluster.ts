@@ -67,7 +67,9 @@ export function createKubernetesCluster(options: KubernetesClusterOptions): Kube
   return new Kubernetes(options)
 }
 
+/** What changes is told at once, and then not again for a while: pods of a gang change by the hundred. */
 const DEBOUNCE_MS = 5
+const TELL_EVERY_MS = 100
 /** Patches of one gang at once. */
 const PATCHES_AT_ONCE = 32
 /** A gate that was lifted so long ago and is still seen is lifted again. */
@@ -95,6 +97,7 @@ class Kubernetes implements KubernetesCluster {
   /** What was asked for last; null: nothing yet. */
   #keptOff: ReadonlySet<string> | null = null
   #timer: NodeJS.Timeout | null = null
+  #toldAt = Number.NEGATIVE_INFINITY
 
   constructor(options: KubernetesClusterOptions) {
     this.name = options.name
@@ -108,10 +111,12 @@ class Kubernetes implements KubernetesCluster {
   }
 
   #changed(): void {
+    const wait = Math.max(DEBOUNCE_MS, this.#toldAt + TELL_EVERY_MS - performance.now())
     this.#timer ??= setTimeout(() => {
       this.#timer = null
+      this.#toldAt = performance.now()
       for (const changed of this.#watchers) changed()
-    }, DEBOUNCE_MS)
+    }, wait)
   }
 
   watch(changed: () => void): () => void {

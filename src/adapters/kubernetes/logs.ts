@@ -24,6 +24,8 @@ const LINE_BYTES_MAX = 4 * 1024 * 1024
 /** A stream without a line for so long is asked for anew, in case its connection is dead. */
 const IDLE_MS = 10 * 60_000
 const TAIL_LINES = 400
+/** A stream that ended while its container lives is taken up again after so long. */
+const AGAIN_MS = 2_000
 /** So long a look waits for a log that was not followed yet, and for more of it once it comes. */
 const FIRST_LOOK_MS = 250
 const SETTLE_MS = 20
@@ -31,6 +33,8 @@ const SETTLE_MS = 20
 export class Logs {
   readonly #api: Api
   readonly #follows = new Map<WorkerId, Follow>()
+  /** Logs that were read to their end, and where that is: of a gang some end long before the others. */
+  readonly #ends = new Map<WorkerId, number>()
 
   constructor(api: Api) {
     this.#api = api
@@ -51,6 +55,7 @@ export class Logs {
       follow = undefined
     }
     const nothing: LogSlice = { offset, bytes: new Uint8Array(), nextOffset: offset, mark, open: pod !== null }
+    if (this.#ends.get(worker) === offset) return { ...nothing, open: false }
     if (follow === undefined) {
       // What ends soon is read once, when it has ended.
       if (pod === null || (!pod.over && !pod.settled)) return nothing
@@ -62,13 +67,18 @@ export class Logs {
     if (slice.bytes.length > 0) return { ...slice, open: true }
     if (!follow.ended) {
       // Its container has ended, and all that came is read: what the stream has not brought by now a last look will.
-      if (pod?.over !== false && follow.goesOn) this.drop(worker)
+      if (pod?.over !== false && follow.goesOn) this.#stop(worker)
       return { ...nothing, mark: slice.mark ?? mark, open: true }
     }
+    // A node ends the stream when the container ends, and says of the pod that it did some moments later.
+    if (pod?.over === false && follow.failure === null && performance.now() - follow.endedAt < AGAIN_MS)
+      return { ...nothing, mark: slice.mark ?? mark, open: true }
     // The stream is over: either so is the log, or it was cut and is taken up again from here.
     this.#follows.delete(worker)
     if (follow.failure !== null && !isGone(follow.failure) && pod !== null) throw follow.failure
-    return { ...nothing, mark: slice.mark ?? mark, open: pod !== null && !(pod.over && follow.failure === null) }
+    const whole = pod?.over === true && follow.failure === null
+    if (whole) this.#ends.set(worker, offset)
+    return { ...nothing, mark: slice.mark ?? mark, open: pod !== null && !whole }
   }
 
   /** The last lines, whoever follows. */
@@ -92,7 +102,13 @@ export class Logs {
     return Buffer.concat(parts)
   }
 
+  /** Nobody reads it any more. */
   drop(worker: WorkerId): void {
+    this.#stop(worker)
+    this.#ends.delete(worker)
+  }
+
+  #stop(worker: WorkerId): void {
     this.#follows.get(worker)?.close()
     this.#follows.delete(worker)
   }
@@ -111,6 +127,7 @@ class Follow {
   /** The stream brings what is written later too. */
   readonly goesOn: boolean
   ended = false
+  endedAt = Number.POSITIVE_INFINITY
   failure: unknown = null
   readonly #ends = new AbortController()
   /** From here on lines wait; the first of them begins here. */
@@ -196,6 +213,7 @@ class Follow {
       })
       .finally(() => {
         this.ended = true
+        this.endedAt = performance.now()
         begun.resolve()
       })
     return begun.promise

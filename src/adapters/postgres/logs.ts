@@ -16,7 +16,7 @@ export function ingestStore(database: Database, clock: Clock): IngestStore {
   return {
     async logCursors() {
       const rows = await database.query<LogCursor>({
-        text: `select l.worker, l.attempt, a.run, a.cluster, l."offset", l.mark, l.spool, a.living
+        text: `select l.worker, l.attempt, a.run, a.cluster, l."offset", l.mark, l.spool, l.observed_to as "observedTo", a.living
                from log_cursor l join attempt a on a.id = l.attempt where not l.complete order by l.worker`,
         values: [],
       })

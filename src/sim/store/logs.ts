@@ -67,9 +67,9 @@ function logCursors(tables: Tables): LogCursor[] {
       const attempt = cursor === undefined ? undefined : tables.attempts.get(cursor.attempt)
       if (cursor === undefined || attempt === undefined) return []
       const { id, run, cluster, state } = attempt
-      const { worker: name, offset, mark, spool } = cursor
+      const { worker: name, offset, mark, spool, observedTo } = cursor
       const living = state.kind !== 'ended'
-      return [{ worker: name, attempt: id, run, cluster, offset, mark, spool, living }]
+      return [{ worker: name, attempt: id, run, cluster, offset, mark, spool, observedTo, living }]
     })
     .toSorted((a, b) => (a.worker < b.worker ? -1 : 1))
 }
