@@ -91,6 +91,11 @@ export interface Cluster {
   masterAddress(attempt: string): string
   /** A full look, the judge of what exists. Throws a fault when the cluster cannot be asked; never an empty answer instead. */
   observe(): Promise<ClusterSeen>
+  /**
+   * Of these nodes, which were not heard, those on which nothing can run any more, each with how that is known, as in `was deleted`. That
+   * a list does not show one is no proof. Absent where nothing ever proves it.
+   */
+  goneNodes?(nodes: ReadonlySet<string>): Promise<ReadonlyMap<string, string>>
   /** Calls back when something may have changed; it says "look", never "what". Returns the end of it. */
   watch(changed: () => void): () => void
   /** Starts the gang. Workers that exist already are left as they are. `deadlineAt` is the wall that holds while we are dead. */

@@ -82,7 +82,7 @@ export interface IngestStore {
   logCursors(): Promise<readonly LogCursor[]>
   /** One transaction: the chunk, the facts, the cursor, and the cells that the facts may change. */
   appendLogs(appends: readonly LogAppend[]): Promise<void>
-  /** Attempts that ended, whose logs are complete and whose remains are still on the cluster. */
+  /** Attempts that ended, whose logs are complete and whose remains are still on the cluster; but not while a fence waits to see them end. */
   attemptsToForget(): Promise<readonly { readonly attempt: AttemptId; readonly cluster: ClusterName }[]>
   forgotten(attempts: readonly AttemptId[]): Promise<void>
 }

@@ -173,6 +173,22 @@ const ROWS: readonly Row[] = [
     seeds: 100,
   },
   {
+    what: 'a fence holds nobody back',
+    file: 'core/admit/admit.ts',
+    find: 'if (fence !== null) return',
+    replace: 'if (fence?.workers.length === 0) return',
+    caught: /still runs beside a newer attempt/,
+    seeds: 150,
+  },
+  {
+    what: 'a worker that nobody saw end counts as gone',
+    file: 'core/observe/fence.ts',
+    find: 'else if (node === undefined) left.push(each)',
+    replace: 'else if (node === undefined) gone.push(each.worker)',
+    caught: /still runs beside a newer attempt/,
+    seeds: 150,
+  },
+  {
     what: 'an older list ends a worker',
     file: 'core/observe/workers.ts',
     find: 'if (claim.boundAt !== null && look.observedAt <= claim.boundAt) return claim',

@@ -16,6 +16,7 @@ import { createApi } from './api.ts'
 import { faultOf, faultOfRefusal, isGone, isStatus, otherPlan } from './api-error.ts'
 import { Cache } from './cache.ts'
 import { letGo } from './gates.ts'
+import { goneNodes } from './gone.ts'
 import type { JobRecord } from './jobs.ts'
 import { workersWithoutPod } from './jobs.ts'
 import type { PodLog } from './logs.ts'
@@ -164,6 +165,14 @@ class Kubernetes implements KubernetesCluster {
     return [...this.#cache.nodes().values()]
       .filter(({ name }) => this.#cache.isHeard(name))
       .map((node) => nodeSeen(node, { blind, foreign: this.#cache.foreign(node.name), keptOff: this.#keptOff }))
+  }
+
+  async goneNodes(nodes: ReadonlySet<string>): Promise<ReadonlyMap<string, string>> {
+    try {
+      return await goneNodes(this.api, this.#cache, nodes)
+    } catch (error) {
+      throw faultOf(error, this.name, 'whether a node is gone could not be asked')
+    }
   }
 
   async keepOff(nodes: ReadonlySet<string>): Promise<void> {

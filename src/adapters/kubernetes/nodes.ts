@@ -31,10 +31,14 @@ export type NodeRecord = {
   /** It is cordoned in Kubernetes, and that was us: then its condition says nothing of it, since we know. */
   readonly cordonedByUs: boolean
   readonly schedulable: boolean
+  /** Somebody who knows says that nothing runs on it any more. */
+  readonly outOfService: boolean
 }
 
 /** What Kubernetes puts on a cordoned node by itself. */
 const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable'
+/** Put on by hand, or by what powers machines off. */
+export const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service'
 const DECLARED = 'plimsoll.dev/declared-gpus'
 
 /** Null: it has no GPUs. One whose label says that it should have some, and that advertises none, is a node out of order. */
@@ -58,8 +62,13 @@ export function nodeRecord(node: Node, options: NodeOptions): NodeRecord | null 
         : conditionOf(node, capacity, options),
     cordonedByUs: isCordonedByUs(node),
     schedulable: spec?.unschedulable !== true,
+    outOfService: isOutOfService(node),
   }
 }
+
+/** By its key alone, as Kubernetes itself looks for it. */
+export const isOutOfService = ({ spec }: Node): boolean =>
+  spec?.taints?.some(({ key }) => key === OUT_OF_SERVICE) === true
 
 const isCordonedByUs = ({ metadata, spec }: Node): boolean =>
   spec?.unschedulable === true && metadata.annotations?.[CORDONED] !== undefined

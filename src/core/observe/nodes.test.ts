@@ -211,9 +211,11 @@ void test('when all its nodes are lost the attempt ends and the run waits behind
   const items = lose('a', 'b')
   const run = writes(items, 'run')[0]?.run
   assert.ok(run?.state.kind === 'queued')
+  assert.deepEqual([run.state.reason, run.state.notBefore, run.restartsLeft.infrastructure], ['fence', t(401_000), 19])
+  assert.equal(run.fence?.until, t(1_000_000))
   assert.deepEqual(
-    [run.state.reason, run.state.notBefore, run.restartsLeft.infrastructure],
-    ['fence', t(1_000_000), 19],
+    run.fence.workers.map(({ nodeName }) => nodeName),
+    ['a', 'b'],
   )
   assert.equal(
     writes(items, 'claim').some(({ claim }) => claim.holder === restartHolder(run.id)),

@@ -9,7 +9,7 @@ import { Blindness } from './blind.ts'
 import { LayerOne, LayerTwo } from './books.ts'
 import { Charges, checkDeadline, checkSums, checkWall } from './budgets.ts'
 import { AuditCounts, checkAudit, checkLead, checkStates, checkVersions, Placements } from './commits.ts'
-import { checkGangs, checkProcesses, Launches } from './gangs.ts'
+import { checkFences, checkGangs, checkProcesses, Launches } from './gangs.ts'
 import type { Reported } from './reports.ts'
 import { checkTraining, Reports } from './reports.ts'
 
@@ -30,6 +30,7 @@ export type Reality = {
 export type WatchOptions = {
   readonly blindAfterMs: number
   readonly graceMs: number
+  readonly fenceAfterMs: number
   /** The true time. */
   readonly now: () => number
   /** A moment of the clock of the process that wrote it, in true time. */
@@ -102,6 +103,7 @@ export class Watch {
     this.#problem ??= this.#forgottenLogs()
     if (moved || wrote) {
       this.#problem ??= checkProcesses(this.#tables, this.#reality.running) ?? this.#launches.look()
+      if (this.#options.clocksAreTrue()) this.#problem ??= this.#fences()
     }
     if (wrote) {
       this.#placements.note(this.#options.now())
@@ -114,6 +116,11 @@ export class Watch {
         (this.#options.clocksAreTrue() ? this.#blindness.look() : null)
     }
     return this.#problem
+  }
+
+  #fences(): string | null {
+    const { now, fenceAfterMs } = this.#options
+    return checkFences(this.#tables, this.#reality.running, now(), fenceAfterMs)
   }
 
   /** What a worker printed is stored before its remains are removed. */
