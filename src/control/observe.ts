@@ -128,7 +128,7 @@ function withoutThem(world: World, seen: ClusterSeen, left: readonly Attempt[]):
       const what = nodes.get(node.name)
       if (what === undefined || node.condition.kind !== 'ready') return node
       const message = `processes of attempt ${what}`
-      return { ...node, condition: { kind: 'not-ready', reason: 'nodes-not-ready', message } }
+      return { ...node, condition: { kind: 'not-ready', reason: 'nodes-not-ready', message, unhealthy: true } }
     }),
   }
 }

@@ -4,6 +4,7 @@
 import type { AttemptId, ClusterName, RunId, WorkerId } from '../domain/ids.ts'
 import { attemptOfWorker } from '../domain/ids.ts'
 import type { AttemptPlan, EndRequest } from '../domain/plan.ts'
+import type { Taint, TaintPolicy } from '../domain/taint.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Cluster, ClusterSeen, IngestAddress, LogSlice, WorkerExit, WorkerSeen } from '../ports/cluster.ts'
@@ -23,6 +24,10 @@ import { newWorker, seenOf } from './worker.ts'
 /** What a reporter has of the process that it is in. */
 type Life = Pick<Reporters, 'lives' | 'reachable' | 'print'>
 
+const TAINTS: TaintPolicy = {
+  taint: { key: 'example.com/out', value: null, effect: 'NoSchedule' },
+  nodes: ['cordoned', 'unhealthy'],
+}
 const NOTHING = new Uint8Array(0)
 const TERMINATED: WorkerExit = { kind: 'signal', signal: 'SIGTERM' }
 const START_MS = 800
@@ -37,6 +42,10 @@ const REFUSED = 0.02
 export class SimulatedCluster implements Cluster {
   readonly name: ClusterName
   readonly checkpointRoot = '/ckpt'
+  /** Where workers are pods others place work too. */
+  readonly taints: TaintPolicy | null
+  /** The nodes that have the taint now. */
+  tainted: ReadonlySet<string> = new Set()
   /** Every start of a process, by worker: each may happen once. */
   readonly starts: WorkerId[] = []
   /** Processes that live, seen or not. */
@@ -90,6 +99,7 @@ export class SimulatedCluster implements Cluster {
     this.#chance = chance
     this.#trainer = trainer
     this.#pods = pods
+    this.taints = pods === null ? null : TAINTS
     this.#machines = new Machines(timeline, shape)
     this.silences = this.#machines.silences
   }
@@ -168,6 +178,10 @@ export class SimulatedCluster implements Cluster {
 
   watch(): () => void {
     return () => {}
+  }
+
+  async keepOff(_: ReadonlySet<string>, tainted: ReadonlyMap<string, Taint>): Promise<void> {
+    this.tainted = new Set(tainted.keys())
   }
 
   async launch(plan: AttemptPlan, deadlineAt: EpochMs | null, ingest: IngestAddress | null): Promise<void> {

@@ -72,7 +72,7 @@ const ROWS: readonly Row[] = [
     file: 'domain/holdings.ts',
     find: 'epochMs(node.lastObserved + blindAfterMs)',
     replace: 'epochMs(node.lastObserved + 1_000 * blindAfterMs)',
-    caught: /are called free/,
+    caught: /are called (?:free|foreign)/,
   },
   {
     what: 'a gang is placed in part',
@@ -189,11 +189,26 @@ const ROWS: readonly Row[] = [
     seeds: 150,
   },
   {
+    what: 'a taint is taken off without an audit row',
+    file: 'core/launch/taints.ts',
+    find: "...(before === undefined ? [] : [audit('node.untaint', before, {})]),",
+    replace: '',
+    caught: /taint of node \S+ changed without an audit row/,
+  },
+  {
+    what: 'the last taint is left on its node',
+    file: 'control/launch.ts',
+    find: 'if (cluster.keepOff === undefined ||',
+    replace: 'if (cluster.keepOff === undefined || taintsOf(world, cluster.name).size === 0 ||',
+    caught: /has the taint, and its books differ/,
+    seeds: 40,
+  },
+  {
     what: 'an older list ends a worker',
     file: 'core/observe/workers.ts',
     find: 'if (claim.boundAt !== null && look.observedAt <= claim.boundAt) return claim',
     replace: '',
-    caught: /is used by/,
+    caught: /is used by|still runs beside a newer attempt/,
   },
   {
     what: 'a run whose nodes are lost keeps its reserve',
@@ -201,6 +216,7 @@ const ROWS: readonly Row[] = [
     find: 'if (holds.length === 0) writes.push',
     replace: 'if (!after.keepSlots) writes.push',
     caught: /holds nothing, and/,
+    seeds: 60,
   },
   {
     what: 'a restart forgets what its hold has spent',

@@ -6,6 +6,7 @@ import { attemptOfWorker } from '../../domain/ids.ts'
 import type { AttemptPlan, EndRequest } from '../../domain/plan.ts'
 import type { PodGrant, PodOptions } from '../../domain/pod-options.ts'
 import type { Refusal } from '../../domain/refusal.ts'
+import type { Taint, TaintPolicy } from '../../domain/taint.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -19,13 +20,15 @@ import { letGo } from './gates.ts'
 import { goneNodes } from './gone.ts'
 import type { JobRecord } from './jobs.ts'
 import { workersWithoutPod } from './jobs.ts'
+import type { KeptOff } from './keep-off.ts'
+import { cordonsOf, keepOff } from './keep-off.ts'
 import type { PodLog } from './logs.ts'
 import { Logs } from './logs.ts'
 import type { ManifestOptions } from './manifest.ts'
 import { jobOf, manifestOptionsOf, masterAddressOf, planHash, secondsUntil, secretOf, serviceOf } from './manifest.ts'
 import { ATTEMPT, CONTROL_PLANE, FINALIZER, GATE, PLAN } from './names.ts'
 import type { NodeOptions } from './nodes.ts'
-import { cordonsOf, nodeSeen } from './nodes.ts'
+import { nodeSeen } from './nodes.ts'
 import type { Job } from './objects.ts'
 import type { PodRecord } from './pods.ts'
 import { timeOf, workerSeen } from './pods.ts'
@@ -46,6 +49,8 @@ export type KubernetesClusterOptions = {
   readonly dedicated: boolean
   /** A node that is cordoned by us is cordoned in Kubernetes too. */
   readonly cordon: boolean
+  /** What nodes are tainted with that are out of service here; null: nothing. */
+  readonly taint: TaintPolicy | null
   readonly pods: PodOptions
   /** Of specs that name none. */
   readonly image: string | null
@@ -61,7 +66,7 @@ export type KubernetesClusterOptions = {
 }
 
 export type KubernetesCluster = Cluster &
-  Required<Pick<Cluster, 'cordons' | 'keepOff'>> & { readonly api: Api; close(): Promise<void> }
+  Required<Pick<Cluster, 'cordons' | 'taints' | 'keepOff'>> & { readonly api: Api; close(): Promise<void> }
 
 export function createKubernetesCluster(options: KubernetesClusterOptions): KubernetesCluster {
   return new Kubernetes(options)
@@ -80,6 +85,7 @@ class Kubernetes implements KubernetesCluster {
   readonly name: ClusterName
   readonly checkpointRoot: string
   readonly cordons: boolean
+  readonly taints: TaintPolicy | null
   readonly api: Api
   readonly #options: KubernetesClusterOptions
   readonly #cache: Cache
@@ -93,13 +99,14 @@ class Kubernetes implements KubernetesCluster {
   /** Their pods go one after the other, and nobody asks any more how they ended. */
   readonly #forgotten = new Set<AttemptId>()
   /** What was asked for last; null: nothing yet. */
-  #keptOff: ReadonlySet<string> | null = null
+  #keptOff: KeptOff | null = null
   #timer: NodeJS.Timeout | null = null
 
   constructor(options: KubernetesClusterOptions) {
     this.name = options.name
     this.checkpointRoot = options.checkpointRoot
-    this.cordons = options.cordon
+    this.cordons = cordonsOf(options)
+    this.taints = options.taint
     this.#options = options
     this.api = createApi({ config: options.config, ...options.requests })
     this.#cache = new Cache({ ...options, api: this.api, changed: () => this.#changed() })
@@ -175,16 +182,12 @@ class Kubernetes implements KubernetesCluster {
     }
   }
 
-  async keepOff(nodes: ReadonlySet<string>): Promise<void> {
-    if (!this.cordons) return
-    this.#keptOff = nodes
+  async keepOff(cordoned: ReadonlySet<string>, tainted: ReadonlyMap<string, Taint>): Promise<void> {
+    this.#keptOff = { cordoned: this.#options.cordon ? cordoned : null, tainted }
     try {
-      for (const { patch, name } of cordonsOf(this.#cache.nodes().values(), nodes).slice(0, PATCHES_AT_ONCE))
-        await this.api.patch(`/api/v1/nodes/${name}`, patch).catch((error: unknown) => {
-          if (!isGone(error)) throw error
-        })
+      await keepOff(this.api, this.#options.controlPlane, this.#cache.nodes().values(), this.#keptOff)
     } catch (error) {
-      throw faultOf(error, this.name, 'a node could not be cordoned or uncordoned')
+      throw faultOf(error, this.name, 'a node could not be cordoned or tainted, or that could not be undone')
     }
   }
 

@@ -178,7 +178,8 @@ export function nature(world: SimulatedWorld, faultsMs: number): void {
     const node = chance.pick(cluster.nodeNames())
     const reason = chance.pick(['preparing-environment', 'nodes-not-ready'] as const)
     story?.world(`${node} is not ready: ${reason}`)
-    cluster.change(node, { condition: { kind: 'not-ready', reason, message: 'it is being looked after' } })
+    const sick = reason === 'nodes-not-ready' ? ({ unhealthy: true } as const) : {}
+    cluster.change(node, { condition: { kind: 'not-ready', reason, message: 'it is being looked after', ...sick } })
     timeline.after(chance.between(5_000, 90_000), () => {
       story?.world(`${node} is ready`)
       cluster.change(node, { condition: { kind: 'ready' } })

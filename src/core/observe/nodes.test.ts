@@ -107,6 +107,14 @@ void test('declared slots follow the setting, also down, once none beyond it is 
   assert.deepEqual([lowered([0, 1]), lowered([2])], [2, null])
 })
 
+void test('that a node is unhealthy, and not only kept out of service, is a change of it', () => {
+  const condition = { kind: 'not-ready', reason: 'nodes-not-ready', message: 'x' } as const
+  const node = nodeOf('a', { condition })
+  assert.equal(look(node, factOf('a', { condition: { ...condition, message: 'y' } }), 1), null)
+  const written = look(node, factOf('a', { condition: { ...condition, unhealthy: true } }), 1)
+  assert.equal(written?.node.condition.kind === 'not-ready' && written.node.condition.unhealthy, true)
+})
+
 void test('the progress of a preparation is no change of the node, its end is', () => {
   const preparing = (message: string): NodeFact['condition'] => ({
     kind: 'not-ready',

@@ -12,6 +12,7 @@ import { AuditCounts, checkAudit, checkLead, checkStates, checkVersions, Placeme
 import { checkFences, checkGangs, checkProcesses, Launches } from './gangs.ts'
 import type { Reported } from './reports.ts'
 import { checkTraining, Reports } from './reports.ts'
+import { TaintRows } from './taints.ts'
 
 /** What really happens on the cluster, whatever the control plane believes. */
 export type Reality = {
@@ -48,6 +49,7 @@ export class Watch {
   readonly #charges: Charges
   readonly #launches: Launches
   readonly #audit: AuditCounts
+  readonly #taints: TaintRows
   readonly #placements: Placements
   readonly #blindness: Blindness
   readonly #reports: Reports
@@ -65,6 +67,7 @@ export class Watch {
     this.#charges = new Charges(tables)
     this.#launches = new Launches(reality.starts)
     this.#audit = new AuditCounts(tables)
+    this.#taints = new TaintRows(tables)
     this.#placements = new Placements(tables)
     this.#blindness = new Blindness(tables, reality.silences, options.blindAfterMs)
     this.#reports = new Reports(tables, mail)
@@ -113,6 +116,7 @@ export class Watch {
         this.#layerOne.look() ??
         this.#layerTwo.look() ??
         this.#audit.look() ??
+        this.#taints.look() ??
         (this.#options.clocksAreTrue() ? this.#blindness.look() : null)
     }
     return this.#problem
