@@ -4,18 +4,39 @@ import type { ClusterName, ProjectName } from '../domain/ids.ts'
 import { REQUEST_MS_MAX } from '../domain/limits.ts'
 import type { PodGrant, PodOptions } from '../domain/pod-options.ts'
 import { NO_POD_OPTIONS, POD_GRANTS } from '../domain/pod-options.ts'
+import type { TaintPolicy } from '../domain/taint.ts'
+import { TAINT_EFFECTS, TAINT_REASONS } from '../domain/taint.ts'
 import type { DurationMs } from '../domain/units.ts'
 import { durationMs } from '../domain/units.ts'
 import { duration, name, strict, text } from './fields.ts'
 import { faultsOf, PARSE } from './issues.ts'
 import { toPlain } from './plain.ts'
-import { podOptionsSchema } from './pod-options.ts'
+import { kubernetesKey, podOptionsSchema } from './pod-options.ts'
 import type { Problem } from './problems.ts'
 import { placed, shown } from './problems.ts'
 import { parseYaml } from './yaml.ts'
 
 const label = z.string().min(1).max(317)
+/** Kubernetes acts on its own ones itself, and takes them off. */
+const taintKey = kubernetesKey.refine(
+  (key) => !/(?:^|\.)(?:kubernetes|k8s)\.io\//.test(key),
+  'must be a key of your own, and not one of Kubernetes',
+)
 const url = z.string().regex(/^https?:\/\/[^\s/]+(?:\/\S*)?$/, 'must be an address such as http://ingest.example:7421')
+
+const taint = strict({
+  key: taintKey,
+  value: z
+    .string()
+    .max(63)
+    .regex(/^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/, 'must be a value of a label, such as cordoned')
+    .nullish(),
+  effect: z.enum(TAINT_EFFECTS),
+  nodes: z
+    .array(z.enum(TAINT_REASONS))
+    .min(1)
+    .default([...TAINT_REASONS]),
+}).transform(({ key, value, effect, nodes }): TaintPolicy => ({ taint: { key, value: value ?? null, effect }, nodes }))
 
 const schema = strict({
   kind: z.literal('kubernetes'),
@@ -35,6 +56,7 @@ const schema = strict({
   }).prefault({}),
   dedicated: z.boolean().default(false),
   cordon: z.boolean().default(false),
+  taint: taint.nullish(),
   checkpoints: z
     .string()
     .regex(/^\/\S*$/, 'must be an absolute path in the pods')
@@ -71,6 +93,8 @@ export type KubernetesClusterConfig = {
   readonly dedicated: boolean
   /** A node that is cordoned here is cordoned in Kubernetes too. */
   readonly cordon: boolean
+  /** What nodes are tainted with that are out of service here; null: nothing. */
+  readonly taint: TaintPolicy | null
   readonly checkpoints: string
   readonly ingestUrl: string | null
   readonly priorityClass: string | null
@@ -114,6 +138,7 @@ export function parseKubernetesCluster(source: string): KubernetesClusterResult 
       },
       dedicated: data.dedicated,
       cordon: data.cordon,
+      taint: data.taint ?? null,
       checkpoints: data.checkpoints,
       ingestUrl: data.ingestUrl ?? null,
       priorityClass: data.priorityClass ?? null,

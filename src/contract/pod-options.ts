@@ -7,7 +7,7 @@ import { name, refuse, strict, text } from './fields.ts'
 
 const ITEMS_MAX = 64
 const KEY = /^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?$/
-const key = z.string().max(317).regex(KEY, 'must be a key of Kubernetes, such as example.com/name')
+export const kubernetesKey = z.string().max(317).regex(KEY, 'must be a key of Kubernetes, such as example.com/name')
 const quantity = z
   .union([z.string(), z.int()])
   .transform(String)
@@ -18,14 +18,14 @@ const quantity = z
   )
 const few = <Value extends z.core.$ZodType>(values: z.ZodRecord<z.ZodString, Value>) =>
   values.refine((all) => Object.keys(all).length <= ITEMS_MAX, `must have at most ${ITEMS_MAX} keys`)
-const strings = few(z.record(key, z.union([z.string().max(4_096), z.int(), z.boolean()]).transform(String)))
+const strings = few(z.record(kubernetesKey, z.union([z.string().max(4_096), z.int(), z.boolean()]).transform(String)))
 const absolute = text.refine(
   (path) => path.startsWith('/') && !path.split('/').includes('..'),
   'must be an absolute path',
 )
 
 const toleration = strict({
-  key: key.nullish(),
+  key: kubernetesKey.nullish(),
   operator: z.enum(['Exists', 'Equal']).nullish(),
   value: z.string().max(63).nullish(),
   effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).nullish(),
@@ -95,7 +95,7 @@ export const podOptionsSchema = strict({
   sharedMemory: quantity.nullish().describe('Size of /dev/shm, such as 64Gi.'),
   imagePullSecrets: z.array(name).max(ITEMS_MAX).nullish(),
   imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).nullish(),
-  resources: few(z.record(key, quantity))
+  resources: few(z.record(kubernetesKey, quantity))
     .nullish()
     .describe('Beside the GPUs, as limit and request: cpu, memory, hugepages-2Mi, rdma/hca.'),
   hostNetwork: z.boolean().nullish(),

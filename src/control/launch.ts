@@ -7,6 +7,7 @@ import {
   decideSignals,
   planOf,
 } from '../core/launch/launch.ts'
+import { decideTaints, taintsOf } from '../core/launch/taints.ts'
 import type { Attempt } from '../domain/attempt.ts'
 import type { AttemptId, ClusterName } from '../domain/ids.ts'
 import type { EpochMs } from '../domain/units.ts'
@@ -29,7 +30,12 @@ export async function launchTurn(control: Control): Promise<void> {
   const epoch = epochNow(control)
   if (epoch === null) return
   const before = await control.store.world(control.health)
-  const items = [...decideEndings(before, control.settings.durations), ...decideSignals(before), ...decideHolds(before)]
+  const items = [
+    ...decideEndings(before, control.settings.durations),
+    ...decideSignals(before),
+    ...decideHolds(before),
+    ...[...control.clusters.values()].flatMap(({ name, taints }) => decideTaints(before, name, taints ?? null)),
+  ]
   const committed = await commitAll(control, epoch, items)
   if (committed.deposed) return
   // The intents are read again: only what is committed is done.
@@ -37,7 +43,7 @@ export async function launchTurn(control: Control): Promise<void> {
   await startAll(control, world)
   await endAll(control, world)
   await tellDeadlines(control, world)
-  await tellCordons(control, world)
+  await tellWhatIsKeptOff(control, world)
   if (committed.applied > 0) control.doorbell.ring('place')
 }
 
@@ -98,14 +104,16 @@ async function tellDeadlines(control: Control, world: World): Promise<void> {
 }
 
 /** Where others place work too, a node that is out of service here is so for them. */
-async function tellCordons(control: Control, world: World): Promise<void> {
+async function tellWhatIsKeptOff(control: Control, world: World): Promise<void> {
   for (const cluster of control.clusters.values()) {
-    if (cluster.cordons !== true || !leaseOutlasts(control, EFFECT_MS)) continue
+    if (cluster.keepOff === undefined || !leaseOutlasts(control, EFFECT_MS)) continue
     const nodes = [...world.nodes.values()].filter(
       (node) => node.cluster === cluster.name && node.deletedAt === null && node.cordon !== null,
     )
-    await cluster.keepOff?.(new Set(nodes.map(({ name }) => name))).catch((error: unknown) => {
-      control.log.warn({ cluster: cluster.name, error: String(error) }, 'cordons could not be told and will be again')
+    const cordoned = new Set(nodes.map(({ name }) => name))
+    await cluster.keepOff(cordoned, taintsOf(world, cluster.name)).catch((error: unknown) => {
+      const fields = { cluster: cluster.name, error: String(error) }
+      control.log.warn(fields, 'cordons and taints of nodes could not be told and will be again')
     })
   }
 }

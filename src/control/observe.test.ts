@@ -1,13 +1,84 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { attemptOf, CLUSTER, nodeOf, runOf, t, worldOf } from '../domain/fixture.ts'
-import { workerIdOf } from '../domain/ids.ts'
+import { attemptOf, CLUSTER, nodeOf, runId, runOf, t, worldOf } from '../domain/fixture.ts'
+import { attemptIdOf, workerIdOf } from '../domain/ids.ts'
+import type { Item } from '../domain/item.ts'
 import { WORKERS_FOLLOWED_MAX } from '../domain/limits.ts'
 import { DEFAULT_DURATIONS } from '../domain/settings.ts'
 import type { Cluster } from '../ports/cluster.ts'
 import type { Store } from '../ports/store.ts'
 import type { Control } from './control.ts'
 import { observeTurn } from './observe.ts'
+
+/** What a turn asks of it. */
+function controlOf(world: Partial<Parameters<typeof worldOf>[0]>, over: Partial<Cluster>) {
+  const now = t(0)
+  const items: Item[] = []
+  const warned: string[] = []
+  const store = {
+    world: () => Promise.resolve(worldOf(world)),
+    commit: (_: number, bite: Item[]) => {
+      items.push(...bite)
+      return Promise.resolve({ kind: 'committed', results: [] })
+    },
+  }
+  const cluster = {
+    name: CLUSTER,
+    observe: () => Promise.resolve({ observedAt: now, nodes: [], workers: [] }),
+    ...over,
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a turn asks of it
+  const control = {
+    store: store as unknown as Store,
+    clusters: new Map([[CLUSTER, cluster as unknown as Cluster]]),
+    clock: { now: () => now },
+    doorbell: { ring: () => {} },
+    log: { warn: (_: object, text: string) => warned.push(text) },
+    settings: { durations: DEFAULT_DURATIONS },
+    health: new Map(),
+    lead: { epoch: 1, until: t(60_000) },
+  } as unknown as Control
+  return { control, items, warned }
+}
+
+const WORKER = workerIdOf(attemptIdOf(runId(1), 1), 0)
+const FENCED = runOf(1, { fence: { until: t(600_000), workers: [{ worker: WORKER, nodeName: 'a' }] } })
+
+test('a cluster is asked whether lost nodes are gone while a run waits for it, and ends the wait by its answer', async () => {
+  const asked: string[][] = []
+  const goneNodes = (nodes: ReadonlySet<string>) => {
+    asked.push([...nodes])
+    return Promise.resolve(new Map([['a', 'was deleted']]))
+  }
+  const waiting = controlOf({ runs: [FENCED] }, { goneNodes })
+  await observeTurn(waiting.control)
+  assert.deepEqual(
+    waiting.items.map(({ about }) => about),
+    [`fence ${FENCED.id}`],
+  )
+  await observeTurn(controlOf({ runs: [runOf(1)] }, { goneNodes }).control)
+  assert.deepEqual(asked, [['a']])
+})
+
+test('a worker that was seen to end is not waited for, whatever its cluster knows of nodes', async () => {
+  const worker = { worker: WORKER, startedAt: null, endedAt: t(0), cause: 'itself', message: null } as const
+  const exited = { ...worker, phase: 'exited', exit: { kind: 'code', code: 1 } } as const
+  const observe = () => Promise.resolve({ observedAt: t(0), nodes: [], workers: [exited] })
+  const { control, items } = controlOf({ runs: [FENCED] }, { observe })
+  await observeTurn(control)
+  assert.equal(items.length, 1)
+})
+
+test('a cluster that cannot be asked about its nodes proves nothing, and the rest of the look counts', async () => {
+  const { control, items, warned } = controlOf(
+    { runs: [FENCED] },
+    { goneNodes: () => Promise.reject(new Error('no answer')) },
+  )
+  await observeTurn(control)
+  assert.deepEqual(items, [])
+  assert.deepEqual(warned, ['whether lost nodes are gone could not be asked'])
+  assert.equal(control.health.get(CLUSTER)?.kind, 'reachable')
+})
 
 test('a cluster of which a third is silent does not look healthy to anybody between two looks', async () => {
   const now = t(DEFAULT_DURATIONS.nodeLostAfterMs * 2)

@@ -1,5 +1,6 @@
 // Looks at every cluster and writes what changed. A cluster that cannot be asked is unknown, not empty: nothing of it ends, and
 // nothing is placed there.
+import { decideFences, fencedNodes } from '../core/observe/fence.ts'
 import { decideLost, decideNodes, lostNodes } from '../core/observe/nodes.ts'
 import type { LookAtWorkers, WorkerFact } from '../core/observe/workers.ts'
 import { decideWorkers } from '../core/observe/workers.ts'
@@ -128,7 +129,7 @@ function withoutThem(seen: ClusterSeen, left: readonly Attempt[], stray: Readonl
       const what = nodes.get(node.name)
       if (what === undefined || node.condition.kind !== 'ready') return node
       const message = `processes of attempt ${what}`
-      return { ...node, condition: { kind: 'not-ready', reason: 'nodes-not-ready', message } }
+      return { ...node, condition: { kind: 'not-ready', reason: 'nodes-not-ready', message, unhealthy: true } }
     }),
   }
 }
@@ -183,7 +184,22 @@ async function decide(control: Control, cluster: Cluster, world: World, seen: Cl
     )
     if (item !== null) items.push(item)
   }
+  const ended = new Set([...looked.workers.values()].flatMap(({ worker, end }) => (end === null ? [] : [worker])))
+  const proofs = { ended, nodes: await goneNodes(control, cluster, world) }
+  items.push(...decideFences(world, cluster.name, proofs, seen.observedAt))
   return { items, health }
+}
+
+/** Of the nodes that hold runs back; what cannot be asked proves nothing. */
+async function goneNodes(control: Control, cluster: Cluster, world: World): Promise<ReadonlyMap<string, string>> {
+  const nodes = fencedNodes(world, cluster.name)
+  if (nodes.size === 0 || cluster.goneNodes === undefined) return new Map()
+  try {
+    return await cluster.goneNodes(nodes)
+  } catch (error) {
+    control.log.warn({ cluster: cluster.name, error: String(error) }, 'whether lost nodes are gone could not be asked')
+    return new Map()
+  }
 }
 
 function factOf(seen: WorkerSeen): WorkerFact {

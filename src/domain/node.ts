@@ -1,6 +1,7 @@
 // A node: a machine with GPUs of one model. What it has is registered and never follows what a device plugin says at the moment:
 // the inventory is raised when more is seen, and lowered only when the node is deleted or an operator says so.
 import type { ClusterName, NodeId } from './ids.ts'
+import type { Taint } from './taint.ts'
 import type { EpochMs } from './units.ts'
 
 export type NodeCondition =
@@ -9,6 +10,8 @@ export type NodeCondition =
       readonly kind: 'not-ready'
       readonly reason: 'preparing-environment' | 'nodes-not-ready'
       readonly message: string
+      /** It is the machine itself: its GPUs, its kernel, what is left on it. Else others keep it out of service, or nobody can see. */
+      readonly unhealthy?: true
     }
   /** Nothing was heard of it for `nodeLostAfter`. */
   | { readonly kind: 'lost'; readonly since: EpochMs }
@@ -30,6 +33,8 @@ export type Node = {
   readonly condition: NodeCondition
   /** Who took it out of service, and why. A cordoned node's run may finish. */
   readonly cordon: { readonly by: string; readonly reason: string } | null
+  /** The taint that it is to have where others place work too, by the policy of its cluster; absent: none. */
+  readonly taint?: Taint
   /** Slots that somebody else uses. */
   readonly foreign: number
   readonly lastObserved: EpochMs

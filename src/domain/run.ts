@@ -8,10 +8,12 @@
 // `queued` is also where preempted and restarting runs wait; why is a reason, not another state. From the commit that admits it
 // until the commit that releases its last slot a run has exactly one living attempt. A wish is what people asked for; it changes
 // no state by itself: the loops read it and act.
+import type { Fence } from './fence.ts'
 import type { AttemptId, BudgetId, ClusterName, ProjectName, RunId } from './ids.ts'
 import type { EndCause, FailureClass, Priority, WaitReason } from './reasons.ts'
 import type { Resources } from './spec.ts'
 import type { DurationMs, EpochMs, GpuMs } from './units.ts'
+import { later } from './units.ts'
 
 export type RunState =
   | {
@@ -74,6 +76,8 @@ export type Run = {
   readonly progressExpected: boolean
   /** GPU-ms that it paid in ended attempts; what the living one holds stands in the books. */
   readonly paidGpuMs: GpuMs
+  /** Old workers of it that may still run on lost nodes, whatever became of the run since; absent: none. */
+  readonly fence?: Fence
   /** The budgets that cover it, in the order of their ids; fixed at submit. */
   readonly budgets: readonly BudgetId[]
   readonly createdAt: EpochMs
@@ -84,6 +88,19 @@ export type Run = {
 
 export function isEnded(state: RunState): boolean {
   return state.kind === 'succeeded' || state.kind === 'failed' || state.kind === 'cancelled'
+}
+
+/** When a waiting run has waited long enough, by its backoff and its fence; null: it waits for no moment. */
+export function waitsUntil({ state, fence }: Run): EpochMs | null {
+  if (state.kind !== 'queued') return null
+  const { notBefore } = state
+  if (fence === undefined) return notBefore
+  return notBefore === null ? fence.until : later(notBefore, fence.until)
+}
+
+export function withoutFence(run: Run): Run {
+  const { fence: _, ...free } = run
+  return free
 }
 
 /** The attempt that holds slots now, if there is one. */

@@ -4,6 +4,7 @@ import type { AttemptId, ClusterName, WorkerId } from '../domain/ids.ts'
 import type { Place } from '../domain/node.ts'
 import type { AttemptPlan, EndRequest } from '../domain/plan.ts'
 import type { Refusal } from '../domain/refusal.ts'
+import type { Taint, TaintPolicy } from '../domain/taint.ts'
 import type { EpochMs } from '../domain/units.ts'
 
 /** A node as it was seen. `slots` is what exists, not what is free; `foreign` are slots that somebody else uses. */
@@ -22,6 +23,8 @@ export type NodeSeen = {
         readonly kind: 'not-ready'
         readonly reason: 'preparing-environment' | 'nodes-not-ready'
         readonly message: string
+        /** As the books have it: the machine itself, and not what others do with it. */
+        readonly unhealthy?: true
       }
 }
 
@@ -91,6 +94,11 @@ export interface Cluster {
   masterAddress(attempt: string): string
   /** A full look, the judge of what exists. Throws a fault when the cluster cannot be asked; never an empty answer instead. */
   observe(): Promise<ClusterSeen>
+  /**
+   * Of these nodes, which were not heard, those on which nothing can run any more, each with how that is known, as in `was deleted`. That
+   * a list does not show one is no proof. Absent where nothing ever proves it.
+   */
+  goneNodes?(nodes: ReadonlySet<string>): Promise<ReadonlyMap<string, string>>
   /** Calls back when something may have changed; it says "look", never "what". Returns the end of it. */
   watch(changed: () => void): () => void
   /** Starts the gang. Workers that exist already are left as they are. `deadlineAt` is the wall that holds while we are dead. */
@@ -106,8 +114,10 @@ export interface Cluster {
   end(request: EndRequest): Promise<void>
   /** Whether others' work is kept off a node that is cordoned here; absent where nobody else places work. */
   readonly cordons?: boolean
-  /** Keeps others' work off these nodes, and off no other that was kept free by us. Only where `cordons` is true. */
-  keepOff?(nodes: ReadonlySet<string>): Promise<void>
+  /** Which nodes are to be tainted, and how; null and absent: none. */
+  readonly taints?: TaintPolicy | null
+  /** Keeps others' work off these nodes, by a cordon where `cordons` is true and by these taints, and off no other that was kept free by us. */
+  keepOff?(cordoned: ReadonlySet<string>, tainted: ReadonlyMap<string, Taint>): Promise<void>
   /** A negative offset counts from the end: the tail. A log that does not exist is empty. `mark` is that of the slice before. */
   readLog(worker: WorkerId, offset: number, bytesMax: number, mark?: string | null): Promise<LogSlice>
   /** Removes what is left of an attempt whose logs are stored and whose slots are released. */

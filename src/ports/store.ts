@@ -95,7 +95,7 @@ export interface IngestStore {
   appendLogs(appends: readonly LogAppend[], bytesMax: number): Promise<void>
   /** The end of a log that is not followed. A log that is, or of which an end was kept before, stays as it is. */
   keepTail(attempt: AttemptId, worker: WorkerId, bytes: Uint8Array): Promise<void>
-  /** Attempts that ended, whose logs are complete and whose remains are still on the cluster. */
+  /** Attempts that ended, whose logs are complete and whose remains are still on the cluster; but not while a fence waits to see them end. */
   attemptsToForget(): Promise<readonly { readonly attempt: AttemptId; readonly cluster: ClusterName }[]>
   forgotten(attempts: readonly AttemptId[]): Promise<void>
 }

@@ -4,36 +4,30 @@
 import type { AttemptId, ClusterName, RunId, WorkerId } from '../domain/ids.ts'
 import { attemptOfWorker } from '../domain/ids.ts'
 import type { AttemptPlan, EndRequest } from '../domain/plan.ts'
+import type { Taint, TaintPolicy } from '../domain/taint.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { Clock } from '../ports/clock.ts'
-import type {
-  Cluster,
-  ClusterSeen,
-  IngestAddress,
-  LogSlice,
-  NodeSeen,
-  WorkerExit,
-  WorkerSeen,
-} from '../ports/cluster.ts'
+import type { Cluster, ClusterSeen, IngestAddress, LogSlice, WorkerExit, WorkerSeen } from '../ports/cluster.ts'
 import { Fault } from '../ports/fault.ts'
 import type { SeededChance } from './chance.ts'
 import type { Silence } from './checkers/blind.ts'
-import { LogBytes } from './log-bytes.ts'
+import type { ClusterShape, Machine } from './machines.ts'
+import { Machines } from './machines.ts'
 import type { Ear, Outside as Reporters } from './reporting.ts'
 import { DEAF } from './reporting.ts'
 import type { Timeline } from './timeline.ts'
 import type { Trainer } from './trainer.ts'
 import { train } from './trainer.ts'
 import type { Worker } from './worker.ts'
-import { seenOf } from './worker.ts'
-
-export type ClusterShape = { readonly nodes: number; readonly slots: number }
+import { newWorker, seenOf } from './worker.ts'
 
 /** What a reporter has of the process that it is in. */
 type Life = Pick<Reporters, 'lives' | 'reachable' | 'print'>
 
-type Machine = { slots: number; foreign: number; condition: NodeSeen['condition'] }
-
+const TAINTS: TaintPolicy = {
+  taint: { key: 'example.com/out', value: null, effect: 'NoSchedule' },
+  nodes: ['cordoned', 'unhealthy'],
+}
 const NOTHING = new Uint8Array(0)
 const TERMINATED: WorkerExit = { kind: 'signal', signal: 'SIGTERM' }
 const START_MS = 800
@@ -48,11 +42,15 @@ const REFUSED = 0.02
 export class SimulatedCluster implements Cluster {
   readonly name: ClusterName
   readonly checkpointRoot = '/ckpt'
+  /** Where workers are pods others place work too. */
+  readonly taints: TaintPolicy | null
+  /** The nodes that have the taint now. */
+  tainted: ReadonlySet<string> = new Set()
   /** Every start of a process, by worker: each may happen once. */
   readonly starts: WorkerId[] = []
   /** Processes that live, seen or not. */
   readonly running = new Set<WorkerId>()
-  readonly silences: Silence[] = []
+  readonly silences: readonly Silence[]
   /** Goes up whenever a process begins or ends. */
   moves = 0
   /** Told what happens, for whoever tells the story. */
@@ -69,7 +67,7 @@ export class SimulatedCluster implements Cluster {
   readonly #wall: Clock
   readonly #chance: SeededChance
   readonly #trainer: (run: RunId) => Trainer
-  readonly #machines = new Map<string, Machine>()
+  readonly #machines: Machines
   readonly #workers = new Map<WorkerId, Worker>()
   readonly #gangs = new Map<AttemptId, Worker[]>()
   readonly #ended = new Set<AttemptId>()
@@ -78,12 +76,13 @@ export class SimulatedCluster implements Cluster {
   /** The durable steps of a run, the newest last: the checkpoint directory outlives every attempt. */
   readonly #checkpoints = new Map<RunId, number[]>()
   readonly #ears = new Map<AttemptId, Ear>()
-  readonly #silent = new Map<string, Silence>()
   readonly #looks: ClusterSeen[] = []
   /** Where workers are pods: what their controller draws from. Null where they are processes that a launch starts at once. */
   readonly #pods: SeededChance | null
   /** What an API server shows of pods on nodes that are silent: what their kubelets said last. */
   readonly #frozen = new Map<WorkerId, WorkerSeen>()
+  /** Pods that went with their node: no look shows them any more. */
+  readonly #collected = new Set<WorkerId>()
 
   constructor(
     name: ClusterName,
@@ -100,27 +99,35 @@ export class SimulatedCluster implements Cluster {
     this.#chance = chance
     this.#trainer = trainer
     this.#pods = pods
-    for (let index = 0; index < shape.nodes; index += 1)
-      this.#machines.set(`node-${index}`, { slots: shape.slots, foreign: 0, condition: { kind: 'ready' } })
+    this.taints = pods === null ? null : TAINTS
+    this.#machines = new Machines(timeline, shape)
+    this.silences = this.#machines.silences
   }
 
   /** A node whose word does not reach us; what runs on it runs on. */
   silence(node: string, silent: boolean): void {
-    const open = this.#silent.get(node)
-    if (silent === (open !== undefined)) return
+    if (!this.#machines.silence(node, silent)) return
     for (const worker of this.#workers.values())
       if (worker.node === node && this.#pods !== null)
         if (silent) this.#frozen.set(worker.id, seenOf(worker))
         else this.#frozen.delete(worker.id)
     this.tell(silent ? `${node} falls silent; what runs on it runs on` : `${node} is heard again`)
-    if (open !== undefined) {
-      open.to = this.#timeline.now()
-      this.#silent.delete(node)
-      return
+  }
+
+  /** Somebody has turned a silent machine off, and deletes its node; where workers are processes nobody can say so. */
+  remove(node: string): void {
+    if (this.#pods === null || !this.#machines.isSilent(node) || this.#machines.isRemoved(node)) return
+    this.#machines.remove(node)
+    this.tell(`${node} is turned off and deleted; its pods are gone without a word`)
+    for (const worker of this.#workers.values()) {
+      if (worker.node !== node || worker.isGated) continue
+      this.#collected.add(worker.id)
+      if (worker.endedAt === null) this.#ends(worker)
     }
-    const silence = { node, from: this.#timeline.now(), to: Infinity }
-    this.silences.push(silence)
-    this.#silent.set(node, silence)
+  }
+
+  async goneNodes(nodes: ReadonlySet<string>): Promise<ReadonlyMap<string, string>> {
+    return new Map([...nodes].filter((node) => this.#machines.isRemoved(node)).map((node) => [node, 'was deleted']))
   }
 
   /** A node that starts anew: nothing of its workers is left, and nobody saw how they ended. */
@@ -133,14 +140,17 @@ export class SimulatedCluster implements Cluster {
     }
   }
 
+  #isSilent({ node }: Worker): boolean {
+    return this.#machines.isSilent(node)
+  }
+
   /** A machine as it is from now on: fewer GPUs, slots that a stranger uses, out of order for a while. */
   change(node: string, change: Partial<Machine>): void {
-    const machine = this.#machines.get(node)
-    if (machine !== undefined) this.#machines.set(node, { ...machine, ...change })
+    this.#machines.change(node, change)
   }
 
   nodeNames(): string[] {
-    return [...this.#machines.keys()]
+    return this.#machines.names()
   }
 
   masterAddress(attempt: string): string {
@@ -150,11 +160,9 @@ export class SimulatedCluster implements Cluster {
   async observe(): Promise<ClusterSeen> {
     const seen: ClusterSeen = {
       observedAt: this.#timeline.now(),
-      nodes: [...this.#machines]
-        .filter(([name]) => !this.#silent.has(name))
-        .map(([name, machine]) => ({ name, gpuModel: 'simulated', declared: true, ...machine })),
+      nodes: this.#machines.heard(),
       workers: [...this.#workers.values()]
-        .filter((worker) => this.#pods !== null || !this.#silent.has(worker.node))
+        .filter((worker) => (this.#pods !== null || !this.#isSilent(worker)) && !this.#collected.has(worker.id))
         .map((worker) => this.#frozen.get(worker.id) ?? seenOf(worker)),
     }
     this.#looks.push(seen)
@@ -172,27 +180,21 @@ export class SimulatedCluster implements Cluster {
     return () => {}
   }
 
+  async keepOff(_: ReadonlySet<string>, tainted: ReadonlyMap<string, Taint>): Promise<void> {
+    this.tainted = new Set(tainted.keys())
+  }
+
   async launch(plan: AttemptPlan, deadlineAt: EpochMs | null, ingest: IngestAddress | null): Promise<void> {
     if (this.#forgotten.has(plan.attempt)) return
     if (!this.#deadlines.has(plan.attempt)) await this.deadline(plan.attempt, deadlineAt)
     if (this.#pods !== null) return this.#launchPods(this.#pods, plan, ingest)
     for (const { id, nodeName } of plan.workers) {
       // What a silent node does not hear is told to it by the next launch.
-      if (this.#workers.has(id) || this.#silent.has(nodeName)) continue
+      if (this.#workers.has(id) || this.#machines.isSilent(nodeName)) continue
       const void_ = this.#ended.has(plan.attempt)
-      const worker: Worker = {
-        id,
-        node: nodeName,
-        startedAt: null,
-        endedAt: void_ ? this.#timeline.now() : null,
-        exit: void_ ? { kind: 'code', code: 143 } : { kind: 'code', code: 0 },
-        cause: void_ ? 'stop' : 'itself',
-        isGone: false,
-        isEnding: false,
-        isGated: false,
-        log: new LogBytes(),
-        clockMs: this.#wall.now() - this.#timeline.now(),
-      }
+      const worker = newWorker(id, nodeName, this.#wall.now() - this.#timeline.now())
+      if (void_)
+        Object.assign(worker, { endedAt: this.#timeline.now(), exit: { kind: 'code', code: 143 }, cause: 'stop' })
       this.#workers.set(id, worker)
       const gang = this.#gangs.get(plan.attempt)
       if (gang === undefined) this.#gangs.set(plan.attempt, [worker])
@@ -223,20 +225,7 @@ export class SimulatedCluster implements Cluster {
   #makePod(id: WorkerId, node: string, gang: Worker[]): void {
     const attempt = attemptOfWorker(id)
     if (this.#ended.has(attempt) || this.#forgotten.has(attempt)) return
-    const exit = { kind: 'code', code: 0 } as const
-    const worker: Worker = {
-      id,
-      node,
-      exit,
-      startedAt: null,
-      endedAt: null,
-      cause: 'itself',
-      isGone: false,
-      isEnding: false,
-      isGated: true,
-      log: new LogBytes(),
-      clockMs: this.#wall.now() - this.#timeline.now(),
-    }
+    const worker = { ...newWorker(id, node, this.#wall.now() - this.#timeline.now()), isGated: true }
     this.#workers.set(id, worker)
     gang.push(worker)
   }
@@ -249,7 +238,7 @@ export class SimulatedCluster implements Cluster {
   #begin(worker: Worker, plan: AttemptPlan, ingest: IngestAddress | null): void {
     if (worker.endedAt !== null) return
     // Its kubelet hears of it when the node is back.
-    if (this.#pods !== null && this.#silent.has(worker.node))
+    if (this.#pods !== null && this.#isSilent(worker))
       return this.#timeline.after(this.#pods.between(1, POD_MS_MAX), () => this.#begin(worker, plan, ingest))
     this.tell(`the process of ${worker.id} starts on ${worker.node}`)
     this.starts.push(worker.id)
@@ -263,7 +252,7 @@ export class SimulatedCluster implements Cluster {
   #train(plan: AttemptPlan, ingest: IngestAddress | null): void {
     const life: Life = {
       lives: (id) => this.running.has(id),
-      reachable: (id) => !this.#silent.has(this.#workers.get(id)?.node ?? ''),
+      reachable: (id) => !this.#machines.isSilent(this.#workers.get(id)?.node ?? ''),
       print: (id, text) => this.#print(id, text, 'stderr'),
     }
     const ear = (ingest === null ? null : this.reporters(plan, ingest, life)) ?? DEAF
@@ -351,7 +340,7 @@ export class SimulatedCluster implements Cluster {
     const grace = Math.min(request.graceMs, this.#chance.between(10, this.#chance.pick([2_000, 20_000])))
     for (const worker of this.#gangs.get(request.attempt) ?? []) {
       if (worker.isGated) this.#exit(worker, TERMINATED, 'stop')
-      if (worker.isEnding || this.#silent.has(worker.node)) continue
+      if (worker.isEnding || this.#isSilent(worker)) continue
       worker.isEnding = true
       this.#timeline.after(grace, () => this.#exit(worker, TERMINATED, 'stop'))
     }
@@ -359,7 +348,7 @@ export class SimulatedCluster implements Cluster {
 
   async readLog(id: WorkerId, offset: number, bytesMax: number): Promise<LogSlice> {
     const silent = this.#workers.get(id)?.node
-    if (silent !== undefined && this.#silent.has(silent)) {
+    if (silent !== undefined && this.#machines.isSilent(silent)) {
       throw new Fault('cluster-unreachable', `node ${silent} does not answer`, { retryable: true })
     }
     const bytes = this.#workers.get(id)?.log.bytes() ?? NOTHING
@@ -379,12 +368,13 @@ export class SimulatedCluster implements Cluster {
   async forget(attempt: AttemptId): Promise<void> {
     // Whatever cannot be reached, or lives, is not forgotten.
     const workers = this.#gangs.get(attempt) ?? []
-    if (workers.some((worker) => worker.endedAt === null || this.#silent.has(worker.node))) {
+    if (workers.some((worker) => worker.endedAt === null || this.#isSilent(worker))) {
       throw new Fault('cluster-unreachable', `${attempt} still has workers`, { retryable: true })
     }
     for (const worker of workers) {
       this.#workers.delete(worker.id)
       this.#frozen.delete(worker.id)
+      this.#collected.delete(worker.id)
       this.forgottenLogs.push({ worker: worker.id, bytes: worker.log.bytes().length })
     }
     // Its name is never used again: a launch that was under way all that time starts nothing.

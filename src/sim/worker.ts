@@ -2,7 +2,7 @@
 import type { WorkerId } from '../domain/ids.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { WorkerExit, WorkerSeen } from '../ports/cluster.ts'
-import type { LogBytes } from './log-bytes.ts'
+import { LogBytes } from './log-bytes.ts'
 
 export type Worker = {
   readonly id: WorkerId
@@ -19,6 +19,20 @@ export type Worker = {
   /** What its supervisor takes for the time: the machine's clock when it began, and boot time since. */
   readonly clockMs: number
 }
+
+export const newWorker = (id: WorkerId, node: string, clockMs: number): Worker => ({
+  id,
+  node,
+  startedAt: null,
+  endedAt: null,
+  exit: { kind: 'code', code: 0 },
+  cause: 'itself',
+  isGone: false,
+  isEnding: false,
+  isGated: false,
+  log: new LogBytes(),
+  clockMs,
+})
 
 export function seenOf(worker: Worker): WorkerSeen {
   if (worker.isGone) return { worker: worker.id, phase: 'gone' }

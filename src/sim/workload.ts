@@ -7,7 +7,7 @@ import { DEFAULT_DURATIONS } from '../domain/settings.ts'
 import type { RunSpec } from '../domain/spec.ts'
 import { durationMs, gpuMs, micros } from '../domain/units.ts'
 import type { SeededChance } from './chance.ts'
-import type { ClusterShape } from './cluster.ts'
+import type { ClusterShape } from './machines.ts'
 import type { Trainer } from './trainer.ts'
 
 export const CLUSTER = 'simulated' as ClusterName

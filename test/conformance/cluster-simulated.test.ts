@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
 import type { ClusterName, ProjectName } from '../../src/domain/ids.ts'
 import { attemptIdOf, nodeIdOf, runIdFrom, workerIdOf } from '../../src/domain/ids.ts'
 import { durationMs, epochMs } from '../../src/domain/units.ts'
@@ -8,6 +10,23 @@ import { clusterSuite } from './cluster-suite.ts'
 
 const NAME = 'simulated' as ClusterName
 const SHAPE = { nodes: 4, slots: 8 }
+
+const TRAINER = { steps: 1, stepMs: 1_000, saveEvery: 10, failure: 0, hang: 0 }
+
+for (const [what, pods, gone] of [
+  ['pods', new SeededChance(2), ['node-1']],
+  ['processes', null, []],
+] as const)
+  test(`where workers are ${what}, of silent nodes those that were deleted are said to be gone: ${gone.length}`, async () => {
+    const timeline = new Timeline(epochMs(1_800_000_000_000))
+    const cluster = new SimulatedCluster(NAME, timeline, timeline, new SeededChance(1), SHAPE, () => TRAINER, pods)
+    for (const node of ['node-0', 'node-1']) cluster.silence(node, true)
+    for (const node of ['node-1', 'node-2']) cluster.remove(node)
+    const ask = async () => [...(await cluster.goneNodes(new Set(cluster.nodeNames()))).keys()]
+    assert.deepEqual(await ask(), gone)
+    cluster.silence('node-1', false)
+    assert.deepEqual(await ask(), [], 'another machine has its name')
+  })
 
 const manners = [
   ['simulated processes', null],

@@ -101,6 +101,12 @@ export function clusterSuite(name: string, open: () => Promise<Subject>): void {
     assert.ok(observedAt <= now() && observedAt > now() - 10_000)
   })
 
+  it('a node that is there is not said to be gone', async ({ cluster }) => {
+    const { nodes } = await cluster.observe()
+    const gone = (await cluster.goneNodes?.(new Set(nodes.map((node) => node.name)))) ?? new Map<string, string>()
+    assert.deepEqual([...gone], [])
+  })
+
   it('a gang starts whole, and who launches it again, or from another process, starts nothing twice', async (subject) => {
     const plan = subject.plan({ kind: 'stays' }, 4)
     const other = await subject.again()

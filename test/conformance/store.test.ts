@@ -8,6 +8,7 @@ import type { AttemptId, ClusterName, WorkerId } from '../../src/domain/ids.ts'
 import { attemptIdOf, workerIdOf } from '../../src/domain/ids.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
+import type { Write } from '../../src/domain/item.ts'
 import type { Run } from '../../src/domain/run.ts'
 import { DEFAULT_LOG_BYTES_MAX } from '../../src/domain/settings.ts'
 import { checkpointDirective } from '../../src/domain/report.ts'
@@ -96,6 +97,42 @@ for (const [name, open] of [
         const same = { ...runOf(3), name: runOf(1).name }
         assert.deepEqual(await store.submit(submissionOf(same)), { kind: 'name-taken', by: runOf(1).id })
         assert.equal((await store.findRun(`${runOf(1).project}/${runOf(1).name}`))?.id, runOf(1).id)
+      },
+    )
+
+    check(
+      'what is left of an attempt is kept until its logs are stored and no fence waits for its workers',
+      async ({ store }) => {
+        await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+        const at = await read(store, runOf(1), ['n1'])
+        const { attempt, item } = placing(at.run, at.nodes, 0)
+        await store.commit(null, [item])
+        const toForget = async () => (await store.attemptsToForget()).map((each) => each.attempt)
+        const [worker] = attempt.placement.workers
+        assert.ok(worker !== undefined)
+        const fence = { until: epochMs(T0 + 600_000), workers: [{ worker: worker.id, nodeName: 'n1' }] }
+        const state = { kind: 'ended', outcome: 'node-lost', failure: 'infrastructure', message: null } as const
+        const writes = (run: Run): Write[] => [
+          { kind: 'attempt', attempt: { ...attempt, state, endedAt: epochMs(T0) } },
+          { kind: 'release', node: worker.node, holder: worker.id, paidUntil: epochMs(T0) },
+          { kind: 'run', run },
+        ]
+        await store.commit(null, [itemOf('end', writes({ ...at.run, fence }))])
+        assert.deepEqual(await toForget(), [], 'its log is open')
+        await store.appendLogs(
+          [{ ...appendOf(worker.id, attempt.id, 0, '', []), complete: true }],
+          DEFAULT_LOG_BYTES_MAX,
+        )
+        assert.deepEqual(await toForget(), [], 'its fence stands')
+        assert.deepEqual((await worldOf(store)).runs.get(at.run.id)?.fence, fence)
+        await store.commit(null, [itemOf('prove', [{ kind: 'run', run: at.run }])])
+        assert.deepEqual(await toForget(), [attempt.id])
+        await store.commit(null, [
+          itemOf('cancel', [{ kind: 'run', run: { ...at.run, fence, state: { kind: 'cancelled' } } }]),
+        ])
+        assert.deepEqual(await toForget(), [attempt.id], 'nothing waits for it any more')
+        await store.forgotten([attempt.id])
+        assert.deepEqual(await toForget(), [])
       },
     )
 

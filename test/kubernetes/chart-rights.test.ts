@@ -363,14 +363,18 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
     assert.ok(look.nodes.every(({ condition }) => condition.kind === 'ready'))
   })
 
-  test('the right to cordon is there when it is asked for, and no other comes with it', async () => {
+  test('the right to cordon and to taint is there when it is asked for, and no other comes with it', async () => {
     const cluster = open({ cordon: true })
     await until('a look', 20_000, () => cluster.observe().catch(() => null))
-    await assert.rejects(cluster.keepOff(new Set(['node-3'])), /cannot patch resource "nodes"/)
+    await assert.rejects(cluster.keepOff(new Set(['node-3']), new Map()), /cannot patch resource "nodes"/)
     upgrade('--set', 'rbac.cordon=true')
-    await cluster.keepOff(new Set(['node-3']))
-    const node = await plane.api.get<{ spec: { unschedulable?: boolean } }>('/api/v1/nodes/node-3')
-    assert.equal(node.spec.unschedulable, true)
+    const taint = { key: 'example.com/out', value: null, effect: 'NoSchedule' } as const
+    await cluster.keepOff(new Set(['node-3']), new Map([['node-3', taint]]))
+    const { spec } = await plane.api.get<{ spec: { unschedulable?: boolean; taints?: { key: string }[] } }>(
+      '/api/v1/nodes/node-3',
+    )
+    assert.equal(spec.unschedulable, true)
+    assert.ok(spec.taints?.some(({ key }) => key === taint.key))
     const cordon = { spec: { unschedulable: true } }
     assert.equal(await ask('controller', 'patch', '/api/v1/nodes/node-0?dryRun=All', cordon), 'allowed')
     assert.equal(await ask('controller', 'patch', '/api/v1/nodes/node-0/status?dryRun=All', {}), '403')

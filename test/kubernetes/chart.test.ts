@@ -102,6 +102,18 @@ describe('the chart', { skip: found.kind === 'missing' && found.why }, () => {
     }
   })
 
+  test('with the right to patch nodes they are cordoned, unless taints alone are wanted', () => {
+    const cordon = (values: object): string[] =>
+      [...helm.template(values).matchAll(/^ {4}cordon: (\w+)$/gm)].map(([, wanted]) => wanted ?? '')
+    const settings = { taint: { key: 'example.com/out', effect: 'NoSchedule' } }
+    for (const [values, wanted] of [
+      [{ rbac: { cordon: true }, cluster: { settings } }, 'true'],
+      [{ rbac: { cordon: true }, cluster: { settings: { ...settings, cordon: false } } }, 'false'],
+      [{ rbac: { cordon: false }, cluster: { settings: { ...settings, cordon: true } } }, 'false'],
+    ] as const)
+      assert.deepEqual([...new Set(cordon(values))], [wanted])
+  })
+
   test('every pod is without root, with a file system that it cannot write, and with no right that it does not use', () => {
     const pods = manifestsOf(helm.template()).flatMap((manifest) => podOf(manifest))
     assert.equal(pods.length, 4)

@@ -95,6 +95,7 @@ export const FULL = {
     settings: {
       nodes: { selector: 'pool=training', gpuResource: 'nvidia.com/gpu' },
       dedicated: true,
+      taint: { key: 'example.com/out-of-service', effect: 'NoSchedule', nodes: ['unhealthy'] },
       checkpoints: '/shared/checkpoints',
       grants: ['hostNetwork', 'capabilities'],
       pods: {

@@ -46,6 +46,7 @@ export function clusterOptions(
     nodeSelector: null,
     dedicated: false,
     cordon: false,
+    taint: null,
     pods: NO_POD_OPTIONS,
     grants: ['annotations'],
     image: null,

@@ -92,7 +92,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- $_ := set $projects $project (dict "namespace" $namespace) -}}
 {{- end -}}
 {{- $ingest := printf "http://%s-ingest.%s.svc:7421" (include "plimsoll.fullname" .) .Release.Namespace -}}
-{{- $cluster := dict "kind" "kubernetes" "name" .Values.cluster.name "namespace" .Values.runs.namespace "projects" $projects "ingestUrl" $ingest "cordon" .Values.rbac.cordon -}}
+{{- $cluster := dict "kind" "kubernetes" "name" .Values.cluster.name "namespace" .Values.runs.namespace "projects" $projects "ingestUrl" $ingest "cordon" (and .Values.rbac.cordon (ne (get .Values.cluster.settings "cordon" | toString) "false")) -}}
 {{- if .Values.priorityClass.name -}}
 {{- $_ := set $cluster "priorityClass" .Values.priorityClass.name -}}
 {{- end -}}

@@ -79,7 +79,7 @@ export class Cache {
       ...base,
       path: '/api/v1/nodes',
       ...(nodeSelector === null ? {} : { query: { labelSelector: nodeSelector } }),
-      itemOf: (node) => nodeRecord(node, options.nodes),
+      itemOf: (node) => nodeRecord(node, options.nodes, options.controlPlane),
       changed: () => options.changed(),
     })
     this.#pods = [this.#watchPods('/api/v1/pods')]

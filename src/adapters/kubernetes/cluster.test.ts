@@ -35,6 +35,7 @@ function clusterAt(server: string): KubernetesCluster {
     nodeSelector: null,
     dedicated: false,
     cordon: false,
+    taint: null,
     pods: NO_POD_OPTIONS,
     image: null,
     grants: [],

@@ -6,6 +6,7 @@ import { attemptOfWorker } from '../../domain/ids.ts'
 import type { AttemptPlan, EndRequest } from '../../domain/plan.ts'
 import type { PodGrant, PodOptions } from '../../domain/pod-options.ts'
 import type { Refusal } from '../../domain/refusal.ts'
+import type { Taint, TaintPolicy } from '../../domain/taint.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
 import { atOnce } from '../../ports/at-once.ts'
@@ -17,19 +18,23 @@ import { createApi } from './api.ts'
 import { faultOf, faultOfRefusal, isGone, isStatus, otherPlan } from './api-error.ts'
 import { Cache } from './cache.ts'
 import { letGo } from './gates.ts'
+import { goneNodes } from './gone.ts'
 import type { JobRecord } from './jobs.ts'
 import { workersWithoutPod } from './jobs.ts'
+import type { KeptOff } from './keep-off.ts'
+import { cordonsOf, keepOff } from './keep-off.ts'
 import type { PodLog } from './logs.ts'
 import { Logs } from './logs.ts'
 import type { ManifestOptions } from './manifest.ts'
 import { jobOf, manifestOptionsOf, masterAddressOf, planHash, secondsUntil, secretOf, serviceOf } from './manifest.ts'
 import { ATTEMPT, CONTROL_PLANE, FINALIZER, GATE, PLAN } from './names.ts'
 import type { NodeOptions } from './nodes.ts'
-import { cordonsOf, nodeSeen } from './nodes.ts'
+import { nodeSeen } from './nodes.ts'
 import type { Job } from './objects.ts'
 import type { PodRecord } from './pods.ts'
 import { timeOf, workerSeen } from './pods.ts'
 import { refusalOfRules, rehearse } from './rehearse.ts'
+import { Watchers } from './watchers.ts'
 
 export type KubernetesClusterOptions = {
   readonly name: ClusterName
@@ -46,6 +51,8 @@ export type KubernetesClusterOptions = {
   readonly dedicated: boolean
   /** A node that is cordoned by us is cordoned in Kubernetes too. */
   readonly cordon: boolean
+  /** What nodes are tainted with that are out of service here; null: nothing. */
+  readonly taint: TaintPolicy | null
   readonly pods: PodOptions
   /** Of specs that name none. */
   readonly image: string | null
@@ -61,15 +68,12 @@ export type KubernetesClusterOptions = {
 }
 
 export type KubernetesCluster = Cluster &
-  Required<Pick<Cluster, 'cordons' | 'keepOff'>> & { readonly api: Api; close(): Promise<void> }
+  Required<Pick<Cluster, 'cordons' | 'taints' | 'keepOff'>> & { readonly api: Api; close(): Promise<void> }
 
 export function createKubernetesCluster(options: KubernetesClusterOptions): KubernetesCluster {
   return new Kubernetes(options)
 }
 
-/** What changes is told at once, and then not again for a while: pods of a gang change by the hundred. */
-const DEBOUNCE_MS = 5
-const TELL_EVERY_MS = 100
 /** Patches of one gang at once. */
 const PATCHES_AT_ONCE = 32
 /** A gate that was lifted so long ago and is still seen is lifted again. */
@@ -82,11 +86,12 @@ class Kubernetes implements KubernetesCluster {
   readonly name: ClusterName
   readonly checkpointRoot: string
   readonly cordons: boolean
+  readonly taints: TaintPolicy | null
   readonly api: Api
   readonly #options: KubernetesClusterOptions
   readonly #cache: Cache
   readonly #logs: Logs
-  readonly #watchers = new Set<() => void>()
+  readonly #watchers = new Watchers()
   /** Workers whose pods are gone, as they were seen to end. */
   readonly #ended = new Map<AttemptId, Map<WorkerId, WorkerSeen>>()
   /** Attempts whose Service and Secret are known to be there. */
@@ -95,33 +100,22 @@ class Kubernetes implements KubernetesCluster {
   /** Their pods go one after the other, and nobody asks any more how they ended. */
   readonly #forgotten = new Set<AttemptId>()
   /** What was asked for last; null: nothing yet. */
-  #keptOff: ReadonlySet<string> | null = null
-  #timer: NodeJS.Timeout | null = null
-  #toldAt = Number.NEGATIVE_INFINITY
+  #keptOff: KeptOff | null = null
 
   constructor(options: KubernetesClusterOptions) {
     this.name = options.name
     this.checkpointRoot = options.checkpointRoot
-    this.cordons = options.cordon
+    this.cordons = cordonsOf(options)
+    this.taints = options.taint
     this.#options = options
     this.api = createApi({ config: options.config, ...options.requests })
-    this.#cache = new Cache({ ...options, api: this.api, changed: () => this.#changed() })
+    this.#cache = new Cache({ ...options, api: this.api, changed: () => this.#watchers.tell() })
     this.#cache.left = (pod) => this.#left(pod)
     this.#logs = new Logs(this.api)
   }
 
-  #changed(): void {
-    const wait = Math.max(DEBOUNCE_MS, this.#toldAt + TELL_EVERY_MS - performance.now())
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null
-      this.#toldAt = performance.now()
-      for (const changed of this.#watchers) changed()
-    }, wait)
-  }
-
   watch(changed: () => void): () => void {
-    this.#watchers.add(changed)
-    return () => void this.#watchers.delete(changed)
+    return this.#watchers.add(changed)
   }
 
   /** A pod that is not there any more: how it ended is kept where it was seen. */
@@ -172,16 +166,20 @@ class Kubernetes implements KubernetesCluster {
       .map((node) => nodeSeen(node, { blind, foreign: this.#cache.foreign(node.name), keptOff: this.#keptOff }))
   }
 
-  async keepOff(nodes: ReadonlySet<string>): Promise<void> {
-    if (!this.cordons) return
-    this.#keptOff = nodes
+  async goneNodes(nodes: ReadonlySet<string>): Promise<ReadonlyMap<string, string>> {
     try {
-      for (const { patch, name } of cordonsOf(this.#cache.nodes().values(), nodes).slice(0, PATCHES_AT_ONCE))
-        await this.api.patch(`/api/v1/nodes/${name}`, patch).catch((error: unknown) => {
-          if (!isGone(error)) throw error
-        })
+      return await goneNodes(this.api, this.#cache, nodes)
     } catch (error) {
-      throw faultOf(error, this.name, 'a node could not be cordoned or uncordoned')
+      throw faultOf(error, this.name, 'whether a node is gone could not be asked')
+    }
+  }
+
+  async keepOff(cordoned: ReadonlySet<string>, tainted: ReadonlyMap<string, Taint>): Promise<void> {
+    this.#keptOff = { cordoned: this.#options.cordon ? cordoned : null, tainted }
+    try {
+      await keepOff(this.api, this.#options.controlPlane, this.#cache.nodes().values(), this.#keptOff)
+    } catch (error) {
+      throw faultOf(error, this.name, 'a node could not be cordoned or tainted, or that could not be undone')
     }
   }
 
@@ -381,8 +379,7 @@ class Kubernetes implements KubernetesCluster {
   }
 
   async close(): Promise<void> {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#watchers.clear()
+    this.#watchers.close()
     this.#logs.close()
     await this.#cache.close()
   }

@@ -12,6 +12,7 @@ import type { List, Node } from './objects.ts'
 import type { Right } from './rights.ts'
 import { RIGHTS } from './rights.ts'
 import type { PodOptions } from '../../domain/pod-options.ts'
+import type { TaintPolicy } from '../../domain/taint.ts'
 
 export type DoctorOptions = {
   readonly api: Api
@@ -20,6 +21,8 @@ export type DoctorOptions = {
   readonly nodes: NodeOptions
   readonly nodeSelector: string | null
   readonly dedicated: boolean
+  readonly cordon: boolean
+  readonly taint: TaintPolicy | null
   readonly pods: PodOptions
   readonly image: string | null
   readonly checkpoints: string
@@ -72,7 +75,8 @@ function rightsIn(options: DoctorOptions, namespace: string): Promise<Check | nu
   return RIGHTS.filter(({ scope }) => scope === 'runs' || first).map((right) => rightOf(options, right, namespace))
 }
 
-async function rightOf({ api, dedicated }: DoctorOptions, right: Right, namespace: string): Promise<Check | null> {
+async function rightOf(options: DoctorOptions, right: Right, namespace: string): Promise<Check | null> {
+  const { api, dedicated, cordon, taint } = options
   const { verb, group, resource, subresource, scope, lost } = right
   if (scope === 'cluster' && resource === 'pods' && dedicated) return null
   const where = scope === 'runs' ? { namespace } : scope === 'leases' ? { namespace: 'kube-node-lease' } : {}
@@ -85,9 +89,11 @@ async function rightOf({ api, dedicated }: DoctorOptions, right: Right, namespac
   const place = scope === 'cluster' ? 'the cluster' : (where.namespace ?? '')
   if (review.status?.allowed === true) return check('right', 'good', `${verb} ${object} in ${place}`)
   const optional = lost !== null
+  // What the file asks for is no choice any more.
+  const isAskedFor = verb === 'patch' && resource === 'nodes' && (cordon || taint !== null)
   return check(
     'right',
-    optional ? 'note' : 'missing',
+    !optional ? 'missing' : isAskedFor ? 'wrong' : 'note',
     `${verb} ${object} in ${place} is not allowed${optional ? `: ${lost}` : ': nothing works without it'}`,
     `grant ${verb} on ${object}${group === '' ? '' : ` of ${group}`} in ${place}`,
   )

@@ -16,5 +16,7 @@ export const FINALIZER = 'plimsoll.dev/books'
 export const GATE = 'plimsoll.dev/gang'
 /** On a node: we made it unschedulable, so that we may make it schedulable again. */
 export const CORDONED = 'plimsoll.dev/cordoned'
+/** On a node: the taint that we put on it and which control plane we are, so that we may take that off and no other. */
+export const TAINTED = 'plimsoll.dev/taint'
 export const COMPLETION_INDEX = 'batch.kubernetes.io/job-completion-index'
 export const CONTAINER = 'worker'

@@ -3,9 +3,11 @@
 import { catalogueName } from '../../domain/gpu-product.ts'
 import type { Place } from '../../domain/node.ts'
 import type { NodeSeen } from '../../ports/cluster.ts'
+import { taintText } from '../../domain/taint.ts'
 import type { Toleration } from '../../domain/pod-options.ts'
-import { CORDONED } from './names.ts'
-import type { Lease, Node } from './objects.ts'
+import { CORDONED, TAINTED } from './names.ts'
+import type { KeptOff } from './keep-off.ts'
+import type { Lease, Node, NodeTaint } from './objects.ts'
 
 export type NodeOptions = {
   readonly gpuResource: string
@@ -23,6 +25,7 @@ export type NodeOptions = {
 
 export type NodeRecord = {
   readonly name: string
+  readonly resourceVersion: string
   readonly gpuModel: string
   readonly slots: number
   readonly declared: boolean
@@ -31,22 +34,35 @@ export type NodeRecord = {
   /** It is cordoned in Kubernetes, and that was us: then its condition says nothing of it, since we know. */
   readonly cordonedByUs: boolean
   readonly schedulable: boolean
+  readonly taints: readonly NodeTaint[]
+  /** The taint that we noted to have put on it: only that one is ours. */
+  readonly noted: string | null
+  /** Another control plane has: the node is its to taint. */
+  readonly notedByOther: boolean
+  /** Somebody who knows says that nothing runs on it any more. */
+  readonly outOfService: boolean
 }
 
 /** What Kubernetes puts on a cordoned node by itself. */
 const UNSCHEDULABLE = 'node.kubernetes.io/unschedulable'
+/** Put on by hand, or by what powers machines off. */
+export const OUT_OF_SERVICE = 'node.kubernetes.io/out-of-service'
 const DECLARED = 'plimsoll.dev/declared-gpus'
 
 /** Null: it has no GPUs. One whose label says that it should have some, and that advertises none, is a node out of order. */
-export function nodeRecord(node: Node, options: NodeOptions): NodeRecord | null {
+export function nodeRecord(node: Node, options: NodeOptions, controlPlane = ''): NodeRecord | null {
   const { metadata, spec, status } = node
   const capacity = numberOf(status?.capacity?.[options.gpuResource])
   const slots = capacity > 0 ? capacity : (options.declaredSlots ?? 0)
   const labelOf = (label: string | null): string | null => (label === null ? null : (metadata.labels?.[label] ?? null))
   const product = metadata.labels?.[options.gpuLabel]
   if (slots === 0 && product === undefined) return null
+  const note = metadata.annotations?.[TAINTED]
+  const [taint = null, by] = note?.split(' ') ?? []
+  const noted = by === controlPlane ? taint : null
   return {
     name: metadata.name,
+    resourceVersion: metadata.resourceVersion,
     gpuModel: product === undefined ? 'unknown' : catalogueName(product),
     slots,
     declared:
@@ -54,12 +70,20 @@ export function nodeRecord(node: Node, options: NodeOptions): NodeRecord | null 
     place: { rack: labelOf(options.rackLabel), block: labelOf(options.blockLabel) },
     condition:
       slots === 0
-        ? outOfOrder(`it advertises no ${options.gpuResource}: see that its device plugin runs`)
-        : conditionOf(node, capacity, options),
+        ? unhealthy(`it advertises no ${options.gpuResource}: see that its device plugin runs`)
+        : conditionOf(node, capacity, options, noted),
     cordonedByUs: isCordonedByUs(node),
     schedulable: spec?.unschedulable !== true,
+    taints: spec?.taints ?? [],
+    noted,
+    notedByOther: note !== undefined && noted === null,
+    outOfService: isOutOfService(node),
   }
 }
+
+/** By its key alone, as Kubernetes itself looks for it. */
+export const isOutOfService = ({ spec }: Node): boolean =>
+  spec?.taints?.some(({ key }) => key === OUT_OF_SERVICE) === true
 
 const isCordonedByUs = ({ metadata, spec }: Node): boolean =>
   spec?.unschedulable === true && metadata.annotations?.[CORDONED] !== undefined
@@ -70,7 +94,15 @@ const outOfOrder = (message: string): NodeSeen['condition'] => ({
   message,
 })
 
-function conditionOf(node: Node, capacity: number, options: NodeOptions): NodeSeen['condition'] {
+/** The machine itself, whatever Kubernetes makes of it: by a policy it is tainted. */
+const unhealthy = (message: string): NodeSeen['condition'] => ({
+  kind: 'not-ready',
+  reason: 'nodes-not-ready',
+  message,
+  unhealthy: true,
+})
+
+function conditionOf(node: Node, capacity: number, options: NodeOptions, noted: string | null): NodeSeen['condition'] {
   const { spec, status } = node
   const bad = outOfOrder
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')
@@ -79,10 +111,10 @@ function conditionOf(node: Node, capacity: number, options: NodeOptions): NodeSe
       `Kubernetes says it is not ready: ${ready?.reason ?? 'no condition'}${ready?.message ? `, ${ready.message}` : ''}`,
     )
   const sick = status?.conditions?.find((each) => each.status === 'True' && options.badConditions.includes(each.type))
-  if (sick !== undefined) return bad(`${sick.type}: ${sick.message ?? sick.reason ?? 'true'}`)
+  if (sick !== undefined) return unhealthy(`${sick.type}: ${sick.message ?? sick.reason ?? 'true'}`)
   const allocatable = numberOf(status?.allocatable?.[options.gpuResource])
   if (allocatable < capacity)
-    return bad(
+    return unhealthy(
       `${capacity - allocatable} of its ${capacity} GPUs cannot be allocated: its device plugin calls them unhealthy`,
     )
   const ours = isCordonedByUs(node)
@@ -91,25 +123,30 @@ function conditionOf(node: Node, capacity: number, options: NodeOptions): NodeSe
     (each) =>
       each.effect !== 'PreferNoSchedule' &&
       !(ours && each.key === UNSCHEDULABLE) &&
+      // Else a node that we tainted would never be in service again.
+      taintText(each) !== noted &&
       !isTolerated(each, options.tolerations),
   )
   if (taint !== undefined)
-    return bad(
-      `it has the taint ${taint.key}${taint.value ? `=${taint.value}` : ''}:${taint.effect}, which pods of this cluster do not tolerate`,
-    )
+    return bad(`it has the taint ${taintText(taint)}, which pods of this cluster do not tolerate`)
   return { kind: 'ready' }
 }
 
-/** As it is told. `blind`: pods of others cannot be seen. `keptOff`: the nodes that are to be cordoned; null: nobody has said yet. */
+/** As it is told. `blind`: pods of others cannot be seen. `keptOff`: what nodes are to be kept free by; null: nobody has said yet. */
 export function nodeSeen(
   record: NodeRecord,
-  about: { readonly blind: boolean; readonly foreign: number; readonly keptOff: ReadonlySet<string> | null },
+  about: { readonly blind: boolean; readonly foreign: number; readonly keptOff: KeptOff | null },
 ): NodeSeen {
-  const { name, gpuModel, slots, declared, condition, cordonedByUs } = record
+  const { name, gpuModel, slots, declared, condition } = record
   const seen = { name, gpuModel, slots, declared, foreign: Math.min(slots, about.foreign) }
   if (condition.kind !== 'ready') return { ...seen, condition }
   if (about.blind) return { ...seen, condition: BLIND }
-  return { ...seen, condition: cordonedByUs && about.keptOff?.has(name) === false ? UNCORDONING : condition }
+  return { ...seen, condition: isKeptYet(record, about.keptOff) ? RETURNING : condition }
+}
+
+function isKeptYet({ name, cordonedByUs, taints, noted }: NodeRecord, keptOff: KeptOff | null): boolean {
+  const isTainted = taints.some((taint) => taint.effect !== 'PreferNoSchedule' && taintText(taint) === noted)
+  return (cordonedByUs && keptOff?.cordoned?.has(name) === false) || (isTainted && keptOff?.tainted.has(name) === false)
 }
 
 const BLIND: NodeSeen['condition'] = {
@@ -119,28 +156,10 @@ const BLIND: NodeSeen['condition'] = {
     'pods of others cannot be seen, so its free GPUs are unknown: grant list and watch on pods, or say dedicated: true for a cluster that only plimsoll uses',
 }
 
-const UNCORDONING: NodeSeen['condition'] = {
+const RETURNING: NodeSeen['condition'] = {
   kind: 'not-ready',
   reason: 'nodes-not-ready',
-  message: 'it is taken back into service: Kubernetes has it cordoned for a moment yet',
-}
-
-/** What has to be patched so that these nodes are cordoned, and no other by us. What somebody else cordoned is his. */
-export function cordonsOf(
-  nodes: Iterable<NodeRecord>,
-  wanted: ReadonlySet<string>,
-): { readonly name: string; readonly patch: object }[] {
-  const patches: { name: string; patch: object }[] = []
-  for (const { name, schedulable, cordonedByUs } of nodes) {
-    if (wanted.has(name) && schedulable)
-      patches.push({
-        name,
-        patch: { metadata: { annotations: { [CORDONED]: 'true' } }, spec: { unschedulable: true } },
-      })
-    if (!wanted.has(name) && cordonedByUs)
-      patches.push({ name, patch: { metadata: { annotations: { [CORDONED]: null } }, spec: { unschedulable: null } } })
-  }
-  return patches
+  message: 'it is taken back into service: Kubernetes has it cordoned or tainted for a moment yet',
 }
 
 function isTolerated(

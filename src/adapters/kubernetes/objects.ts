@@ -86,7 +86,7 @@ export type Node = {
   readonly metadata: Meta
   readonly spec?: {
     readonly unschedulable?: boolean
-    readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[]
+    readonly taints?: readonly NodeTaint[]
   }
   readonly status?: {
     readonly capacity?: Readonly<Record<string, string>>
@@ -94,6 +94,8 @@ export type Node = {
     readonly conditions?: readonly Condition[]
   }
 }
+
+export type NodeTaint = { readonly key: string; readonly value?: string; readonly effect: string }
 
 export type Lease = {
   readonly metadata: Meta

@@ -90,6 +90,14 @@ for (const [what, given, said] of CONDITIONS) {
   })
 }
 
+test('a node is unhealthy where its GPUs or its kernel are, and not where others keep it out of service', () => {
+  const unhealthy = CONDITIONS.flatMap(([what, given]) => {
+    const condition = nodeRecord(given, OPTIONS)?.condition
+    return condition?.kind === 'not-ready' && condition.unhealthy === true ? [what] : []
+  })
+  assert.deepEqual(unhealthy, ['a GPU has an Xid', 'a GPU is unhealthy'])
+})
+
 test('a node without GPUs is none of ours, unless slots are declared; one that should have some is out of order', () => {
   const bare = node({}, { capacity: {}, allocatable: {} })
   const gone = nodeRecord(bare, OPTIONS)

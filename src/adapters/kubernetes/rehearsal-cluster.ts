@@ -4,6 +4,7 @@ import type { KubeConfig } from '@kubernetes/client-node'
 import type { Cluster } from '../../ports/cluster.ts'
 import { createApi } from './api.ts'
 import type { KubernetesClusterOptions } from './cluster.ts'
+import { cordonsOf } from './keep-off.ts'
 import { manifestOptionsOf, masterAddressOf } from './manifest.ts'
 import { rehearse } from './rehearse.ts'
 
@@ -19,7 +20,7 @@ export function createRehearsalCluster(options: RehearsalClusterOptions): Cluste
   return {
     name,
     checkpointRoot,
-    cordons: options.cordon,
+    cordons: cordonsOf(options),
     masterAddress: masterAddressOf,
     rehearse: (plan) => rehearse(api, plan, manifestOptionsOf(options, plan), { cluster: name, grants }),
     watch: () => () => {},

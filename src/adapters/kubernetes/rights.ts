@@ -55,5 +55,11 @@ export const RIGHTS: readonly Right[] = [
     ['list', 'watch'],
     'GPUs of others are unknown: nothing is placed unless the cluster is dedicated',
   ),
-  ...right('cluster', '', 'nodes', ['patch'], 'nodes cordon holds inside Plimsoll only: kubectl does not show it'),
+  ...right(
+    'cluster',
+    '',
+    'nodes',
+    ['patch'],
+    'nodes cordon holds inside Plimsoll only, and no node is tainted: others may place work on nodes that are out of service',
+  ),
 ]

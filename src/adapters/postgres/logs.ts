@@ -48,6 +48,7 @@ export function ingestStore(database: Database, clock: Clock): IngestStore {
       return database.query<{ attempt: AttemptId; cluster: ClusterName }>({
         text: `select a.id as attempt, a.cluster from attempt a
                where not a.living and not a.forgotten
+                 and not exists (select 1 from run r where r.id = a.run and r.image ? 'fence')
                  and not exists (select 1 from log_cursor l where l.attempt = a.id and not l.complete)
                order by a.id limit 100`,
         values: [],

@@ -42,6 +42,13 @@ export const namespacesOf = (config: KubernetesClusterConfig): string[] => [
   ...new Set([config.namespace, ...config.projects.values()]),
 ]
 
+/** What of ours is on a node that we taint, or starts there, is ours to end. */
+function tolerating({ pods, taint }: KubernetesClusterConfig): KubernetesClusterConfig['pods'] {
+  if (taint === null) return pods
+  const own = { ...taint.taint, operator: 'Equal' as const, value: taint.taint.value ?? '' }
+  return { ...pods, tolerations: [...pods.tolerations, own] }
+}
+
 export async function kubernetesClusters(options: {
   readonly clusters: readonly ClusterFile[]
   /** Which control plane we are: the id of our home. */
@@ -69,6 +76,7 @@ export async function kubernetesClusters(options: {
         nodes: { ...config.nodes, tolerations: config.pods.tolerations },
         nodeSelector: config.nodes.selector,
         checkpointRoot: config.checkpoints,
+        pods: tolerating(config),
       } satisfies Omit<KubernetesClusterOptions, 'config'>
       const kubeconfig = use === 'know' ? null : readKubeconfig(config.kubeconfig, config.context)
       return use === 'run' && kubeconfig !== null

@@ -63,9 +63,10 @@ export async function simulateSeed(seed: number, options: SeedOptions = {}): Pro
   return world.outcome(`not everything ended: ${end.kind === 'moves' ? end.why : (end.problem ?? `${left} run`)}`)
 }
 
-async function trouble({ chance, cluster, obedience }: SimulatedWorld, people: People): Promise<void> {
+async function trouble({ chance, cluster, obedience, removals }: SimulatedWorld, people: People): Promise<void> {
   if (chance.happens(0.01)) cluster.silence(chance.pick(cluster.nodeNames()), true)
   if (chance.happens(0.05)) for (const node of cluster.nodeNames()) cluster.silence(node, false)
+  if (removals.happens(0.01)) cluster.remove(removals.pick(cluster.nodeNames()))
   if (chance.happens(0.01)) await people.act()
   if (obedience?.happens(0.04) === true) await people.press(obedience)
 }

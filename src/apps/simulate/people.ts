@@ -148,11 +148,13 @@ export class People {
 }
 
 const TRIES = 3
+/** So often somebody deletes the node of a machine that is silent then. */
+const REMOVED = 0.5
 const MINUTE_MS = 60_000
 
 /** Silence from seconds to longer than a node may be silent, machines out of order, a store that is away or fails over, a clock that steps. */
 export function nature(world: SimulatedWorld, faultsMs: number): void {
-  const { chance, timeline, cluster, faults, database, story } = world
+  const { chance, removals, timeline, cluster, faults, database, story } = world
   const some = (most: number, act: () => void): void => {
     for (let times = chance.below(most + 1); times > 0; times -= 1)
       timeline.after(chance.between(MINUTE_MS / 2, faultsMs - MINUTE_MS / 2), act)
@@ -163,6 +165,10 @@ export function nature(world: SimulatedWorld, faultsMs: number): void {
     const node = chance.pick(cluster.nodeNames())
     cluster.silence(node, true)
     const reboots = chance.happens(0.3)
+    if (removals.happens(REMOVED))
+      timeline.after(removals.between(0, long), () => {
+        if (faults.on) cluster.remove(node)
+      })
     timeline.after(chance.pick(lengths), () => {
       if (reboots) cluster.reboot(node)
       cluster.silence(node, false)
@@ -172,7 +178,8 @@ export function nature(world: SimulatedWorld, faultsMs: number): void {
     const node = chance.pick(cluster.nodeNames())
     const reason = chance.pick(['preparing-environment', 'nodes-not-ready'] as const)
     story?.world(`${node} is not ready: ${reason}`)
-    cluster.change(node, { condition: { kind: 'not-ready', reason, message: 'it is being looked after' } })
+    const sick = reason === 'nodes-not-ready' ? ({ unhealthy: true } as const) : {}
+    cluster.change(node, { condition: { kind: 'not-ready', reason, message: 'it is being looked after', ...sick } })
     timeline.after(chance.between(5_000, 90_000), () => {
       story?.world(`${node} is ready`)
       cluster.change(node, { condition: { kind: 'ready' } })

@@ -97,6 +97,7 @@ export class ReplayWorld {
     this.#watch = new Watch(this.tables, this.cluster, NO_MAIL, {
       blindAfterMs: DURATIONS.blindAfterMs,
       graceMs: DURATIONS.graceMs,
+      fenceAfterMs: DURATIONS.fenceAfterMs,
       now: () => this.timeline.now(),
       trueTime: (at) => at,
       clocksAreTrue: () => true,

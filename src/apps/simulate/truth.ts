@@ -10,6 +10,7 @@ import { cellOf, epochMs, later } from '../../domain/units.ts'
 import { checkExperts, checkGaps } from '../../sim/checkers/experts.ts'
 import { checkStoredLogs } from '../../sim/checkers/logs.ts'
 import { checkLost } from '../../sim/checkers/lost.ts'
+import { checkTaints } from '../../sim/checkers/taints.ts'
 import { BaseClock } from '../../sim/clocks.ts'
 import type { Tables } from '../../sim/store.ts'
 import { CLUSTER } from '../../sim/workload.ts'
@@ -24,7 +25,8 @@ export type End =
 
 export async function falseEnd(world: SimulatedWorld): Promise<End> {
   const { tables, cluster } = world
-  const why = unsettled(tables) ?? underWay(world) ?? falseReason(tables) ?? (await doubtful(world))
+  const taints = cluster.taints === null ? null : checkTaints(tables, cluster.tainted)
+  const why = unsettled(tables) ?? underWay(world) ?? falseReason(tables) ?? taints ?? (await doubtful(world))
   if (why !== null) return { kind: 'moves', why }
   const [left] = cluster.running
   if (left !== undefined) return { kind: 'rest', problem: `${left} runs, and its attempt has ended` }

@@ -18,10 +18,10 @@ import { SeededChance } from '../../sim/chance.ts'
 import { Directives } from '../../sim/checkers/directives.ts'
 import { Watch } from '../../sim/checkers/watch.ts'
 import { BaseClock, SteppingClock } from '../../sim/clocks.ts'
-import type { ClusterShape } from '../../sim/cluster.ts'
 import { SimulatedCluster } from '../../sim/cluster.ts'
 import type { Faults } from '../../sim/faults.ts'
 import { clusterSeenBy, faultsOf } from '../../sim/faults.ts'
+import type { ClusterShape } from '../../sim/machines.ts'
 import { Mail, networkOf } from '../../sim/mail.ts'
 import type { Reporting } from '../../sim/reporting.ts'
 import { earOf, reportingOf } from '../../sim/reporting.ts'
@@ -42,6 +42,8 @@ const PODS = 2 ** 34
 const ARE_PODS = 0.5
 const OBEYS = 0.8
 const CHECKPOINT_MS = 240_000
+/** Machines that are turned off and deleted, in worlds that have pods: as those who obey. */
+const REMOVALS = 2 ** 35
 /** As those who obey: seeds without spools stay as they are. */
 const SPOOLING = 2 ** 34
 const SPOOLS = 0.6
@@ -94,6 +96,8 @@ export class SimulatedWorld {
   readonly lies = new Set<RunId>()
   /** Where some scripts obey directives: what they and the people who end them draw from; null where nobody does. */
   readonly obedience: SeededChance | null
+  /** What those draw from who delete the nodes of silent machines. */
+  readonly removals: SeededChance
   readonly watch: Watch
   readonly #directives: Directives
   readonly story: Story | null
@@ -111,6 +115,7 @@ export class SimulatedWorld {
     this.chance = chance
     const obedience = new SeededChance(seed + OBEDIENCE)
     this.obedience = obedience.happens(OBEYS) ? obedience : null
+    this.removals = new SeededChance(seed + REMOVALS)
     const durations = durationsOf(chance)
     // In some seeds it may take longer than a node may be silent.
     const isPatient = this.obedience?.happens(0.3) === true
@@ -142,6 +147,7 @@ export class SimulatedWorld {
     this.watch = new Watch(this.tables, this.cluster, this.mail, {
       blindAfterMs: this.durations.blindAfterMs,
       graceMs: this.durations.graceMs,
+      fenceAfterMs: this.durations.fenceAfterMs,
       now: () => this.timeline.now(),
       trueTime: (at) => at - this.database.worstMs,
       clocksAreTrue: () => this.database.worstMs === 0,

@@ -1,10 +1,15 @@
 import type { RunDocument } from '../../domain/documents.ts'
+import { fenceText } from '../../domain/fence.ts'
 import type { Run } from '../../domain/run.ts'
 import { livingAttempt, NOT_LOOKED_AT } from '../../domain/run.ts'
 import { gpusOf } from '../../domain/spec.ts'
 
 /** A run that no turn has looked at: no reason is claimed for it. */
 const unseen = (state: Run['state']): boolean => state.kind === 'queued' && state.message === NOT_LOOKED_AT
+
+/** What a fence waits for changes while the reason stays: it is told from the fence itself. */
+const waitsFor = ({ state, fence }: Run): string | null =>
+  state.kind === 'queued' && state.reason === 'fence' && fence !== undefined ? fenceText(fence) : null
 
 export function documentOf(run: Run): RunDocument {
   const { state } = run
@@ -26,7 +31,7 @@ export function documentOf(run: Run): RunDocument {
           : state.kind === 'suspended'
             ? state.by
             : null,
-    message: unseen(state) ? 'not looked at yet' : 'message' in state ? state.message : null,
+    message: unseen(state) ? 'not looked at yet' : 'message' in state ? (waitsFor(run) ?? state.message) : null,
     gpus: gpusOf(run.resources),
     nodes: run.resources.nodes,
     gpusPerNode: run.resources.gpusPerNode,

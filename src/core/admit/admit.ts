@@ -1,6 +1,7 @@
 // The admit step: in which order waiting runs are looked at, and who is refused before nodes are looked at. Whether the rest gets
 // its quota is decided while placing, since each placement uses some of it up.
 import { restartHolder } from '../../domain/claim.ts'
+import { fenceAt, fenceText } from '../../domain/fence.ts'
 import { PRIORITIES } from '../../domain/reasons.ts'
 import type { Run } from '../../domain/run.ts'
 import type { Blocked, Candidate, World } from '../../domain/world.ts'
@@ -22,20 +23,15 @@ export function candidatesOf(world: World): Candidate[] {
 }
 
 function blockedBeforePlacing(world: World, run: Run): Blocked | null {
-  // First, since it is the stored reason that tells a fence from a backoff: another one must not take its place.
-  if (run.state.kind === 'queued' && run.state.notBefore !== null && world.now < run.state.notBefore) {
-    return run.state.reason === 'fence'
-      ? {
-          reason: 'fence',
-          message: 'its old workers on a lost node may still write its checkpoints',
-          until: run.state.notBefore,
-        }
-      : {
-          reason: 'backoff',
-          message: 'it failed a short while ago and waits before the next attempt',
-          until: run.state.notBefore,
-        }
-  }
+  // First, since it is the one that somebody can end: by what he knows of a node.
+  const fence = fenceAt(run, world.now)
+  if (fence !== null) return { reason: 'fence', message: fenceText(fence), until: fence.until }
+  if (run.state.kind === 'queued' && run.state.notBefore !== null && world.now < run.state.notBefore)
+    return {
+      reason: 'backoff',
+      message: 'it failed a short while ago and waits before the next attempt',
+      until: run.state.notBefore,
+    }
   if (world.now < world.newestBookedTo) {
     return {
       reason: 'clock-behind-books',

@@ -2,16 +2,19 @@
 import type { Attempt } from '../../domain/attempt.ts'
 import type { Claim } from '../../domain/claim.ts'
 import { restartHolder } from '../../domain/claim.ts'
+import type { FencedWorker } from '../../domain/fence.ts'
 import type { NodeId, WorkerId } from '../../domain/ids.ts'
 import type { Write } from '../../domain/item.ts'
 import type { FailureClass, Outcome } from '../../domain/reasons.ts'
 import { assertNever } from '../../domain/reasons.ts'
 import type { Run, RunState } from '../../domain/run.ts'
+import { isEnded, withoutFence } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { earlier, gpuMs, plusMs } from '../../domain/units.ts'
 import { classOfFailure } from './failure-class.ts'
+import { fencedWorkers } from './fence.ts'
 
 export type Ending = {
   readonly run: Run
@@ -28,7 +31,8 @@ export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>,
   const failure = needsClass(outcome) ? classOfFailure(outcome, claims, tails) : null
   const message = (outcome === 'node-lost' ? lostMessage(ending) : null) ?? messageOf(claims)
   const paid = paidGpuMs(claims, at, durations)
-  const after = afterAttempt(ending, outcome, failure, message, durations)
+  const fenced = fencedWorkers(attempt, claims, ending.lostNodes)
+  const after = afterAttempt(ending, outcome, failure, message, fenced.length > 0, durations)
   const writes: Write[] = claims.map((claim) => ({
     kind: 'release',
     node: claim.node,
@@ -49,16 +53,13 @@ export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>,
   writes.push({
     kind: 'run',
     run: {
-      ...run,
+      ...withFence(run, isEnded(after.state) ? [] : fenced, at, durations),
       state: after.state,
       startedAt: run.startedAt ?? attempt.startedAt,
       restartsLeft: after.restartsLeft,
       failuresInRow: failure === null ? 0 : run.failuresInRow + 1,
       paidGpuMs: gpuMs(run.paidGpuMs + paid),
-      endedAt:
-        after.state.kind === 'succeeded' || after.state.kind === 'failed' || after.state.kind === 'cancelled'
-          ? at
-          : null,
+      endedAt: isEnded(after.state) ? at : null,
       wish: after.state.kind === 'suspended' ? 'run' : run.wish,
     },
   })
@@ -78,6 +79,12 @@ export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>,
   if (after.note !== null)
     writes.push({ kind: 'event', event: { run: run.id, at, kind: after.state.kind, message: after.note } })
   return writes
+}
+
+/** Of an earlier attempt there is none: this one was not placed before it had ended. */
+function withFence(run: Run, workers: readonly FencedWorker[], at: EpochMs, durations: Durations): Run {
+  const free = withoutFence(run)
+  return workers.length === 0 ? free : { ...free, fence: { until: plusMs(at, durations.fenceAfterMs), workers } }
 }
 
 /** Its worker's end plus grace, at most the release; the store clamps to the moment of the commit. */
@@ -154,6 +161,7 @@ function afterAttempt(
   outcome: Outcome,
   failure: FailureClass | null,
   message: string | null,
+  isFenced: boolean,
   durations: Durations,
 ): After {
   const { run, attempt, at } = ending
@@ -178,15 +186,12 @@ function afterAttempt(
     return stay({ kind: 'failed', message: why }, why)
   }
   const backoff = Math.min(durations.backoffMaxMs, durations.backoffMinMs * 2 ** Math.min(run.failuresInRow, 30))
-  // Its own nodes: that some other node is lost is no reason to wait.
-  const lost = cause === 'node-lost' || attempt.placement.workers.some((worker) => ending.lostNodes.has(worker.node))
-  const wait = lost ? durations.fenceAfterMs : backoff
   return {
     state: {
       kind: 'queued',
-      reason: lost ? 'fence' : 'restarting',
+      reason: isFenced ? 'fence' : 'restarting',
       message: `after ${message ?? outcome}; ${restarts - 1} restarts left for class ${failure}`,
-      notBefore: plusMs(at, wait),
+      notBefore: plusMs(at, backoff),
     },
     keepSlots: true,
     restartsLeft: { ...run.restartsLeft, [failure]: restarts - 1 },

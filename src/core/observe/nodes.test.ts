@@ -107,6 +107,14 @@ void test('declared slots follow the setting, also down, once none beyond it is 
   assert.deepEqual([lowered([0, 1]), lowered([2])], [2, null])
 })
 
+void test('that a node is unhealthy, and not only kept out of service, is a change of it', () => {
+  const condition = { kind: 'not-ready', reason: 'nodes-not-ready', message: 'x' } as const
+  const node = nodeOf('a', { condition })
+  assert.equal(look(node, factOf('a', { condition: { ...condition, message: 'y' } }), 1), null)
+  const written = look(node, factOf('a', { condition: { ...condition, unhealthy: true } }), 1)
+  assert.equal(written?.node.condition.kind === 'not-ready' && written.node.condition.unhealthy, true)
+})
+
 void test('the progress of a preparation is no change of the node, its end is', () => {
   const preparing = (message: string): NodeFact['condition'] => ({
     kind: 'not-ready',
@@ -211,9 +219,11 @@ void test('when all its nodes are lost the attempt ends and the run waits behind
   const items = lose('a', 'b')
   const run = writes(items, 'run')[0]?.run
   assert.ok(run?.state.kind === 'queued')
+  assert.deepEqual([run.state.reason, run.state.notBefore, run.restartsLeft.infrastructure], ['fence', t(401_000), 19])
+  assert.equal(run.fence?.until, t(1_000_000))
   assert.deepEqual(
-    [run.state.reason, run.state.notBefore, run.restartsLeft.infrastructure],
-    ['fence', t(1_000_000), 19],
+    run.fence.workers.map(({ nodeName }) => nodeName),
+    ['a', 'b'],
   )
   assert.equal(
     writes(items, 'claim').some(({ claim }) => claim.holder === restartHolder(run.id)),

@@ -165,7 +165,7 @@ function sameNode(a: Node, b: Node): boolean {
 
 /** The progress of a preparation changes twice a second; only its beginning and end are changes of the node. */
 function sameCondition(a: NodeCondition, b: NodeCondition): boolean {
-  if (a.kind === 'not-ready' && b.kind === 'not-ready') return a.reason === b.reason
+  if (a.kind === 'not-ready' && b.kind === 'not-ready') return a.reason === b.reason && a.unhealthy === b.unhealthy
   return a.kind === b.kind
 }
 

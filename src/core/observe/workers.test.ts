@@ -227,12 +227,12 @@ void test('the wait before a restart doubles with each failure in a row, up to i
     assert.equal(state?.kind === 'queued' && state.notBefore !== null && state.notBefore - t(100_000), waitMs)
   }
 })
-void test('a run that fails waits for the fence only when a node of its own is lost', () => {
-  const elsewhere = nodeOf('c', { condition: { kind: 'lost', since: t(0) } })
-  const state = observe({ ...failing, others: [elsewhere] })?.run?.state
-  assert.equal(state?.kind === 'queued' && state.reason, 'restarting')
-  const own = observe({ ...failing, others: [nodeOf('b', { condition: { kind: 'lost', since: t(0) } })] })
-  assert.equal(own?.run?.state.kind === 'queued' && own.run.state.reason, 'fence')
+void test('a run that fails waits for the fence only when a worker that nobody saw end is on a lost node', () => {
+  const losing = (name: string, over: Partial<Given> = {}) =>
+    observe({ ...failing, ...over, others: [nodeOf(name, { condition: { kind: 'lost', since: t(0) } })] })
+  const own = losing('b', { claims: [BOUND, { ...BOUND, endedAt: t(9_000), exit: { ...STOPPED, kind: 'gone' } }] })
+  const fenced = [losing('c'), losing('b'), own].map((each) => each?.run?.fence?.workers.length)
+  assert.deepEqual(fenced, [undefined, undefined, 1])
   assert.deepEqual(
     own?.claims.filter((claim) => claim.attempt === null).map((claim) => claim.node),
     [nodeId('a')],

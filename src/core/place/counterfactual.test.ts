@@ -18,12 +18,14 @@ function places(world: World, id: RunId): boolean {
 const running = claimOf(nodeId('a'), workerIdOf(attemptIdOf(runId(2), 1), 0), [0, 1, 2, 3, 4, 5, 6, 7])
 const RUNNING = runOf(2, { state: { kind: 'running', attempt: attemptIdOf(runId(2), 1) } })
 const later = runOf(1, { state: { kind: 'queued', reason: 'restarting', message: '', notBefore: t(90_500) } })
+const FENCE = { until: t(120_000), workers: [{ worker: workerIdOf(attemptIdOf(runId(1), 1), 0), nodeName: 'b' }] }
 const ROWS: readonly [text: string | null, world: World][] = [
   [
     'starts if the queue is resumed',
     worldOf({ nodes: [nodeOf('a')], runs: [runOf(1)] }, { queue: { paused: true, reason: '' } }),
   ],
   ['starts by itself in 91 s', worldOf({ nodes: [nodeOf('a')], runs: [later] })],
+  ['starts by itself in 120 s', worldOf({ nodes: [nodeOf('a')], runs: [{ ...later, fence: FENCE }] })],
   [
     'starts if node a is uncordoned',
     worldOf({ nodes: [nodeOf('a', { cordon: { by: 'ada', reason: '' } })], runs: [runOf(1)] }),

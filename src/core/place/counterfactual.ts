@@ -10,6 +10,7 @@ import type { Node } from '../../domain/node.ts'
 import type { Project } from '../../domain/project.ts'
 import { lineage } from '../../domain/project.ts'
 import type { Run } from '../../domain/run.ts'
+import { waitsUntil } from '../../domain/run.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { Candidate, World } from '../../domain/world.ts'
 import { worldAt } from '../../domain/world.ts'
@@ -65,8 +66,8 @@ function* candidates(world: World, run: Run, before: readonly Run[], durations: 
       text: 'starts if the queue is resumed',
       change: (now) => ({ ...now, queue: { paused: false, reason: '' } }),
     }
-  if (run.state.kind === 'queued' && run.state.notBefore !== null && run.state.notBefore > world.now) {
-    const until = run.state.notBefore
+  const until = waitsUntil(run)
+  if (until !== null && until > world.now) {
     const seconds = Math.ceil((until - world.now) / 1_000)
     yield { text: `starts by itself in ${seconds} s`, change: (now) => worldAt(now, until) }
   }

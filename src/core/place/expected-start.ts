@@ -4,6 +4,7 @@ import type { Claim } from '../../domain/claim.ts'
 import { isRestartHolder } from '../../domain/claim.ts'
 import type { RunId } from '../../domain/ids.ts'
 import type { Run } from '../../domain/run.ts'
+import { waitsUntil } from '../../domain/run.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs, later } from '../../domain/units.ts'
@@ -81,7 +82,7 @@ function nextMoment(world: World, ends: ReadonlyMap<RunId, EpochMs>, claims: rea
   }
   for (const end of ends.values()) consider(end)
   for (const claim of claims) consider(claim.until)
-  for (const { state } of world.runs.values()) if (state.kind === 'queued') consider(state.notBefore)
+  for (const run of world.runs.values()) consider(waitsUntil(run))
   return next
 }
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isRestartHolder, restartHolder } from '../../domain/claim.ts'
-import { budgetOf, claimOf, nodeId, nodeOf, projectOf, runOf, t, worldOf } from '../../domain/fixture.ts'
+import { budgetOf, claimOf, nodeId, nodeOf, projectOf, runId, runOf, t, worldOf } from '../../domain/fixture.ts'
+import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
 import type { Node } from '../../domain/node.ts'
 import { lineage } from '../../domain/project.ts'
 import type { WaitReason } from '../../domain/reasons.ts'
@@ -159,6 +160,15 @@ void test('a reason is written only when it changes', () => {
   const run = runOf(1, { state: { kind: 'queued', reason: 'nodes-not-ready', message: 'x', notBefore: null } })
   assert.deepEqual(decide(worldOf({ runs: [run] })).items, [])
   assert.equal(decide(worldOf({ runs: [runOf(1)] })).items.length, 1)
+})
+
+void test('a run that is placed has no fence any more', () => {
+  const workers = [{ worker: workerIdOf(attemptIdOf(runId(1), 1), 0), nodeName: 'a' }]
+  const [written] = writesOf(
+    decide(worldOf({ nodes: [nodeOf('b')], runs: [runOf(1, { fence: { until: t(0), workers } })] })).items,
+    'run',
+  )
+  assert.deepEqual([written?.run.state.kind, written?.run.fence], ['admitted', undefined])
 })
 
 void test('the first look writes a reason whatever it is', () => {

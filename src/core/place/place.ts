@@ -14,7 +14,7 @@ import type { Node } from '../../domain/node.ts'
 import { lineage } from '../../domain/project.ts'
 import type { WaitReason } from '../../domain/reasons.ts'
 import type { Run } from '../../domain/run.ts'
-import { NOT_LOOKED_AT } from '../../domain/run.ts'
+import { NOT_LOOKED_AT, withoutFence } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { Price } from '../../domain/units.ts'
@@ -236,7 +236,8 @@ function commitPlacement(
   writes.push({ kind: 'attempt', attempt })
   writes.push({
     kind: 'run',
-    run: { ...run, state: { kind: 'admitted', attempt: attempt.id }, attempts: attempt.number },
+    // A fence that held it back has passed.
+    run: { ...withoutFence(run), state: { kind: 'admitted', attempt: attempt.id }, attempts: attempt.number },
   })
   const nodes = [...new Set(seats.map((seat) => seat.node))]
   const where = nodes.map((node) => node.name).join(', ')

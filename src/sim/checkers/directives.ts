@@ -130,7 +130,8 @@ export class Directives {
   /** A launch turn of a process that led from its begin to its end. */
   turn(begin: number): void {
     for (const asked of this.#open) {
-      if (asked.dueAt === null || begin <= asked.dueAt) continue
+      // Who gives one name to two things said the first: a liar's word that it saved may be nobody's.
+      if (asked.dueAt === null || begin <= asked.dueAt || this.#options.lies.has(asked.run)) continue
       asked.turns += 1
       if (asked.turns >= TURNS_MAX)
         this.#problem ??= `${asked.attempt} has nothing to wait for since ${asked.dueAt}, and is not asked to end`

@@ -1,6 +1,6 @@
 // Promises 2 and 3, seen from outside: whole gangs, one gang to a slot, each process started once.
-import type { AttemptId, WorkerId } from '../../domain/ids.ts'
-import { attemptOfWorker } from '../../domain/ids.ts'
+import type { AttemptId, RunId, WorkerId } from '../../domain/ids.ts'
+import { attemptNumberOf, attemptOfWorker, runOfAttempt } from '../../domain/ids.ts'
 import type { Tables } from '../store/tables.ts'
 
 /** A slot belongs to one gang at a time, and a gang that holds anything holds all of it, where its plan says. */
@@ -67,6 +67,34 @@ export function checkProcesses(tables: Tables, running: Iterable<WorkerId>): str
       const other = users.get(key)
       if (other !== undefined && attemptOfWorker(other) !== attempt) return `slot ${key} is used by ${other} and ${id}`
       users.set(key, id)
+    }
+  }
+  return null
+}
+
+/** By so much the clocks of two processes differ: an answer takes time. */
+const UNSURE_MS = 2_000
+
+/** No attempt of a run trains beside an older one that may write the same checkpoints, until that must have noticed that it is alone. */
+export function checkFences(
+  tables: Tables,
+  running: Iterable<WorkerId>,
+  now: number,
+  fenceAfterMs: number,
+): string | null {
+  const attempts = new Map<RunId, Map<AttemptId, WorkerId>>()
+  for (const id of running) {
+    const attempt = attemptOfWorker(id)
+    const run = runOfAttempt(attempt)
+    attempts.set(run, (attempts.get(run) ?? new Map<AttemptId, WorkerId>()).set(attempt, id))
+  }
+  for (const [run, workers] of attempts) {
+    const newest = Math.max(...[...workers.keys()].map(attemptNumberOf))
+    for (const [id, worker] of workers) {
+      const attempt = tables.attempts.get(id)
+      if (attempt?.state.kind !== 'ended' || attempt.number === newest) continue
+      if (now + UNSURE_MS < (attempt.endedAt ?? 0) + fenceAfterMs)
+        return `${worker} still runs beside a newer attempt of ${run}, and its fence has not passed`
     }
   }
   return null

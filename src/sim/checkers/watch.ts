@@ -9,9 +9,10 @@ import { Blindness } from './blind.ts'
 import { LayerOne, LayerTwo } from './books.ts'
 import { Charges, checkDeadline, checkSums, checkWall } from './budgets.ts'
 import { AuditCounts, checkAudit, checkLead, checkStates, checkVersions, Placements } from './commits.ts'
-import { checkGangs, checkProcesses, Launches } from './gangs.ts'
+import { checkFences, checkGangs, checkProcesses, Launches } from './gangs.ts'
 import type { Reported } from './reports.ts'
 import { checkTraining, Reports } from './reports.ts'
+import { TaintRows } from './taints.ts'
 
 /** What really happens on the cluster, whatever the control plane believes. */
 export type Reality = {
@@ -30,6 +31,7 @@ export type Reality = {
 export type WatchOptions = {
   readonly blindAfterMs: number
   readonly graceMs: number
+  readonly fenceAfterMs: number
   /** The true time. */
   readonly now: () => number
   /** A moment of the clock of the process that wrote it, in true time. */
@@ -47,6 +49,7 @@ export class Watch {
   readonly #charges: Charges
   readonly #launches: Launches
   readonly #audit: AuditCounts
+  readonly #taints: TaintRows
   readonly #placements: Placements
   readonly #blindness: Blindness
   readonly #reports: Reports
@@ -64,6 +67,7 @@ export class Watch {
     this.#charges = new Charges(tables)
     this.#launches = new Launches(reality.starts)
     this.#audit = new AuditCounts(tables)
+    this.#taints = new TaintRows(tables)
     this.#placements = new Placements(tables)
     this.#blindness = new Blindness(tables, reality.silences, options.blindAfterMs)
     this.#reports = new Reports(tables, mail)
@@ -102,6 +106,7 @@ export class Watch {
     this.#problem ??= this.#forgottenLogs()
     if (moved || wrote) {
       this.#problem ??= checkProcesses(this.#tables, this.#reality.running) ?? this.#launches.look()
+      if (this.#options.clocksAreTrue()) this.#problem ??= this.#fences()
     }
     if (wrote) {
       this.#placements.note(this.#options.now())
@@ -111,9 +116,15 @@ export class Watch {
         this.#layerOne.look() ??
         this.#layerTwo.look() ??
         this.#audit.look() ??
+        this.#taints.look() ??
         (this.#options.clocksAreTrue() ? this.#blindness.look() : null)
     }
     return this.#problem
+  }
+
+  #fences(): string | null {
+    const { now, fenceAfterMs } = this.#options
+    return checkFences(this.#tables, this.#reality.running, now(), fenceAfterMs)
   }
 
   /** What a worker printed is stored before its remains are removed. */

@@ -4,6 +4,8 @@ import { streamOf } from '../../domain/fact.ts'
 import type { AttemptId, RunId, WorkerId } from '../../domain/ids.ts'
 import { runOfAttempt } from '../../domain/ids.ts'
 import { keptOf, logCutEvent } from '../../domain/log-limit.ts'
+import type { Run } from '../../domain/run.ts'
+import { isEnded } from '../../domain/run.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { CELL_MS, cellOf } from '../../domain/units.ts'
 import type { IngestStore, LogAppend, LogCursor } from '../../ports/store.ts'
@@ -50,6 +52,7 @@ export function ingestStore(tables: Tables): IngestStore {
       const open = new Set([...tables.openCursors].map((worker) => tables.cursors.get(worker)?.attempt))
       return [...tables.attempts.values()]
         .filter(({ id, state }) => state.kind === 'ended' && !tables.forgotten.has(id) && !open.has(id))
+        .filter(({ run }) => !isWaitedFor(tables.runs.get(run)))
         .map(({ id, cluster }) => ({ attempt: id, cluster }))
         .toSorted((a, b) => (a.attempt < b.attempt ? -1 : 1))
         .slice(0, FORGET_MAX)
@@ -59,6 +62,9 @@ export function ingestStore(tables: Tables): IngestStore {
     },
   }
 }
+
+/** Whether a fence waits for what is left of a run. */
+const isWaitedFor = (run: Run | undefined): boolean => run?.fence !== undefined && !isEnded(run.state)
 
 function logCursors(tables: Tables): LogCursor[] {
   return [...tables.openCursors]
