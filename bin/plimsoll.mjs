@@ -60,7 +60,9 @@ bringPackages()
 const args = process.argv.slice(2)
 const exec = args[0] === '--exec'
 const entry = exec ? resolve(root, args[1] ?? fail('--exec needs a file')) : join(root, 'src', 'apps', 'cli', 'main.ts')
-const child = spawn(findNode(), ['--disable-warning=ExperimentalWarning', entry, ...args.slice(exec ? 2 : 0)], {
+// Young objects in 48 MiB, where Node would take 192: what is read in bulk leaves buffers behind, and they go when that is full.
+const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16']
+const child = spawn(findNode(), [...flags, entry, ...args.slice(exec ? 2 : 0)], {
   stdio: 'inherit',
   env: {
     ...process.env,
