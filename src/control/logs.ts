@@ -1,9 +1,11 @@
-// Follows the logs of workers: bytes are stored as they came, up to the limit of a run, and what they say becomes facts in any case. What a reporter left there, since nobody
-// took it, is taken as if it had been posted then. Needs no leader; the cursor in the store makes a second reader's work a repeat.
+// Follows the logs of workers: bytes are stored as they came, up to the limit of a run, and what they say becomes facts in any case. What a
+// reporter left there, since nobody took it, is taken as if it had been posted then. Needs no leader; the cursor in the store makes a second
+// reader's work a repeat.
 import { dialectsFor } from '../core/observe/dialects/dialect.ts'
 import type { LogLine } from '../core/observe/log.ts'
 import { factsOf, linesOf } from '../core/observe/log.ts'
 import { spooledIn } from '../core/observe/spool.ts'
+import type { WorkerId } from '../domain/ids.ts'
 import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
 import type { RunSpec } from '../domain/spec.ts'
 import type { EpochMs } from '../domain/units.ts'
@@ -15,6 +17,11 @@ import { takeReport } from './report.ts'
 
 /** One whose node does not answer must not keep the others waiting. */
 const READS_AT_ONCE = 32
+/** A turn begins no further reading after so long; the next one goes on from there. */
+const TURN_MS = 500
+const READS_BETWEEN_LOOKS_AT_THE_CLOCK = 128
+/** The log that was read last. Thrown away with the process. */
+const reached = new WeakMap<Control, WorkerId>()
 /** That a log says nothing is written so often: its cells are posted once it was read beyond them. */
 const SILENCE_MS = 5_000
 
@@ -22,10 +29,21 @@ export async function followLogs(control: Control): Promise<void> {
   const cursors = await control.store.logCursors()
   const specs = await control.store.specs([...new Set(cursors.map((cursor) => cursor.run))])
   const asked = control.clock.now()
-  const read = await atOnce(cursors, READS_AT_ONCE, (cursor) =>
-    readOn(control, cursor, specs.get(cursor.run) ?? null, asked),
-  )
-  const appends = read.filter((append) => append !== null)
+  const last = reached.get(control) ?? ''
+  const inTurn = [...cursors.filter(({ worker }) => worker > last), ...cursors.filter(({ worker }) => worker <= last)]
+  const appends: LogAppend[] = []
+  let from = 0
+  do {
+    const some = inTurn.slice(from, from + READS_BETWEEN_LOOKS_AT_THE_CLOCK)
+    const read = await atOnce(some, READS_AT_ONCE, (cursor) =>
+      readOn(control, cursor, specs.get(cursor.run) ?? null, asked),
+    )
+    appends.push(...read.filter((append) => append !== null))
+    from += some.length
+  } while (from < inTurn.length && control.clock.now() < asked + TURN_MS)
+  const at = inTurn[from - 1]
+  if (at !== undefined) reached.set(control, at.worker)
+  if (from < inTurn.length) control.doorbell.ring('observe')
   await control.store.appendLogs(appends, control.settings.logBytesMax)
   if (appends.some((append) => append.facts.length > 0)) control.doorbell.ring('account')
   // A full slice: there is more to read at once.
@@ -44,6 +62,7 @@ async function readOn(
   if (cluster === undefined) return null
   try {
     const slice = await cluster.readLog(cursor.worker, cursor.offset, LOG_CHUNK_BYTES_MAX, cursor.mark)
+    if (slice.skipped === true) return null
     const atEnd = slice.bytes.length === 0
     // The process of an attempt that has ended may live on, on a node that was lost and came back.
     const complete = atEnd && !cursor.living && !slice.open

@@ -84,6 +84,8 @@ export type LogSlice = {
   readonly mark?: string | null
   /** More may follow: its process lives, or may still start. */
   readonly open: boolean
+  /** It was not looked at this time: that nothing came is no silence. */
+  readonly skipped?: true
 }
 
 export interface Cluster {

@@ -17,8 +17,10 @@ export type PodLog = {
   readonly over: boolean
 }
 
-/** Connections that stay open for logs; beyond them a log is read piece by piece. */
+/** Connections that stay open for logs; beyond them a log is read piece by piece, each so often and all together so many a second. */
 const FOLLOWED_MAX = 512
+const PIECE_MS = 10_000
+const PIECES_PER_SECOND = 20
 const WAITING_BYTES_MAX = 512 * 1024
 const LINE_BYTES_MAX = 4 * 1024 * 1024
 /** A stream without a line for so long is asked for anew, in case its connection is dead. */
@@ -35,6 +37,8 @@ export class Logs {
   readonly #follows = new Map<WorkerId, Follow>()
   /** Logs that were read to their end, and where that is: of a gang some end long before the others. */
   readonly #ends = new Map<WorkerId, number>()
+  /** Logs that are read piece by piece, and when they were last. */
+  readonly #pieces = new Map<WorkerId, number>()
 
   constructor(api: Api) {
     this.#api = api
@@ -57,9 +61,12 @@ export class Logs {
     const nothing: LogSlice = { offset, bytes: new Uint8Array(), nextOffset: offset, mark, open: pod !== null }
     if (this.#ends.get(worker) === offset) return { ...nothing, open: false }
     if (follow === undefined) {
+      if (pod === null) return nothing
       // What ends soon is read once, when it has ended.
-      if (pod === null || (!pod.over && !pod.settled)) return nothing
+      if (!pod.over && !pod.settled) return { ...nothing, skipped: true }
       const goesOn = !pod.over && this.#follows.size < FOLLOWED_MAX
+      if (!pod.over && !goesOn && !this.#isTurnOf(worker)) return { ...nothing, skipped: true }
+      if (goesOn) this.#pieces.delete(worker)
       follow = new Follow(this.#api, pod.path, offset, markOf(mark), goesOn)
       this.#follows.set(worker, follow)
     }
@@ -68,17 +75,26 @@ export class Logs {
     if (!follow.ended) {
       // Its container has ended, and all that came is read: what the stream has not brought by now a last look will.
       if (pod?.over !== false && follow.goesOn) this.#stop(worker)
-      return { ...nothing, mark: slice.mark ?? mark, open: true }
+      const open = { ...nothing, mark: slice.mark ?? mark, open: true }
+      // A stream that goes on may have nothing to bring; a piece has not come yet.
+      return follow.goesOn ? open : { ...open, skipped: true }
     }
     // A node ends the stream when the container ends, and says of the pod that it did some moments later.
     if (pod?.over === false && follow.failure === null && performance.now() - follow.endedAt < AGAIN_MS)
-      return { ...nothing, mark: slice.mark ?? mark, open: true }
+      return { ...nothing, mark: slice.mark ?? mark, open: true, skipped: true }
     // The stream is over: either so is the log, or it was cut and is taken up again from here.
     this.#follows.delete(worker)
     if (follow.failure !== null && !isGone(follow.failure) && pod !== null) throw follow.failure
     const whole = pod?.over === true && follow.failure === null
     if (whole) this.#ends.set(worker, offset)
     return { ...nothing, mark: slice.mark ?? mark, open: pod !== null && !whole }
+  }
+
+  #isTurnOf(worker: WorkerId): boolean {
+    const pause = Math.max(PIECE_MS, (this.#pieces.size * 1_000) / PIECES_PER_SECOND)
+    if (performance.now() - (this.#pieces.get(worker) ?? Number.NEGATIVE_INFINITY) < pause) return false
+    this.#pieces.set(worker, performance.now())
+    return true
   }
 
   /** The last lines, whoever follows. */
@@ -106,6 +122,7 @@ export class Logs {
   drop(worker: WorkerId): void {
     this.#stop(worker)
     this.#ends.delete(worker)
+    this.#pieces.delete(worker)
   }
 
   #stop(worker: WorkerId): void {
