@@ -12,11 +12,12 @@ const root = fileURLToPath(new URL('../', import.meta.url))
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name)
 
 type Name = 'fast' | 'check' | 'test' | 'nightly'
+type Lane = 'computes' | 'waits' | 'real node' | 'control planes'
 type Part = {
   readonly name: string
   readonly in: readonly Name[]
-  /** Parts of the two lanes run beside each other, the rest alone after them: what is there waits for real time. */
-  readonly lane?: 'computes' | 'waits'
+  /** Parts of two lanes run beside each other: first those that compute and wait, then the rest alone, then those of Kubernetes. */
+  readonly lane?: Lane
   readonly run: (say: Say) => Promise<Outcome>
 }
 /** Where the output of a part goes: of a lane it is kept together and shown when the part has ended. */
@@ -34,6 +35,9 @@ const PURE = [
   'test/architecture',
 ]
 const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts']
+
+/** A machine has one real node at a time: whoever uses it is here, and so many others that both lanes are about as long. */
+const REAL_NODE_LANE = /\/(example|real-node|chart|chart-rights|clusters|deployment|doctor|quick-start)\.test\.ts$/
 
 const PARTS: readonly Part[] = [
   { name: 'environment', in: ['check', 'test'], run: environment },
@@ -76,9 +80,16 @@ const PARTS: readonly Part[] = [
     run: (say) => nodeTests(say, ['test/end-to-end'], ['--test-concurrency=2']),
   },
   {
-    name: 'kubernetes',
+    name: 'kubernetes 1',
     in: ['check', 'test'],
-    run: (say) => nodeTests(say, ['test/kubernetes'], ['--test-concurrency=1']),
+    lane: 'real node',
+    run: (say) => kubernetesTests(say, (file) => REAL_NODE_LANE.test(file)),
+  },
+  {
+    name: 'kubernetes 2',
+    in: ['check', 'test'],
+    lane: 'control planes',
+    run: (say) => kubernetesTests(say, (file) => !REAL_NODE_LANE.test(file)),
   },
   { name: 'many seeds', in: ['nightly'], run: (say) => manySeeds(say, 20_000) },
   { name: 'many kills', in: ['nightly'], run: (say) => manyKills(say, 'test/end-to-end/crash.test.ts', 100) },
@@ -97,10 +108,12 @@ const skipped: string[] = []
 const results: { name: string; outcome: Outcome; seconds: number }[] = []
 const parts = PARTS.filter((each) => each.in.includes(wanted))
 const first = parts.filter(({ name }) => name === 'environment')
-const lanes = (['computes', 'waits'] as const).map((lane) => parts.filter((each) => each.lane === lane))
+const beside = (lanes: readonly Lane[]): Promise<unknown> =>
+  Promise.all(lanes.map((lane) => runAll(parts.filter((each) => each.lane === lane))))
 await runAll(first)
-await Promise.all(lanes.map(runAll))
+await beside(['computes', 'waits'])
 await runAll(parts.filter((each) => each.lane === undefined && !first.includes(each)))
+await beside(['real node', 'control planes'])
 
 process.stdout.write('\n')
 for (const { name, outcome, seconds } of results) {
@@ -137,13 +150,19 @@ async function browserTests(say: Say): Promise<Outcome> {
   }
 }
 
-async function nodeTests(
+const nodeTests = (
   say: Say,
   folders: readonly string[],
   flags: readonly string[],
   env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> => testsOf(say, folders.flatMap(testFiles), flags, env)
+
+async function testsOf(
+  say: Say,
+  files: readonly string[],
+  flags: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
-  const files = folders.flatMap(testFiles)
   if (files.length === 0) return { kind: 'skipped', why: 'there are no test files' }
   const report = join(mkdtempSync(join(tmpdir(), 'plimsoll-skips-')), 'skips')
   const reporters = [
@@ -163,6 +182,9 @@ async function nodeTests(
   rmSync(dirname(report), { recursive: true })
   return outcome
 }
+
+const kubernetesTests = (say: Say, isOurs: (file: string) => boolean): Promise<Outcome> =>
+  testsOf(say, testFiles('test/kubernetes').filter(isOurs), ['--test-concurrency=1'])
 
 /** The other world, as many seeds at once as there are cores. A seed that fails is named with what repeats it. */
 async function manySeeds(say: Say, seeds: number): Promise<Outcome> {
