@@ -150,12 +150,14 @@ async function browserTests(say: Say): Promise<Outcome> {
   }
 }
 
-const nodeTests = (
+function nodeTests(
   say: Say,
   folders: readonly string[],
   flags: readonly string[],
   env: Readonly<Record<string, string>> = {},
-): Promise<Outcome> => testsOf(say, folders.flatMap(testFiles), flags, env)
+): Promise<Outcome> {
+  return testsOf(say, folders.flatMap(testFiles), flags, env)
+}
 
 async function testsOf(
   say: Say,
@@ -183,8 +185,9 @@ async function testsOf(
   return outcome
 }
 
-const kubernetesTests = (say: Say, isOurs: (file: string) => boolean): Promise<Outcome> =>
-  testsOf(say, testFiles('test/kubernetes').filter(isOurs), ['--test-concurrency=1'])
+function kubernetesTests(say: Say, isOurs: (file: string) => boolean): Promise<Outcome> {
+  return testsOf(say, testFiles('test/kubernetes').filter(isOurs), ['--test-concurrency=1'])
+}
 
 /** The other world, as many seeds at once as there are cores. A seed that fails is named with what repeats it. */
 async function manySeeds(say: Say, seeds: number): Promise<Outcome> {
