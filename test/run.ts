@@ -208,10 +208,9 @@ async function manySeeds(say: Say, seeds: number): Promise<Outcome> {
   return { kind: outcomes.every(({ kind }) => kind === 'passed') ? 'passed' : 'failed' }
 }
 
-const manyKills = (say: Say, file: string, kills: number): Promise<Outcome> =>
-  command(say, process.execPath, ['--test', '--test-force-exit', file], {
-    PLIMSOLL_TEST_KILLS: `${kills}`,
-  })
+function manyKills(say: Say, file: string, kills: number): Promise<Outcome> {
+  return command(say, process.execPath, ['--test', '--test-force-exit', file], { PLIMSOLL_TEST_KILLS: `${kills}` })
+}
 
 /** They have another library than the rest: a document, and no process. */
 async function typesOfPages(say: Say): Promise<Outcome> {
