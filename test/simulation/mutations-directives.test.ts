@@ -32,6 +32,7 @@ const ROWS: readonly Row[] = [
     find: 'world.now >= checkpointUntil',
     replace: 'world.now >= Infinity',
     caught: /has nothing to wait for since \d+, and is not asked to end/,
+    seeds: 60,
   },
   {
     what: 'a gang that is not whole is waited for',

@@ -341,6 +341,7 @@ const ROWS: readonly Row[] = [
     find: 'lastSentAt === null || fact.sentAt >= lastSentAt',
     replace: 'true',
     caught: /GPU-ms productive, and its steps/,
+    from: 100,
     seeds: 60,
   },
   {
