@@ -151,7 +151,12 @@ export async function localWorld(t: TestContext, change: Partial<LocalClusterOpt
         return one?.phase === 'exited' ? one : null
       }),
     text: async (worker) => joined(Buffer.from(await wholeLog(cluster, worker)).toString('utf8')),
-    supervisorPid: (worker) => Number(readFields(join(folder(worker), 'claim'))?.get('pid')),
+    supervisorPid: (worker) => {
+      const pid = Number(readFields(join(folder(worker), 'claim'))?.get('pid'))
+      // A signal to 0 would go to our own process group, and to whatever started the tests.
+      assert.ok(pid > 1, `the supervisor of ${worker} has claimed`)
+      return pid
+    },
   }
   return world
 }
