@@ -6,6 +6,7 @@ import type { AttemptId, WorkerId } from '../../src/domain/ids.ts'
 import type { AttemptPlan } from '../../src/domain/plan.ts'
 import { durationMs, epochMs } from '../../src/domain/units.ts'
 import type { Cluster, WorkerSeen } from '../../src/ports/cluster.ts'
+import { Fault } from '../../src/ports/fault.ts'
 
 export type Work =
   /** Ends by itself after a while: well, or with the worker `failing` going wrong. */
@@ -84,7 +85,16 @@ export function clusterSuite(name: string, open: () => Promise<Subject>): void {
   }
 
   async function clear(subject: Subject, attempt: AttemptId): Promise<void> {
-    await subject.cluster.forget(attempt)
+    // What somebody changed meanwhile is asked for again, as the loop does.
+    await until(subject, `${attempt} to be forgotten`, async () => {
+      try {
+        await subject.cluster.forget(attempt)
+        return true
+      } catch (error) {
+        if (error instanceof Fault && error.retryable) return null
+        throw error
+      }
+    })
     await until(subject, `nothing to be left of ${attempt}`, async () => {
       const { workers } = await subject.cluster.observe()
       return workers.every(({ worker }) => !worker.startsWith(`${attempt}-`)) || null

@@ -46,7 +46,7 @@ type Audit = {
 const ENDED = new Set(['succeeded', 'failed'])
 const sum = (values: readonly number[]): number => values.reduce((total, each) => total + each, 0)
 
-const LEASE_MS = 4_000
+const LEASE_MS = 6_500
 const SETTINGS = `
 deployment: { id: of-the-faults, keyFile: deployment.key }
 clusters: [cluster.yaml]

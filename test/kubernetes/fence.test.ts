@@ -30,7 +30,7 @@ describe('a fence', { skip: found.kind === 'missing' && found.why, timeout: 600_
     await makeNamespace(plane.api, 'plimsoll-runs')
     // Nobody would wait for the fence.
     home = new Home(
-      'listen: { port: 0 }\ndurations: { persist: 2s, lease: 6s, leaseRenew: 2s, blindAfter: 8s, nodeLostAfter: 30s, grace: 2s, fenceAfter: 30m, restartHold: 5s }\n',
+      'listen: { port: 0 }\ndurations: { persist: 2s, lease: 7500ms, leaseRenew: 2s, blindAfter: 8s, nodeLostAfter: 30s, grace: 2s, fenceAfter: 30m, restartHold: 5s }\n',
     )
     await home.up(
       '--cluster',
