@@ -37,7 +37,8 @@ const PURE = [
 const REAL = ['src/adapters', 'src/apps', 'test/conformance', 'test/integration', 'test/transcripts']
 
 /** A machine has one real node at a time: whoever uses it is here, and so many others that both lanes are about as long. */
-const REAL_NODE_LANE = /\/(example|real-node|chart|chart-rights|clusters|deployment|doctor|quick-start)\.test\.ts$/
+const REAL_NODE_LANE =
+  /\/(example|real-node|chart|chart-rights|clusters|deployment|doctor|fence|quick-start|taints)\.test\.ts$/
 
 const PARTS: readonly Part[] = [
   { name: 'environment', in: ['check', 'test'], run: environment },
