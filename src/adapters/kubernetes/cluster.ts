@@ -123,6 +123,7 @@ class Kubernetes implements KubernetesCluster {
     if (pod.ours === null) return
     const { attempt, worker } = pod.ours
     this.#lifted.delete(pod.uid)
+    this.#logs.left(worker)
     if (this.#forgotten.has(attempt)) return
     const seen = this.#seen(pod, this.#options.clock.now())
     if (seen?.phase !== 'exited') return

@@ -118,11 +118,16 @@ export class Logs {
     return Buffer.concat(parts)
   }
 
+  /** Its pod is not there any more: what waits may still be read, and that is all. */
+  left(worker: WorkerId): void {
+    this.#ends.delete(worker)
+    this.#pieces.delete(worker)
+  }
+
   /** Nobody reads it any more. */
   drop(worker: WorkerId): void {
     this.#stop(worker)
-    this.#ends.delete(worker)
-    this.#pieces.delete(worker)
+    this.left(worker)
   }
 
   #stop(worker: WorkerId): void {
