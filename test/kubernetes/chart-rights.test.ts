@@ -152,7 +152,7 @@ describe('the chart on a cluster', { skip: found.kind === 'missing' && found.why
       api: { [RUNS]: ['jobs: create', 'pods: create'] },
       migrate: {},
       release: {
-        [RUNS]: ['jobs: list,patch'],
+        [RUNS]: ['jobs: get,list,patch'],
         [NAMESPACE]: ['deployments/plimsoll-controller: get', 'deployments/scale/plimsoll-controller: patch'],
       },
     }

@@ -94,7 +94,7 @@ export class Cache {
       log,
       relistMs,
       path,
-      itemOf: (pod) => podRecord(pod, nodes.gpuResource, controlPlane),
+      itemOf: (pod, before) => podRecord(pod, nodes.gpuResource, controlPlane, before),
       changed: (key, before, after) => this.#podChanged(key, before, after),
     })
   }

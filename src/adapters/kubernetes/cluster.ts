@@ -17,6 +17,7 @@ import type { Api } from './api.ts'
 import { createApi } from './api.ts'
 import { faultOf, faultOfRefusal, isGone, isStatus, otherPlan } from './api-error.ts'
 import { Cache } from './cache.ts'
+import { dropFinalizer } from './finalizer.ts'
 import { letGo } from './gates.ts'
 import { goneNodes } from './gone.ts'
 import type { JobRecord } from './jobs.ts'
@@ -27,7 +28,7 @@ import type { PodLog } from './logs.ts'
 import { Logs } from './logs.ts'
 import type { ManifestOptions } from './manifest.ts'
 import { jobOf, manifestOptionsOf, masterAddressOf, planHash, secondsUntil, secretOf, serviceOf } from './manifest.ts'
-import { ATTEMPT, CONTROL_PLANE, FINALIZER, GATE, PLAN } from './names.ts'
+import { ATTEMPT, CONTROL_PLANE, GATE, PLAN } from './names.ts'
 import type { NodeOptions } from './nodes.ts'
 import { nodeSeen } from './nodes.ts'
 import type { Job } from './objects.ts'
@@ -361,11 +362,7 @@ class Kubernetes implements KubernetesCluster {
       const path = `/apis/batch/v1/namespaces/${job.namespace}/jobs/${attempt}`
       const preconditions = { uid: job.uid }
       try {
-        // The version: a finalizer that somebody else adds meanwhile is not lost.
-        const { uid, resourceVersion, finalizers } = job
-        const rest = finalizers.filter((each) => each !== FINALIZER)
-        if (rest.length < finalizers.length)
-          await this.api.patch(path, { metadata: { uid, resourceVersion, finalizers: rest } })
+        await dropFinalizer(this.api, path, job)
         await this.api.remove(path, { propagationPolicy: 'Background', preconditions })
       } catch (error) {
         if (!isGone(error)) throw faultOf(error, this.name, `what is left of ${attempt} could not be removed`)

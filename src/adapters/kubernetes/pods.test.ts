@@ -219,6 +219,22 @@ test('the end is the end of the second that is told', () => {
   assert.equal(worker.endedAt, at('10:00:20.999'))
 })
 
+test('the last step of a deletion, which is the kubelet’s, says nothing of when it was asked for', () => {
+  const last = { deletionTimestamp: '2026-11-26T10:00:22Z', deletionGracePeriodSeconds: 0 }
+  const cause = (metadata: object, ends: Ends, status: object, before?: object, uid = 'u'): string | null => {
+    const known = podRecord(pod({ metadata: { uid, ...before }, status }), 'nvidia.com/gpu', 'one')
+    const record = podRecord(pod({ metadata, status }), 'nvidia.com/gpu', 'one', known)
+    assert.ok(record?.ours)
+    const worker = workerSeen(record.ours, ends, null, NOW)
+    return worker.phase === 'exited' ? worker.cause : null
+  }
+  const asked = { deletionTimestamp: '2026-11-26T10:00:49Z', deletionGracePeriodSeconds: 30 }
+  assert.equal(cause(last, NOT_ASKED, terminated(143), asked), 'evicted', 'somebody asked, a second before it ended')
+  assert.equal(cause(last, NOT_ASKED, terminated(1), asked, 'another'), 'itself', 'that was another pod of this name')
+  assert.equal(cause(last, NOT_ASKED, terminated(1), {}), 'itself', 'it was deleted when it had ended')
+  assert.equal(cause(last, ASKED, terminated(143)), 'stop', 'we asked, and nobody saw when')
+})
+
 test('a pod of others counts for its GPUs, one without GPUs not at all, one of another control plane as a stranger’s', () => {
   const foreign = podRecord(pod({ metadata: { labels: {} }, status: RUNNING }), 'nvidia.com/gpu', 'one')
   assert.deepEqual([foreign?.ours, foreign?.gpus, foreign?.over], [null, 8, false])

@@ -41,14 +41,19 @@ export type OurPod = {
   readonly conditions: readonly Condition[]
 }
 
-/** Null: it is not ours and has no GPUs, so it is of no interest. */
-export function podRecord(pod: Pod, gpuResource: string, controlPlane: string): PodRecord | null {
+/** Null: it is not ours and has no GPUs, so it is of no interest. `before`: what was known under its name. */
+export function podRecord(
+  pod: Pod,
+  gpuResource: string,
+  controlPlane: string,
+  before: PodRecord | null = null,
+): PodRecord | null {
   const { metadata, spec, status } = pod
   const gpus = spec.containers.reduce((sum, { resources }) => {
     const asked = Number(resources?.requests?.[gpuResource] ?? resources?.limits?.[gpuResource] ?? 0)
     return sum + (Number.isFinite(asked) ? asked : 0)
   }, 0)
-  const ours = ourPod(pod, controlPlane)
+  const ours = ourPod(pod, controlPlane, before?.uid === metadata.uid ? before.ours : null)
   if (ours === null && gpus === 0) return null
   return {
     namespace: metadata.namespace ?? '',
@@ -62,13 +67,15 @@ export function podRecord(pod: Pod, gpuResource: string, controlPlane: string): 
   }
 }
 
-function ourPod({ metadata, spec, status }: Pod, controlPlane: string): OurPod | null {
+function ourPod({ metadata, spec, status }: Pod, controlPlane: string, before: OurPod | null): OurPod | null {
   const attempt = metadata.labels?.[ATTEMPT] ?? ''
   const index = Number(metadata.annotations?.[COMPLETION_INDEX] ?? metadata.labels?.[COMPLETION_INDEX] ?? Number.NaN)
   if (metadata.labels?.[CONTROL_PLANE] !== controlPlane || !isAttemptId(attempt) || !Number.isInteger(index))
     return null
   const gates = (spec.schedulingGates ?? []).map((gate) => gate.name)
   const graceMs = (metadata.deletionGracePeriodSeconds ?? 0) * 1000
+  const deletedAt =
+    metadata.deletionTimestamp === undefined ? null : (timeOf(metadata.deletionTimestamp) ?? 0) - graceMs
   const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution
   return {
     attempt,
@@ -78,8 +85,9 @@ function ourPod({ metadata, spec, status }: Pod, controlPlane: string): OurPod |
     gates,
     terms: gates.length === 0 ? [] : (required?.nodeSelectorTerms ?? []),
     createdAt: timeOf(metadata.creationTimestamp) ?? 0,
-    deletedAt: metadata.deletionTimestamp === undefined ? null : (timeOf(metadata.deletionTimestamp) ?? 0) - graceMs,
-    graceMs: metadata.deletionTimestamp === undefined ? null : graceMs,
+    // Its last step, without grace, is the kubelet's, once all has ended: it takes the place of the one that was asked for.
+    deletedAt: deletedAt !== null && graceMs === 0 ? (before?.deletedAt ?? deletedAt) : deletedAt,
+    graceMs: deletedAt === null ? null : graceMs,
     state:
       // By its name: others may have put containers of theirs beside it, and the list is sorted.
       status?.containerStatuses?.find(({ name }) => name === CONTAINER)?.state ??
@@ -150,7 +158,9 @@ function exited(pod: OurPod, ended: NonNullable<ContainerState['terminated']>, e
 function causeOf(pod: OurPod, finishedAt: number | null, ends: Ends): 'itself' | 'stop' | 'deadline' | 'evicted' {
   if (evictionOf(pod) !== null && !ends.asked && !ends.deadline) return 'evicted'
   const before = finishedAt !== null && pod.deletedAt !== null && finishedAt + 999 < pod.deletedAt
-  if (pod.deletedAt === null || before) return 'itself'
+  // Where nobody saw more than the last step, when it was asked for is not known: only that we did.
+  const unknown = pod.graceMs === 0 && (ends.asked || ends.deadline)
+  if (pod.deletedAt === null || (before && !unknown)) return 'itself'
   return ends.deadline ? 'deadline' : ends.asked ? 'stop' : 'evicted'
 }
 

@@ -10,8 +10,8 @@ export type ReflectorOptions<Raw extends { readonly metadata: Meta }, Item> = {
   readonly api: Api
   readonly path: string
   readonly query?: Query
-  /** Null: of no interest. */
-  readonly itemOf: (raw: Raw) => Item | null
+  /** Null: of no interest. `before`: what was known of it. */
+  readonly itemOf: (raw: Raw, before: Item | null) => Item | null
   /** Told of each difference, with what was known before; both null never. */
   readonly changed: (key: string, before: Item | null, after: Item | null) => void
   readonly log: (level: 'info' | 'warn', fields: object, message: string) => void
@@ -77,7 +77,7 @@ export function startReflector<Raw extends { readonly metadata: Meta }, Item>(
       // No resourceVersion: the newest there is, whichever server answers. A list from a cache may be older than what was seen.
       const page: List<Raw> = await api.get(path, { ...query, limit: PAGE, continue: token })
       for (const raw of page.items) {
-        const item = itemOf(raw)
+        const item = itemOf(raw, items.get(keyOf(raw.metadata)) ?? null)
         if (item === null) continue
         seen.add(keyOf(raw.metadata))
         put(keyOf(raw.metadata), item)
@@ -116,7 +116,8 @@ export function startReflector<Raw extends { readonly metadata: Meta }, Item>(
       }
       version = event.object.metadata.resourceVersion
       if (event.type === 'BOOKMARK') continue
-      put(keyOf(event.object.metadata), event.type === 'DELETED' ? null : itemOf(event.object))
+      const key = keyOf(event.object.metadata)
+      put(key, event.type === 'DELETED' ? null : itemOf(event.object, items.get(key) ?? null))
     }
   }
 

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Fault } from '../../ports/fault.ts'
 import type { Api } from './api.ts'
 import { faultOf, isGone } from './api-error.ts'
+import { dropFinalizer } from './finalizer.ts'
 import { CONTROL_PLANE, FINALIZER, MANAGED_BY, PLIMSOLL } from './names.ts'
 import type { Job, List } from './objects.ts'
 
@@ -24,16 +25,10 @@ export async function releaseJobs(
         const query = { labelSelector: `${MANAGED_BY}=${PLIMSOLL},${CONTROL_PLANE}=${controlPlane}`, limit: PAGE }
         const page: List<Job> = await api.get(path, { ...query, continue: token })
         for (const { metadata } of page.items) {
-          const finalizers = metadata.finalizers ?? []
-          if (!finalizers.includes(FINALIZER)) continue
-          // The version: a finalizer that somebody else adds meanwhile is not lost.
-          const { uid, resourceVersion } = metadata
-          const rest = finalizers.filter((each) => each !== FINALIZER)
-          await api
-            .patch(`${path}/${metadata.name}`, { metadata: { uid, resourceVersion, finalizers: rest } })
-            .catch((error: unknown) => {
-              if (!isGone(error)) throw error
-            })
+          if (metadata.finalizers?.includes(FINALIZER) !== true) continue
+          await dropFinalizer(api, `${path}/${metadata.name}`, metadata).catch((error: unknown) => {
+            if (!isGone(error)) throw error
+          })
           released += 1
         }
         token = page.metadata.continue === '' ? undefined : page.metadata.continue
