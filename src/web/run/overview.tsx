@@ -11,7 +11,7 @@ import { Attempts } from './attempts.tsx'
 import { NeedsALook } from './needs.tsx'
 import { LossPlot, StepTimePlot } from './plots.tsx'
 import { StateAndWhy } from './state.tsx'
-import { isAlive, useShow } from './use-run.ts'
+import { isAlive, standsStill, useShow } from './use-run.ts'
 import { WhereItWent } from './where.tsx'
 
 export function Overview() {
@@ -105,6 +105,8 @@ function Figures({ show, statement, now }: FiguresProps) {
       <Figure name="Now" under={nowUnder(show)}>
         {blind !== null ? (
           <UnknownSince at={blind} now={now} />
+        ) : standsStill(show) ? (
+          <span className="bad">stands still</span>
         ) : show.state !== 'running' ? (
           <span className="faint">does not train</span>
         ) : progress.tokensPerSecond !== null ? (
@@ -126,7 +128,9 @@ function Figures({ show, statement, now }: FiguresProps) {
   )
 }
 
-function nowUnder({ progress }: Show): string {
+function nowUnder(show: Show): string {
+  const { progress } = show
+  if (standsStill(show)) return progress.step === null ? 'no step yet' : `after step ${int(progress.step)}`
   return [
     ...(progress.stepMs === null ? [] : [`step ${duration(progress.stepMs)}`]),
     ...(progress.loss === null ? [] : [`loss ${dec(progress.loss, 3)}`]),
@@ -143,10 +147,19 @@ function Ends({ show, now, blind }: { readonly show: Show; readonly now: number;
       </Figure>
     )
   }
-  const end = show.state === 'running' && blind === null ? endOf(show.progress) : null
+  const end = show.state === 'running' && blind === null && !standsStill(show) ? endOf(show.progress) : null
   if (end === null) {
     return (
-      <Figure name="Ends" under={show.state === 'suspended' ? 'a person decides' : 'needs a rate of steps'}>
+      <Figure
+        name="Ends"
+        under={
+          show.state === 'suspended'
+            ? 'a person decides'
+            : standsStill(show)
+              ? 'it takes no steps'
+              : 'needs a rate of steps'
+        }
+      >
         <span className="faint">unknown</span>
       </Figure>
     )

@@ -11,6 +11,7 @@ import { Estimate, Moment, Panel, Reading, UnknownSince } from '../parts/bits.ts
 import { StateWord } from '../parts/glyphs.tsx'
 import { blindSince } from '../runs/freshness.ts'
 import { visible } from '../format/visible.ts'
+import { standsStill } from './use-run.ts'
 import { WhatRuns } from './what.tsx'
 
 type Props = { readonly show: Show; readonly statement: Statement | null; readonly now: number }
@@ -76,6 +77,7 @@ function sentenceOf(show: Show): ReactNode {
     case 'starting':
       return 'Its workers start.'
     case 'running':
+      if (standsStill(show)) return 'Runs, and takes no steps.'
       return progress.step === null ? 'Runs; no step was seen yet.' : `Trains: step ${int(progress.step)} is done.`
     case 'stopping':
       return 'Is asked to end, at a checkpoint where it can.'

@@ -15,3 +15,7 @@ export function useShow(): Show {
 
 const ENDED: readonly string[] = ['succeeded', 'failed', 'cancelled']
 export const isAlive = (show: Show): boolean => !ENDED.includes(show.state)
+
+/** A detector says so, by the run's own pace. */
+export const standsStill = ({ state, findings }: Pick<Show, 'state' | 'findings'>): boolean =>
+  state === 'running' && findings.some(({ kind }) => kind === 'no-progress' || kind === 'never-progressed')
