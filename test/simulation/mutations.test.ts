@@ -105,7 +105,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a cordoned node is used',
-    file: 'core/place/place.ts',
+    file: 'core/place/seats.ts',
     find: "node.condition.kind === 'ready' && node.cordon === null",
     replace: "node.condition.kind === 'ready'",
     caught: /which is out of service/,
