@@ -50,10 +50,16 @@ export const FAILURES = {
     'a GPU had an error that it contained; it can go on once the process is started anew',
     'nothing now; drain the node and reset its GPUs if it happens there again within a day',
   ),
-  'gpu-suspect': entry(
+  'gpu-occupied': entry(
+    'unknown',
+    'restart-elsewhere',
+    'GPU memory was short since other processes hold it',
+    'look with nvidia-smi on the node for processes that nobody needs; if all are of this run, several ranks use one device (LOCAL_RANK)',
+  ),
+  'node-suspect': entry(
     'infrastructure',
     'restart-elsewhere',
-    'Megatron asks to go on from this checkpoint on another GPU, to tell a bad GPU from a bad program (exit code 16)',
+    'the program asks for another machine, to tell a bad GPU from a bad program (Megatron, exit code 16; the node check of DLRover)',
     'read the line that names rank, node and device; if the next attempt goes on well, test that GPU before it is used again',
   ),
   'illegal-access': entry(

@@ -169,10 +169,10 @@ const ROWS: readonly [why: string, is: string, workers: readonly Worker[], over?
   ],
   [
     'Megatron that asks for another GPU, whatever it found',
-    'gpu-suspect of 0',
+    'node-suspect of 0',
     [{ exit: code(16), said: [[60_000, 'found NaN in local grad norm']] }],
   ],
-  ['the same below torchrun', 'gpu-suspect of 0', [{ said: report(16) }]],
+  ['the same below torchrun', 'node-suspect of 0', [{ said: report(16) }]],
   ['Megatron whose result failed its validation', 'numerics of 0', [{ exit: code(17) }]],
   ['a launcher that asks not to be restarted', 'told-to-stop of 0', [{ exit: code(93) }]],
 
@@ -236,6 +236,14 @@ const ROWS: readonly [why: string, is: string, workers: readonly Worker[], over?
     [{ said: [[60_000, VALUE_ERROR]] }, { said: [[60_500, 'ValueError: rank 4 has a batch of 9']] }],
   ],
   ['an exception of one of them', 'not-identified of 0', [{ said: [[60_000, VALUE_ERROR]] }, fell]],
+  [
+    'an exception of all of whom nobody answered',
+    'not-identified of 0',
+    [
+      { said: [[60_000, 'TimeoutError: the licence server']] },
+      { said: [[60_500, 'TimeoutError: the licence server']] },
+    ],
+  ],
   [
     'two different exceptions',
     'not-identified of 0',

@@ -70,7 +70,7 @@ function ofPods(workers: readonly EndedWorker[]): Verdict | null {
  * Extension: 93 do not restart.
  */
 const CODES: ReadonlyMap<number, FailureKind> = new Map([
-  [16, 'gpu-suspect'],
+  [16, 'node-suspect'],
   [17, 'numerics'],
   [93, 'told-to-stop'],
 ])
@@ -104,9 +104,13 @@ function ofFirst(workers: readonly EndedWorker[], tails: Tails, hits: readonly H
   const near = hits.filter(({ at }) => at <= earliest.at + NEAR_MS)
   const first = near.toSorted((a, b) => ORDER[a.tier] - ORDER[b.tier] || a.at - b.at)[0] ?? earliest
   if (first.blamesOthers) return ofHit(first, hits, suspectOf(first.kind, workers, hits))
-  const shared = first.kind === 'not-identified' && early && isShared(workers, hits, first)
-  return ofHit(shared ? { ...first, kind: 'user-code' } : first, hits, first.worker, raisedAt(first, tails))
+  const isUsers =
+    first.kind === 'not-identified' && early && !UNANSWERED.test(first.text) && isShared(workers, hits, first)
+  return ofHit(isUsers ? { ...first, kind: 'user-code' } : first, hits, first.worker, raisedAt(first, tails))
 }
+
+/** Somebody did not answer all of them, which may pass: the classes that Python has for it, and the words of those who wait. */
+const UNANSWERED = /\b(?:Connection\w{0,20}Error|Timeout\w{0,20}|OSError|IOError)\b|timed out/
 
 /** Numbers differ between ranks: addresses, process ids, the rank itself. */
 const gist = (text: string): string => plain({ text } as TailLine).replace(/0x[0-9a-f]+|\d+/gi, '#')

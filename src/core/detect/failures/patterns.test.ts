@@ -19,6 +19,7 @@ const LINES: Partial<Record<FailureKind, readonly string[]>> = {
     'RuntimeError: CUDA error: out of memory',
     'RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable',
     'RuntimeError: No CUDA GPUs are available',
+    'NVRM: RmInitAdapter failed! (0x26:0xffff:1290)',
   ],
   ecc: [
     'RuntimeError: CUDA error: uncorrectable ECC error encountered',
@@ -33,6 +34,7 @@ const LINES: Partial<Record<FailureKind, readonly string[]>> = {
   'illegal-access': [
     '[rank5]:[E1126 ProcessGroupNCCL.cpp:1414] [PG 0 Rank 5] Process group watchdog thread terminated with exception: CUDA error: an illegal memory access was encountered',
     'RuntimeError: CUDA error: unspecified launch failure',
+    '[default3]:  what():  CUDA error: unknown error',
     'NVRM: Xid (PCI:0000:18:00): 31, pid=912, name=python3, Ch 00000008, intr 10000000. MMU Fault: ENGINE GRAPHICS',
     'RuntimeError: CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx( handle, opa, opb, m, n, k)`',
   ],
@@ -44,8 +46,13 @@ const LINES: Partial<Record<FailureKind, readonly string[]>> = {
     '[rank3]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB. GPU 3 has a total capacity of 79.11 GiB',
     'torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0; 79.15 GiB total capacity)',
     'RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`',
+    'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.00 GiB. Process 71 has 79.02 GiB memory in use. Of the allocated memory 77.00 GiB is allocated by PyTorch',
     "n0:71:90 [2] transport/p2p.cc:140 NCCL WARN Cuda failure 2 'out of memory'",
   ],
+  'gpu-occupied': [
+    'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 1.00 GiB. GPU 0 has a total capacity of 79.11 GiB of which 6.00 MiB is free. Process 71 has 60.02 GiB memory in use. Including non-PyTorch memory, this process has 19.00 GiB memory in use.',
+  ],
+  'node-suspect': ['RuntimeError: The node network is breakdown.'],
   numerics: [
     "RuntimeError: Rank 3, node n0, device 3, iteration 812: Unexpected result nan (message='found NaN in local forward loss calculation')",
     'Exception: Current loss scale already at minimum - cannot decrease scale anymore. Exiting run.',
@@ -71,6 +78,7 @@ const LINES: Partial<Record<FailureKind, readonly string[]>> = {
     'n0:71:90 [0] init.cc:943 NCCL WARN Duplicate GPU detected : rank 1 and rank 0 both on CUDA device 3b000',
   ],
   rendezvous: [
+    'RuntimeError: connect() timed out. Original timeout was 1800000 ms.',
     'torch.distributed.elastic.rendezvous.api.RendezvousTimeoutError',
     'torch.distributed.DistStoreError: Timed out after 601 seconds waiting for clients. 1/2 clients joined.',
     'torch.distributed.DistNetworkError: The client socket has timed out after 60000ms while trying to connect to (n0, 29500).',
@@ -161,7 +169,6 @@ for (const [kind, lines] of Object.entries(LINES)) {
 
 void test('each kind is told by a line above, or by an exit or an outcome', () => {
   const others: readonly FailureKind[] = [
-    'gpu-suspect',
     'cannot-start',
     'never-started',
     'node-lost',

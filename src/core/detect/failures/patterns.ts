@@ -44,7 +44,7 @@ const symptom = (kind: FailureKind, match: RegExp, over: Partial<Row> = { blames
 
 const ROWS: readonly Row[] = [
   gpu('ecc', /uncorrectable ECC error encountered/),
-  gpu('gpu-fault', /fallen off the bus|GPU is lost|uncorrectable NVLink error/i),
+  gpu('gpu-fault', /fallen off the bus|GPU is lost|RmInitAdapter failed|uncorrectable NVLink error/i),
   gpu('gpu-fault', /\bSXid \([^)]{1,40}\): \d+, Fatal\b/),
 
   // torchtitan asserts on the device that a loss is finite: its words come with those of a device-side assert.
@@ -56,13 +56,15 @@ const ROWS: readonly Row[] = [
   cause('device-assert', /device-side assert triggered|: block: \[\d+,\d+,\d+\], thread: .{0,60}Assertion /),
   cause(
     'illegal-access',
-    /CUDA error: (?:an illegal (?:memory access|instruction)|misaligned address|invalid program counter|unspecified launch failure|hardware stack error)/,
+    /CUDA error: (?:an illegal (?:memory access|instruction)|misaligned address|invalid program counter|unspecified launch failure|hardware stack error|unknown error)/,
   ),
   cause('illegal-access', /CUBLAS_STATUS_EXECUTION_FAILED|Warp Illegal Address/),
   // A GPU that has no memory before anything was allocated is broken or not empty (BLOOM, chronicles of tr1).
   cause('gpu-fault', /CUDA error: out of memory/, { onlyEarly: true }),
   cause('gpu-fault', /CUDA-capable device\(s\) is\/are busy or unavailable|devices are busy or unavailable/),
   cause('gpu-fault', /No CUDA GPUs are available|no CUDA-capable device is detected|system not yet initialized/),
+  // PyTorch tells of each process that has memory of the GPU; its own it calls so, or by a number of the host when it is in a container.
+  cause('gpu-occupied', /Process \d+ has [\d.]+ [GM]iB memory in use\..{0,300}(?:this process|Process \d+) has /),
   cause('cuda-oom', /(?:CUDA|HIP) out of memory|OutOfMemoryError: CUDA|CUDA error: out of memory/),
   cause('cuda-oom', /CU(?:BLAS|DNN|SOLVER)_STATUS_ALLOC_FAILED|[Cc]uda failure (?:\d+ )?'out of memory'/),
   cause('cuda-oom', /RESOURCE_EXHAUSTED: Out of memory/),
@@ -109,6 +111,8 @@ const ROWS: readonly Row[] = [
     /EndpointConnectionError|wandb\.errors\.\S{0,40}CommError|\b(?:Read|Connect)Timeout: HTTPS?Connection/,
   ),
 
+  cause('node-suspect', /The node is a straggler and exits|The node network is breakdown|NodeCheckFailedError/),
+
   cause('told-to-stop', /^KeyboardInterrupt\b|SignalException: Process \d+ got signal: (?:1|2)$/, {
     unlessStopped: true,
   }),
@@ -125,7 +129,10 @@ const ROWS: readonly Row[] = [
   symptom('network', /NET\/IB ?:.{0,200}Got completion .{0,200}(?:status|error)[= ]\(?(?:4|10|11|12|13|129)\b/),
   symptom('network', /ncclRemoteError|ncclSystemError|remote process exited or there was a network error/),
   symptom('network', /No route to host|Network is unreachable|Connection reset by peer|Connection timed out/),
-  symptom('rendezvous', /Rendezvous(?:Timeout|Connection)Error|client socket has timed out after/),
+  symptom(
+    'rendezvous',
+    /Rendezvous(?:Timeout|Connection)Error|client socket has timed out after|connect\(\) timed out\. Original timeout/,
+  ),
   symptom(
     'rendezvous',
     /waiting for clients|wait timeout after \d+ms|DistStoreError|addresses of .{0,200}cannot be retrieved/,
