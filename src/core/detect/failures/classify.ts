@@ -165,10 +165,9 @@ function verdict(kind: FailureKind, culprit: EndedWorker | null, evidence: reado
 }
 
 /** PostgreSQL takes no NUL and no half of a pair. */
-// oxlint-disable-next-line no-control-regex -- that is what is looked for
 const stored = (text: string): string =>
   text
     .slice(0, EVIDENCE_CHARS_MAX)
-    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
+    .replace(/\p{Cc}+/gu, ' ')
     .trim()
     .toWellFormed()

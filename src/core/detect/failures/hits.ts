@@ -88,32 +88,25 @@ function exitHit(worker: EndedWorker, lines: readonly TailLine[]): Hit | null {
   return { ...said, worker, at, index: own?.index ?? null, text, blamesOthers: false }
 }
 
-function kindOfExit(
-  code: number | null,
-  named: string | null,
-  couldNotStart: boolean,
-): { readonly kind: FailureKind; readonly tier: Tier } | null {
-  if (couldNotStart) return { kind: 'cannot-start', tier: 'exception' }
+type Said = Pick<Hit, 'kind' | 'tier'>
+
+const BY_SIGNAL: ReadonlyMap<string, Said> = new Map<string, Said>([
+  ['SIGKILL', { kind: 'killed', tier: 'exception' }],
+  ['SIGTERM', { kind: 'evicted', tier: 'exception' }],
+  ['SIGINT', { kind: 'told-to-stop', tier: 'exception' }],
+  ['SIGHUP', { kind: 'told-to-stop', tier: 'exception' }],
+  ['SIGSEGV', { kind: 'native-crash', tier: 'exception' }],
+  ['SIGBUS', { kind: 'native-crash', tier: 'exception' }],
+  ['SIGILL', { kind: 'native-crash', tier: 'exception' }],
+  // What every library does that gives up: above it stands why.
+  ['SIGABRT', { kind: 'native-crash', tier: 'symptom' }],
+])
+
+function kindOfExit(code: number | null, named: string | null, couldNotStart: boolean): Said | null {
+  // A shell's codes for "cannot execute" and "not found".
+  if (couldNotStart || code === 126 || code === 127) return { kind: 'cannot-start', tier: 'exception' }
   const signal = named ?? (code === null ? null : signalOf(code))
-  switch (signal) {
-    case 'SIGKILL':
-      return { kind: 'killed', tier: 'exception' }
-    case 'SIGTERM':
-      return { kind: 'evicted', tier: 'exception' }
-    case 'SIGINT':
-    case 'SIGHUP':
-      return { kind: 'told-to-stop', tier: 'exception' }
-    case 'SIGSEGV':
-    case 'SIGBUS':
-    case 'SIGILL':
-      return { kind: 'native-crash', tier: 'exception' }
-    // What every library does that gives up: above it stands why.
-    case 'SIGABRT':
-      return { kind: 'native-crash', tier: 'symptom' }
-    default:
-      // A shell's codes for "cannot execute" and "not found".
-      return code === 126 || code === 127 ? { kind: 'cannot-start', tier: 'exception' } : null
-  }
+  return signal === null ? null : (BY_SIGNAL.get(signal) ?? null)
 }
 
 /** The line that says that training had ended, and its worker. */

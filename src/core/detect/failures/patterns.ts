@@ -151,7 +151,7 @@ const ROWS: readonly Row[] = [
   {
     kind: 'not-identified',
     tier: 'exception',
-    match: /^[\w.\/-]{1,200}: error: (?:unrecognized|the following|argument|ambiguous|invalid)/,
+    match: /^[\w./-]{1,200}: error: (?:unrecognized|the following|argument|ambiguous|invalid)/,
   },
   // torchelastic's error file (torch/distributed/elastic/multiprocessing/errors), as it is or printed.
   {
