@@ -20,7 +20,7 @@ const isStep = ({ kind }: FactBody): boolean => kind === 'step'
 
 /** Where no log can be read: an exit alone says what it says. */
 export const withoutLogs: Classify = (outcome, workers) =>
-  classify({ outcome, workers, tails: new Map(), startedAt: null, hasStepped: true, progressExpected: false })
+  classify({ outcome, workers, tails: new Map(), hasStepped: true, progressExpected: false })
 
 /** Logs of one gang that are asked for at once. */
 const TAILS_AT_ONCE = 16
@@ -41,7 +41,6 @@ export async function classifierOf(
       outcome,
       workers,
       tails,
-      startedAt: attempt.startedAt,
       hasStepped: (steps.get(attempt.id) ?? []).length > 0,
       progressExpected: world.runs.get(attempt.run)?.progressExpected === true,
     })

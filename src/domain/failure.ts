@@ -246,6 +246,7 @@ export type EndedWorker = {
   readonly nodeName: string
   readonly isLost: boolean
   readonly exit: WorkerExitSeen | null
+  readonly startedAt: EpochMs | null
   readonly endedAt: EpochMs | null
 }
 

@@ -110,8 +110,8 @@ function endedWorkers({ attempt, claims, lostNodes }: Ending): readonly EndedWor
   const byHolder = new Map<string, Claim>(claims.map((claim) => [claim.holder, claim]))
   return attempt.placement.workers.map(({ id, node, nodeName }) => {
     const claim = byHolder.get(id)
-    const { exit = null, endedAt = null } = claim ?? {}
-    return { worker: id, node, nodeName, isLost: lostNodes.has(node), exit, endedAt }
+    const { exit = null, startedAt = null, endedAt = null } = claim ?? {}
+    return { worker: id, node, nodeName, isLost: lostNodes.has(node), exit, startedAt, endedAt }
   })
 }
 

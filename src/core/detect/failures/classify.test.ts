@@ -8,6 +8,7 @@ import { code, signal, STOPPED, told, verdictOf } from './fixture.ts'
 const timeout = (sequence: number): string =>
   `[rank0]:[E1126 ProcessGroupNCCL.cpp:632] [Rank 0] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=${sequence}, OpType=ALLREDUCE, NumelIn=8, NumelOut=8, Timeout(ms)=600000) ran for 600031 milliseconds before timing out.`
 const OOM = 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.50 GiB.'
+const EMPTY = 'EOFError: Ran out of input'
 const CRASH = 'Fatal Python error: Segmentation fault'
 const REMOTE =
   'torch.distributed.DistBackendError: NCCL error: ncclRemoteError: remote process exited or there was a network error'
@@ -275,6 +276,18 @@ const ROWS: readonly [why: string, is: string, workers: readonly Worker[], over?
   ],
 
   ['a gang that never started', 'never-started', [{ exit: code(127) }], { outcome: 'never-started' }],
+  [
+    'a child whose parent has died',
+    'cuda-oom of 0',
+    [
+      {
+        said: [
+          [60_000, EMPTY],
+          [60_100, OOM],
+        ],
+      },
+    ],
+  ],
   ['nothing at all', 'not-identified', [{}, {}]],
   [
     'an end that nobody saw',

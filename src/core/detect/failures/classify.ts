@@ -15,7 +15,6 @@ export type FailedGang = {
   readonly outcome: Outcome
   readonly workers: readonly EndedWorker[]
   readonly tails: Tails
-  readonly startedAt: EpochMs | null
   /** Whether somebody told of a step of this attempt. */
   readonly hasStepped: boolean
   /** Whether its steps would be told: its framework is one whose lines are known. */
@@ -43,10 +42,10 @@ export function classify(gang: FailedGang): Verdict {
   )
 }
 
-function isEarly({ workers, tails, startedAt, hasStepped, progressExpected }: FailedGang): boolean {
+function isEarly({ workers, tails, hasStepped, progressExpected }: FailedGang): boolean {
   if (hasStepped || [...tails.values()].some((lines) => lines.some(({ isStep }) => isStep))) return false
-  if (progressExpected || startedAt === null) return true
-  return workers.some(({ endedAt }) => endedAt !== null && endedAt < startedAt + EARLY_MS)
+  if (progressExpected) return true
+  return workers.some(({ startedAt, endedAt }) => endedAt !== null && endedAt < (startedAt ?? endedAt) + EARLY_MS)
 }
 
 function ofHardware(hits: readonly Hit[]): Verdict | null {

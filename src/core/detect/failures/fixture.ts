@@ -28,14 +28,13 @@ export function verdictOf(workers: readonly Worker[], over: Partial<FailedGang> 
   const ended = workers.map(({ exit = code(1), endedAt = 61_000 }, index): EndedWorker => {
     const name = `n${index}`
     const worker = workerIdOf(ATTEMPT, index)
-    return { worker, node: nodeId(name), nodeName: name, isLost: false, exit, endedAt: t(endedAt) }
+    return { worker, node: nodeId(name), nodeName: name, isLost: false, exit, startedAt: t(0), endedAt: t(endedAt) }
   })
   const tails = new Map(ended.map(({ worker }, index) => [worker, (workers[index]?.said ?? []).map(lineOf)]))
   const gang = {
     outcome: 'failed',
     workers: ended,
     tails,
-    startedAt: t(0),
     hasStepped: false,
     progressExpected: false,
   } as const

@@ -87,7 +87,9 @@ const ROWS: readonly Row[] = [
 
   cause('storage-full', /No space left on device|Disk quota exceeded|\[Errno (?:28|122)\]/),
   cause('checkpoint-corrupt', /PytorchStreamReader failed|failed finding central directory|UnpicklingError\b/),
-  cause('checkpoint-corrupt', /EOFError: Ran out of input|unexpected EOF, expected \d+ more bytes/),
+  cause('checkpoint-corrupt', /unexpected EOF, expected \d+ more bytes/),
+  // An empty file; also what a child says whose parent has died.
+  symptom('checkpoint-corrupt', /EOFError: Ran out of input/, {}),
   cause(
     'checkpoint-corrupt',
     /Error while deserializing header|(?:Incomplete|Invalid)\w{0,20} ?metadata.{0,20}safetensors/i,
