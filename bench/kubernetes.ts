@@ -1,6 +1,7 @@
 // On a real API server with its controllers and scheduler (300 requests/s, burst 600) and nodes of kwok, on this machine: they share its
 // cores with us.
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { pause, Home, until } from '../test/parts/plimsoll.ts'
 import type { ControlPlane } from '../test/kubernetes/control-plane.ts'
 import { makeNamespace, startControlPlane } from '../test/kubernetes/control-plane.ts'
@@ -11,6 +12,8 @@ import { api, cpuTicks, inParallel, nodePid, quantile, rss } from './parts.ts'
 import type { Result } from './run.ts'
 
 type World = { readonly plane: ControlPlane; readonly proxy: Proxy; readonly home: Home; readonly cluster: string }
+type Named = { items: { metadata: { name: string } }[] }
+type Shown = { state: string; attempts: { plannedAt: string }[] }
 type Pods = { items: { spec: { nodeName?: string }; status: { phase: string } }[] }
 
 const RUNS = '/api/v1/namespaces/plimsoll-runs/pods'
@@ -227,38 +230,50 @@ export function watching(): Promise<Result> {
   })
 }
 
+/** When the process that leads now took the lead, by its log. */
+function leadingSince(home: Home): number {
+  const lines = readFileSync(join(home.path, 'plimsoll.log'), 'utf8').split('\n')
+  const line = lines.findLast((each) => each.includes('"msg":"leading"'))
+  return (JSON.parse(line ?? '{}') as { time?: number }).time ?? Number.NaN
+}
+
 export function recoverPods(): Promise<Result> {
   const count = 1_000
-  return onKubernetes(200, async ({ home, cluster }) => {
-    const ask = api(home)
-    await inParallel(8, count, (index) => ask('POST', '/runs', specOf(`run-${index}`, 1, 1, {})))
+  return onKubernetes(count / 8, async ({ plane, home, cluster }) => {
+    await inParallel(8, count, (index) => api(home)('POST', '/runs', specOf(`run-${index}`, 1, 1, {})))
     const running = async (): Promise<number> =>
       (await api(home)<{ runs: unknown[] }>('GET', `/runs?state=running&limit=1000`)).runs.length
     // Not more often: to list a thousand runs is work, and there is nobody else who asks for it.
     while ((await running()) < count) await pause(5_000)
-    const samples: number[] = []
+    const decided: number[] = []
+    const whole: number[] = []
     for (let turn = 0; turn < 3; turn += 1) {
-      await api(home)('POST', '/queue/pause', { reason: 'bench' })
+      // Every GPU is held, so that it waits; one comes free while nobody looks.
       const { id } = await api(home)<{ id: string }>('POST', '/runs', specOf(`next-${turn}`, 1, 1, {}))
       await home.kill()
-      const begin = performance.now()
+      const [pod] = (await plane.api.get<Named>(`${RUNS}?fieldSelector=status.phase%3DRunning&limit=1`)).items
+      const annotations = { 'kwok.plimsoll.dev/run-ms': '1' }
+      await plane.api.patch(`${RUNS}/${pod?.metadata.name}`, { metadata: { annotations } })
+      await pause(1_000)
+      const begin = Date.now()
       await home.up('--cluster', cluster)
-      await api(home)('POST', '/queue/resume', { reason: '' })
-      await until('it runs', async () => (await api(home)<{ state: string }>('GET', `/runs/${id}`)).state === 'running')
-      samples.push(performance.now() - begin)
+      const show = (): Promise<Shown> => api(home)<Shown>('GET', `/runs/${id}`)
+      await until('it runs', async () => (await show()).state === 'running')
+      whole.push(Date.now() - begin)
+      decided.push(Date.parse((await show()).attempts[0]?.plannedAt ?? '') - leadingSince(home))
     }
     if ((await running()) < count) throw new Error('runs were lost by a restart')
     const begin = performance.now()
     home.say('runs', '--limit', '1', '-o', 'json')
     return {
-      work: `kill -9 of the control plane to the next run placed and its pod running, with ${count} runs on the cluster (the start of the program and its polling included)`,
+      work: `restart after kill -9 with ${count} runs on the cluster: from the lease to the first correct decision, which is to place the next run on the GPU that came free meanwhile (from the start of the program to its pod running: ${quantile(whole, 0.5).toFixed(0)} ms)`,
       unit: 'ms',
-      samples,
-      ours: quantile(samples, 0.5),
+      samples: decided,
+      ours: quantile(decided, 0.5),
       baseline: performance.now() - begin,
-      baselineIs: 'start of the command line, which every probe pays too',
+      baselineIs: 'start of the command line',
       rssMiB: rss(home),
-      figures: [{ name: 'recover', ours: quantile(samples, 0.5), unit: 'ms', limit: 5_000 }],
+      figures: [{ name: 'recover', ours: quantile(decided, 0.5), unit: 'ms', limit: 5_000 }],
     }
   })
 }

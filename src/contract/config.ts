@@ -6,12 +6,11 @@ import { durationMs } from '../domain/units.ts'
 import type { Durations } from '../domain/settings.ts'
 import { bytes, duration, name, strict, text } from './fields.ts'
 import { faultsOf, PARSE } from './issues.ts'
-import { toPlain } from './plain.ts'
+import type { LayerNames } from './layers.ts'
+import { isTree, layered } from './layers.ts'
 import type { Fault, Problem } from './problems.ts'
-import { fault, lineage, placed, shown } from './problems.ts'
+import { fault } from './problems.ts'
 import { durationText } from './quantities.ts'
-import type { Parsed } from './yaml.ts'
-import { parseYaml, parseYamlValue } from './yaml.ts'
 
 const ms = duration.transform((value): DurationMs => durationMs(value))
 
@@ -76,7 +75,8 @@ const schema = strict({
   durations,
   local: strict({ name, slots: z.union([z.literal('auto'), z.int().min(1).max(64)]) }),
   clusters: z.array(text).max(64),
-  loops: strict({ place: ms, launch: ms, observe: ms, account: ms }),
+  loops: strict({ place: ms, launch: ms, observe: ms, account: ms, detect: ms }),
+  alerts: strict({ thresholds: text.nullable() }),
   retention: strict({ facts: ms, logs: ms, logsPerRun: bytes, experts: ms, feed: ms }),
   log: strict({ level: z.enum(['debug', 'info', 'warn', 'error']) }),
 })
@@ -88,79 +88,25 @@ export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly file: string; readonly problems: readonly Problem[] }
 
-export function parseConfig(
-  defaultText: string,
-  overrideText: string | null,
-  names: { readonly default: string; readonly override: string },
-): ConfigResult {
-  const defaults = parseYaml(defaultText)
-  if (!defaults.ok) return { ok: false, file: names.default, problems: defaults.problems }
-  const override = overrideOf(overrideText)
-  if (!override.ok) return { ok: false, file: names.override, problems: override.problems }
-  const plain = toPlain(merge(defaults.value, override.value))
-  const parsed = schema.safeParse(plain.value, PARSE)
-  const order = orderFaults(plain.value, override.value)
-  if (plain.faults.length + order.length === 0 && parsed.success) {
-    return { ok: true, config: { ...parsed.data, durations: withMs(parsed.data.durations) } }
-  }
-  const faults = [...plain.faults, ...(parsed.success ? [] : faultsOf(parsed.error.issues)), ...order]
-  // The defaults are ours and tested: where anything that the operator wrote is wrong, that is what is to be mended.
-  const written = faults.filter((each) => has(override.value, each.pointer))
-  return written.length > 0
-    ? { ok: false, file: names.override, problems: shown(placed(written, override.locate)) }
-    : { ok: false, file: names.default, problems: shown(placed(faults, defaults.locate)) }
+export function parseConfig(defaultText: string, overrideText: string | null, names: LayerNames): ConfigResult {
+  const result = layered(defaultText, overrideText, names, (value, isWritten) => {
+    const parsed = schema.safeParse(value, PARSE)
+    return {
+      value: parsed.success ? { ...parsed.data, durations: withMs(parsed.data.durations) } : null,
+      faults: [...(parsed.success ? [] : faultsOf(parsed.error.issues)), ...orderFaults(value, isWritten)],
+    }
+  })
+  return result.ok ? { ok: true, config: result.value } : result
 }
 
 /** Points at the duration that the operator wrote: the default of the one is broken by what was written for the other. */
-function orderFaults(value: unknown, override: unknown): Fault[] {
+function orderFaults(value: unknown, isWritten: (pointer: string) => boolean): Fault[] {
   const given = durations.safeParse(isTree(value) ? value['durations'] : null)
   return RULES.filter(([holds]) => given.success && !holds(given.data)).map(([, keys, message]) => {
-    const key = keys.find((each) => hasLeaf(override, `/durations/${each}`)) ?? keys[0]
+    const key = keys.find((each) => isWritten(`/durations/${each}`)) ?? keys[0]
     const values = keys.map((each) => `${each} is ${durationText(given.data?.[each] ?? 0)}`)
     return fault(`/durations/${key}`, `${message}: ${values.join(', ')}`)
   })
-}
-
-/** A file that is missing, empty or all comments changes nothing. */
-function overrideOf(source: string | null): Parsed {
-  const nothing = { ok: true, value: {}, locate: () => ({ line: 1, column: 1 }) } as const
-  if (source === null) return nothing
-  const parsed = parseYamlValue(source)
-  return parsed.ok && parsed.value === null ? nothing : parseYaml(source)
-}
-
-type Tree = Readonly<Record<string, unknown>>
-const isTree = (value: unknown): value is Tree => value !== null && typeof value === 'object' && !Array.isArray(value)
-
-function merge(base: unknown, over: unknown): unknown {
-  if (!isTree(base) || !isTree(over)) return over
-  const merged = Object.entries(over).map(([key, value]) => [
-    key,
-    Object.hasOwn(base, key) ? merge(base[key], value) : value,
-  ])
-  return { ...base, ...Object.fromEntries(merged) }
-}
-
-/** Whether the operator wrote this, be it a value or a section, or a value in the place of what holds it. */
-function has(override: unknown, pointer: string): boolean {
-  if (pointer !== '' && at(override, pointer) !== undefined) return true
-  return lineage(pointer).some((each) => each !== '' && hasLeaf(override, each))
-}
-
-function hasLeaf(override: unknown, pointer: string): boolean {
-  const found = at(override, pointer)
-  return found !== undefined && !isTree(found)
-}
-
-/** Undefined where nothing was written; `null` was. */
-function at(override: unknown, pointer: string): unknown {
-  let inner = override
-  for (const part of pointer.split('/').slice(1)) {
-    const key = part.replaceAll('~1', '/').replaceAll('~0', '~')
-    if (!isTree(inner) || !Object.hasOwn(inner, key)) return undefined
-    inner = inner[key]
-  }
-  return inner
 }
 
 function withMs(d: Given): Durations {

@@ -27,6 +27,7 @@ export const DOCUMENTS = {
   'node-steered': operate.nodeSteered,
   budgets: operate.budgets,
   ledger: operate.ledger,
+  findings: operate.findings,
   audit: operate.audit,
   policy: operate.policy,
   'policy-applied': operate.policyApplied,

@@ -1,5 +1,6 @@
 // Documents about the cluster, the books, the policy and who may ask.
 import { z } from 'zod'
+import { RULES, SEVERITIES } from '../domain/finding.ts'
 import { ATTEMPT_ACCOUNTS, POOLS } from '../domain/reasons.ts'
 import { amount, document, moment, money, runFields } from './document-parts.ts'
 
@@ -74,6 +75,33 @@ export const ledger = document('ledger', 'Ledger', {
           'the keys that were asked for; over all accounts rows sum to capacityGpuMs. money is what runs pay of it: null where none does, or a price is missing',
       }),
   ),
+})
+
+export const findings = document('findings', 'Findings', {
+  findings: z.array(
+    z
+      .looseObject({
+        id: z.string(),
+        rule: z.enum(RULES),
+        severity: z.enum(SEVERITIES),
+        project: z.string().nullable(),
+        run: z.string().nullable(),
+        attempt: z.int().nullable(),
+        budget: z.string().nullable(),
+        since: moment,
+        seenAt: moment,
+        resolvedAt: moment.nullable(),
+        message: z.string(),
+        evidence: z.array(
+          z.looseObject({ what: z.string(), value: z.string(), at: moment.nullable(), worker: z.string().nullable() }),
+        ),
+        gpuMs: amount.nullable(),
+        money: money.nullable(),
+        whatToTry: z.string(),
+      })
+      .meta({ id: 'FindingRow', description: 'what a detector found; resolvedAt null: it is not over' }),
+  ),
+  next: z.string().nullable(),
 })
 
 export const audit = document('audit', 'Audit', {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { FINDING_KINDS } from '../domain/event.ts'
 import { FAILURE_DECISIONS, FAILURE_KINDS } from '../domain/failure.ts'
+import { RULES, SEVERITIES } from '../domain/finding.ts'
 import { FAILURE_CLASSES, OUTCOMES, WAIT_REASONS } from '../domain/reasons.ts'
 import { amount, byAccount, document, expectedStart, moment, money, runFields } from './document-parts.ts'
 import { budget } from './operate-documents.ts'
@@ -81,8 +82,17 @@ export const show = document('show', 'Show', {
   progress,
   findings: z.array(
     z
-      .looseObject({ kind: z.enum(FINDING_KINDS), attempt: z.int(), text: z.string(), whatToDo: z.string() })
-      .meta({ id: 'Finding', description: 'something that a person should look at' }),
+      .looseObject({
+        kind: z.enum([...FINDING_KINDS, ...RULES]),
+        attempt: z.int(),
+        severity: z.enum(SEVERITIES),
+        since: moment.nullable(),
+        text: z.string(),
+        whatToDo: z.string(),
+        gpuMs: amount.nullable(),
+        money: money.nullable(),
+      })
+      .meta({ id: 'Finding', description: 'something that a person should look at, and what it has cost so far' }),
   ),
   spec: z.unknown(),
 })

@@ -17,7 +17,7 @@ export type WireOf<Value> = unknown extends Value
             ? { -readonly [Key in keyof Value]: WireOf<Value[Key]> }
             : Value
 
-const MOMENT = /(?:At$|^at$|^from$|^to$)/
+const MOMENT = /(?:At$|^at$|^since$|^from$|^to$)/
 /** Written by people, or by a part of the program for itself: what is in them is not ours to read. */
 const OPAQUE = new Set(['spec', 'document', 'detail', 'labels'])
 

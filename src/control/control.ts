@@ -3,6 +3,7 @@
 import type { AttemptId, ClusterName } from '../domain/ids.ts'
 import { REQUEST_MS_MAX } from '../domain/limits.ts'
 import type { Durations } from '../domain/settings.ts'
+import type { Thresholds } from '../domain/thresholds.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { ClusterHealth } from '../domain/world.ts'
 import type { Chance } from '../ports/chance.ts'
@@ -17,6 +18,7 @@ export type ControlSettings = {
   readonly durations: Durations
   /** Stored of the logs of one run. */
   readonly logBytesMax: number
+  readonly thresholds: Thresholds
 }
 
 export type Control = {

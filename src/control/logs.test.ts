@@ -11,10 +11,11 @@ const COUNT = 300
 const ATTEMPT = attemptIdOf(runId(1), 1)
 
 /** A read of a log takes `readMs`. */
-function world(readMs: number, skipped: boolean) {
+function world(readMs: number, skipped: boolean, error: Error | null = null) {
   let now = 0
   const read: string[] = []
   const rung: string[] = []
+  const warned: unknown[] = []
   const appended: LogAppend[] = []
   const cursors = Array.from({ length: COUNT }, (_, index): LogCursor => ({
     worker: workerIdOf(ATTEMPT, index),
@@ -37,6 +38,7 @@ function world(readMs: number, skipped: boolean) {
     now += readMs
     read.push(worker)
     const slice = { offset, bytes: new Uint8Array(), nextOffset: offset, open: true }
+    if (error !== null) return Promise.reject(error)
     return Promise.resolve(skipped ? { ...slice, skipped: true } : slice)
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a turn asks of it
@@ -45,9 +47,10 @@ function world(readMs: number, skipped: boolean) {
     clusters: new Map([[CLUSTER, { name: CLUSTER, readLog } as unknown as Cluster]]),
     clock: { now: () => t(now) },
     doorbell: { ring: (loop: string) => rung.push(loop) },
+    log: { warn: (fields: object) => warned.push(fields) },
     settings: { logBytesMax: 1 },
   } as unknown as Control
-  return { control, read, rung, appended, cursors }
+  return { control, read, rung, warned, appended, cursors }
 }
 
 test('a turn that takes long ends, is asked for again, and goes on with the log after the last one', async () => {
@@ -70,4 +73,12 @@ test('that a log was not looked at is no silence', async () => {
   const skipped = world(0, true)
   await followLogs(skipped.control)
   assert.deepEqual([skipped.read.length, skipped.appended.length], [COUNT, 0])
+})
+
+test('a cluster that cannot be asked has one line in our log', async () => {
+  const { control, warned, appended, cursors } = world(0, false, new Error('it does not answer'))
+  await followLogs(control)
+  const [{ worker } = { worker: '' }] = cursors
+  assert.deepEqual(warned, [{ cluster: CLUSTER, worker, logs: COUNT, error: 'Error: it does not answer' }])
+  assert.deepEqual(appended, [])
 })

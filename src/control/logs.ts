@@ -5,7 +5,7 @@ import { dialectsFor } from '../core/observe/dialects/dialect.ts'
 import type { LogLine } from '../core/observe/log.ts'
 import { factsOf, linesOf } from '../core/observe/log.ts'
 import { spooledIn } from '../core/observe/spool.ts'
-import type { WorkerId } from '../domain/ids.ts'
+import type { ClusterName, WorkerId } from '../domain/ids.ts'
 import { LOG_CHUNK_BYTES_MAX } from '../domain/limits.ts'
 import type { RunSpec } from '../domain/spec.ts'
 import type { EpochMs } from '../domain/units.ts'
@@ -32,15 +32,19 @@ export async function followLogs(control: Control): Promise<void> {
   const last = reached.get(control) ?? ''
   const inTurn = [...cursors.filter(({ worker }) => worker > last), ...cursors.filter(({ worker }) => worker <= last)]
   const appends: LogAppend[] = []
+  const unread: Unread[] = []
   let from = 0
   do {
     const some = inTurn.slice(from, from + READS_BETWEEN_LOOKS_AT_THE_CLOCK)
     const read = await atOnce(some, READS_AT_ONCE, (cursor) =>
-      readOn(control, cursor, specs.get(cursor.run) ?? null, asked),
+      readOn(control, cursor, specs.get(cursor.run) ?? null, asked, unread),
     )
     appends.push(...read.filter((append) => append !== null))
     from += some.length
   } while (from < inTurn.length && control.clock.now() < asked + TURN_MS)
+  // A cluster that cannot be asked has a line, not one for each of its workers.
+  for (const [cluster, logs] of Map.groupBy(unread, (each) => each.cluster))
+    control.log.warn({ ...logs[0], cluster, logs: logs.length }, 'logs could not be read and will be read again')
   const at = inTurn[from - 1]
   if (at !== undefined) reached.set(control, at.worker)
   if (from < inTurn.length) control.doorbell.ring('observe')
@@ -51,12 +55,15 @@ export async function followLogs(control: Control): Promise<void> {
   await forget(control)
 }
 
+type Unread = { readonly cluster: ClusterName; readonly worker: WorkerId; readonly error: string }
+
 /** Null where nothing is to be written. `asked` is no later than the reading. */
 async function readOn(
   control: Control,
   cursor: LogCursor,
   spec: RunSpec | null,
   asked: EpochMs,
+  unread: Unread[],
 ): Promise<LogAppend | null> {
   const cluster = control.clusters.get(cursor.cluster)
   if (cluster === undefined) return null
@@ -90,7 +97,7 @@ async function readOn(
       facts: facts.map((fact) => ({ ...fact, at: earlier(fact.at, answered) })),
     }
   } catch (error) {
-    control.log.warn({ worker: cursor.worker, error: String(error) }, 'a log could not be read and will be read again')
+    unread.push({ cluster: cursor.cluster, worker: cursor.worker, error: String(error) })
     return null
   }
 }

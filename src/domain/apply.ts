@@ -5,6 +5,7 @@ import type { Budget, Reserve } from './budget.ts'
 import { giveBack, grant, post } from './budget.ts'
 import type { Claim, Holder } from './claim.ts'
 import type { AuditEntry, RunEvent } from './event.ts'
+import type { Finding } from './finding.ts'
 import type { Held } from './holdings.ts'
 import { bookNode, heldGpuMs } from './holdings.ts'
 import type { AttemptId, BudgetId, NodeId, ProjectName, RunId } from './ids.ts'
@@ -45,6 +46,7 @@ export type Changes = {
   readonly held: Held[]
   readonly events: RunEvent[]
   readonly audit: AuditEntry[]
+  readonly findings: Finding[]
   /** Whose version moves: allocation, health or inventory of a node, anything of a run, promises of a budget. */
   readonly touched: Set<RunId | NodeId | BudgetId>
 }
@@ -59,6 +61,7 @@ export const noChanges = (): Changes => ({
   held: [],
   events: [],
   audit: [],
+  findings: [],
   touched: new Set(),
 })
 
@@ -147,6 +150,9 @@ class Draft {
         return null
       case 'audit':
         this.#own.audit.push(write.entry)
+        return null
+      case 'finding':
+        this.#own.findings.push(write.finding)
         return null
       default:
         return assertNever(write)
@@ -283,6 +289,7 @@ class Draft {
     changes.held.push(...this.#own.held)
     changes.events.push(...this.#own.events)
     changes.audit.push(...this.#own.audit)
+    changes.findings.push(...this.#own.findings)
     for (const id of this.#own.touched) changes.touched.add(id)
   }
 }

@@ -3,8 +3,9 @@
 // `p50`, `p90` of an expected start).
 import type { FindingKind } from './event.ts'
 import type { FailureDecision, FailureKind } from './failure.ts'
+import type { Finding, Rule, Severity } from './finding.ts'
 import type { Account, FailureClass, Outcome, Priority, WaitReason } from './reasons.ts'
-import type { EpochMs, Money } from './units.ts'
+import type { EpochMs, GpuMs, Money } from './units.ts'
 
 export type * from './expert-documents.ts'
 
@@ -287,12 +288,38 @@ export type LogSearchDocument = {
   readonly more: boolean
 }
 
-/** Something that a person should look at. */
+/** Something that a person should look at, on the page of its run. */
 export type FindingDocument = {
-  readonly kind: FindingKind
+  readonly kind: FindingKind | Rule
   readonly attempt: number
+  readonly severity: Severity
+  /** Null: that is not known. */
+  readonly since: EpochMs | null
   readonly text: string
   readonly whatToDo: string
+  readonly gpuMs: GpuMs | null
+  readonly money: Money | null
+}
+
+/** A finding of a detector as it stands. */
+export type FindingRow = Pick<
+  Finding,
+  | 'id'
+  | 'rule'
+  | 'severity'
+  | 'since'
+  | 'seenAt'
+  | 'resolvedAt'
+  | 'message'
+  | 'evidence'
+  | 'gpuMs'
+  | 'money'
+  | 'whatToTry'
+> & {
+  readonly project: string | null
+  readonly run: string | null
+  readonly attempt: number | null
+  readonly budget: string | null
 }
 
 export type EventDocument = { readonly at: EpochMs; readonly kind: string; readonly message: string }

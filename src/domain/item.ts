@@ -3,6 +3,7 @@
 import type { Attempt } from './attempt.ts'
 import type { Claim, Holder } from './claim.ts'
 import type { AuditEntry, RunEvent } from './event.ts'
+import type { Finding } from './finding.ts'
 import type { BudgetId, NodeId, ProjectName, RunId } from './ids.ts'
 import type { Node } from './node.ts'
 import type { Run } from './run.ts'
@@ -29,6 +30,7 @@ export type Write =
   | { readonly kind: 'reserve'; readonly run: RunId; readonly budget: BudgetId; readonly amount: number }
   | { readonly kind: 'give-back'; readonly run: RunId; readonly budgets: readonly BudgetId[] }
   | { readonly kind: 'event'; readonly event: RunEvent }
+  | { readonly kind: 'finding'; readonly finding: Finding }
   | { readonly kind: 'audit'; readonly entry: AuditEntry }
 
 export type Item = {

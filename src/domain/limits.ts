@@ -58,6 +58,8 @@ export const FRAME_LAYERS_MAX = 1_024
 /** A model has one set of layers, or a few where its ranks have different ones; one that has many names makes every look at its run slow. */
 export const EXPERT_SETS_MAX = 64
 export const EXPERTS_PER_LAYER_MAX = 4_096
+/** Newest facts of an attempt that detectors look at: some hundred steps. */
+export const SERIES_FACTS_MAX = 256
 /** Points of a series or of a picture: more than a screen has columns. */
 export const POINTS_MAX = 4_096
 export const POINTS_DEFAULT = 1_000

@@ -5,7 +5,7 @@ import type { RunId } from '../domain/ids.ts'
 /** `<feed id>.<transaction>.<sequence>`; opaque to whoever keeps it. */
 export type FeedPosition = string
 
-export const FEED_KINDS = ['run', 'attempt', 'claim', 'node', 'project', 'budget', 'queue', 'facts'] as const
+export const FEED_KINDS = ['run', 'attempt', 'claim', 'node', 'project', 'budget', 'queue', 'facts', 'finding'] as const
 export type FeedKind = (typeof FEED_KINDS)[number]
 
 export type FeedChange = {

@@ -18,6 +18,7 @@ import type { RunSpec } from '../domain/spec.ts'
 import type { Cell, EpochMs } from '../domain/units.ts'
 import type { ClusterHealth, World } from '../domain/world.ts'
 import type { ClusterName } from '../domain/ids.ts'
+import type { DetectStore } from './detect-store.ts'
 import type { ExpertBlockStore } from './expert-store.ts'
 
 export type Epoch = number
@@ -389,4 +390,5 @@ export interface Store
     IngestStore,
     ReportStore,
     BooksStore,
+    DetectStore,
     RequestStore {}

@@ -7,6 +7,7 @@ import type {
   ExpertHistoryDocument,
   ExpertsDocument,
   ExpertTileDocument,
+  FindingRow,
   Gauges,
   LedgerDocument,
   LedgerKey,
@@ -97,6 +98,12 @@ export interface Views {
     window: { readonly from: EpochMs | null; readonly to: EpochMs | null },
     by: readonly LedgerKey[],
   ): Promise<Answer<LedgerDocument>>
+  /** Of the projects that may be seen; of one run where one is named. */
+  findings(
+    who: Principal,
+    filter: { readonly run: string | null; readonly open: boolean | null },
+    page: Page,
+  ): Promise<Answer<{ readonly findings: readonly FindingRow[]; readonly next: string | null }>>
   audit(
     who: Principal,
     page: Page,

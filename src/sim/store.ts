@@ -9,6 +9,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { LeaderStore, Store, TurnStore, MeasureFrame } from '../ports/store.ts'
 import { booksDue, readAll, writeBooks } from './store/books.ts'
 import { commitItems } from './store/commit.ts'
+import { detectStore } from './store/findings.ts'
 import { ingestStore } from './store/logs.ts'
 import { attemptReports, reportStore } from './store/reports.ts'
 import { policyStore, tokenStore } from './store/policy.ts'
@@ -41,6 +42,7 @@ export function simulatedStore(
     ...reportStore(tables, settings.measure ?? UNMEASURED),
     ...requestStore(tables),
     ...viewStore(tables),
+    ...detectStore(tables, settings.measure ?? UNMEASURED),
     ...policyStore(tables),
     ...tokenStore(tables, clock),
     booksDue: async (now, after) => booksDue(tables, now, after),

@@ -15,6 +15,7 @@ import { SeededChance } from '../../src/sim/chance.ts'
 import { filled, placing, T0 } from '../conformance/things.ts'
 import type { Bench } from './stores.ts'
 import { openSimulated } from './stores.ts'
+import { DEFAULT_THRESHOLDS } from '../../src/domain/thresholds.ts'
 
 export type Reporting = {
   readonly requests: Requests
@@ -41,7 +42,7 @@ export async function reporting(bench?: Bench): Promise<Reporting> {
     doorbell: { ring: silent },
     chance: new SeededChance(1),
     log: { info: silent, warn: silent, error: silent },
-    settings: { durations: DEFAULT_DURATIONS, logBytesMax: DEFAULT_LOG_BYTES_MAX },
+    settings: { durations: DEFAULT_DURATIONS, logBytesMax: DEFAULT_LOG_BYTES_MAX, thresholds: DEFAULT_THRESHOLDS },
     health: new Map(),
     lead: { epoch: null, until: epochMs(0) },
     ingest: null,

@@ -15,7 +15,7 @@ import { pageFakes } from './fakes-pages.fixture.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
-import { epochMs, micros } from '../../domain/units.ts'
+import { epochMs, gpuMs, micros } from '../../domain/units.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Views } from '../../ports/views.ts'
 import type { ServerOptions } from './server.ts'
@@ -103,7 +103,18 @@ export const show: ShowDocument = {
     paidGpuMs: 14_400_000,
     money: eur(10),
   },
-  findings: [{ kind: 'experts-unconserved', attempt: 1, text: 'layer 1 counted 16', whatToDo: 'look at the script' }],
+  findings: [
+    {
+      kind: 'experts-unconserved',
+      attempt: 1,
+      severity: 'warning',
+      since: null,
+      text: 'layer 1 counted 16',
+      whatToDo: 'look at the script',
+      gpuMs: null,
+      money: null,
+    },
+  ],
   spec: { name: 'moe' },
 }
 
@@ -319,6 +330,29 @@ export function fakes(): Fakes {
           { account: 'productive' as const, gpuMs: 13_000_000, money: eur(9) },
           { account: 'free' as const, gpuMs: 15_800_000, money: null },
         ],
+      }),
+    findings: (_who, filter, page) =>
+      say('findings', [filter, page], {
+        findings: [
+          {
+            id: `no-progress/${run.id}-1/0`,
+            rule: 'no-progress' as const,
+            severity: 'critical' as const,
+            project: 'demo',
+            run: run.id,
+            attempt: 1,
+            budget: null,
+            since: at(1),
+            seenAt: at(2),
+            resolvedAt: null,
+            message: 'no step for 5 min',
+            evidence: [{ what: 'last step', value: '600', at: at(1), worker: null }],
+            gpuMs: gpuMs(480_000),
+            money: eur(1),
+            whatToTry: 'read its log',
+          },
+        ],
+        next: null,
       }),
     audit: (_who, page) =>
       say('audit', [page], {

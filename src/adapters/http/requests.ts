@@ -34,6 +34,16 @@ export const pageQuery = z.strictObject({
     .regex(/^\d{1,15}$/, AFTER)
     .optional(),
 })
+export const findingsQuery = z.strictObject({
+  run: z.string().max(200).optional(),
+  open: z.enum(['true', 'false']).optional().meta({ description: 'those that are not over, or those that are' }),
+  limit,
+  after: z
+    .string()
+    .max(1_000)
+    .regex(/^\d{1,15}~./, 'must be the `next` of an earlier page')
+    .optional(),
+})
 export const runsQuery = z.strictObject({
   project: z.string().max(63).optional(),
   state: z.enum(RUN_STATES).optional(),

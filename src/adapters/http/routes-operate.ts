@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { Principal } from '../../domain/principal.ts'
 import type { Requests } from '../../ports/requests.ts'
 import { answers, problem, send, sendProblem } from './problem.ts'
-import { ifMatchHeader, ledgerQuery, nodeParams, pageQuery, reasonBody } from './requests.ts'
+import { findingsQuery, ifMatchHeader, ledgerQuery, nodeParams, pageQuery, reasonBody } from './requests.ts'
 import type { ServerOptions } from './server.ts'
 
 type Answering = ReturnType<Requests['cordon']>
@@ -69,6 +69,14 @@ export function operateRoutes(scope: FastifyInstance, { requests, views, parsePo
     },
     async ({ principal, query: { from = null, to = null, by } }, reply) =>
       send(reply, 'ledger', await views.ledger(principal, { from, to }, by)),
+  )
+  app.get(
+    '/findings',
+    { schema: { tags, summary: 'what detectors found', querystring: findingsQuery, response: answers('findings') } },
+    async ({ principal, query: { run = null, open, limit, after = null } }, reply) => {
+      const filter = { run, open: open === undefined ? null : open === 'true' }
+      return send(reply, 'findings', await views.findings(principal, filter, { limit, after }))
+    },
   )
   app.get(
     '/audit',

@@ -114,7 +114,7 @@ type MeasuresRow = {
 }
 
 /** All measures of a set of layers are equally long. */
-function storedMeasures(row: MeasuresRow): StoredMeasures[] {
+export function storedMeasures(row: MeasuresRow): StoredMeasures[] {
   const [steps, ats, unconserved] = [row.steps, row.ats, row.unconserved].map((text) => text.split(',').map(Number))
   const values = new Float32Array(new Uint8Array(Buffer.from(row.measures, 'base64')).buffer)
   const length = values.length / (steps?.length ?? 1)

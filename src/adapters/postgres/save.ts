@@ -1,6 +1,7 @@
 // Writes the changes of a commit: one statement for each kind of row, whatever their number.
 import type { Changes, Rows } from '../../domain/apply.ts'
 import type { Attempt } from '../../domain/attempt.ts'
+import { keyOf } from '../../domain/finding.ts'
 import { WORKERS_FOLLOWED_MAX } from '../../domain/limits.ts'
 import { isEnded } from '../../domain/run.ts'
 import type { Queryable } from './pool.ts'
@@ -15,6 +16,7 @@ export async function save(tx: Queryable, rows: Rows, changes: Changes): Promise
   await saveClaims(tx, changes)
   await saveHeld(tx, changes)
   await saveWords(tx, changes)
+  await saveFindings(tx, changes)
 }
 
 async function saveBudgets(tx: Queryable, changes: Changes): Promise<void> {
@@ -201,4 +203,24 @@ async function saveWords(tx: Queryable, changes: Changes): Promise<void> {
       ]),
     })
   }
+}
+
+async function saveFindings(tx: Queryable, { findings }: Changes): Promise<void> {
+  if (findings.length === 0) return
+  await tx.query({
+    text: `insert into finding (id, key, rule, severity, project, run, since, resolved_at, image)
+           select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::jsonb[])
+           on conflict (id) do update set severity = excluded.severity, resolved_at = excluded.resolved_at, image = excluded.image`,
+    values: columns(findings, (each) => [
+      each.id,
+      keyOf(each),
+      each.rule,
+      each.severity,
+      each.subject.project,
+      each.subject.run,
+      each.since,
+      each.resolvedAt,
+      JSON.stringify(each),
+    ]),
+  })
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { MeasureFrame, Store } from '../../ports/store.ts'
 import { booksStore, isRevisionTaken } from './books.ts'
 import { commitItems } from './commit.ts'
+import { detectStore } from './findings.ts'
 import { leaderStore } from './lead.ts'
 import { ingestStore } from './logs.ts'
 import { policyStore, tokenStore } from './policy.ts'
@@ -24,6 +25,7 @@ export function postgresStore(database: Database, clock: Clock, settings: StoreS
     ...reportStore(database, settings.measure),
     ...requestStore(database),
     ...viewStore(database),
+    ...detectStore(database),
     ...policyStore(database),
     ...tokenStore(database),
     booksDue: (now, after) => books.booksDue(now, after),

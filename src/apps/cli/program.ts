@@ -8,6 +8,7 @@ import { deploymentCommands } from './commands/deployment.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { eventsCommand } from './commands/events.ts'
 import { expertsCommand } from './commands/experts.ts'
+import { findingsCommand } from './commands/findings.ts'
 import { ledgerCommand } from './commands/ledger.ts'
 import { loginCommand } from './commands/login.ts'
 import { logsCommand } from './commands/logs.ts'
@@ -46,6 +47,7 @@ export function createProgram(): Command {
     budgetsCommand,
     ledgerCommand,
     policyCommand,
+    findingsCommand,
     auditCommand,
     tokenCommand,
     loginCommand,

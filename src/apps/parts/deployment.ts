@@ -91,7 +91,11 @@ export function startPart(
     connection,
     poolMax: files.config.database.poolMax,
     redisUrl: files.config.queue.url,
-    settings: { durations: files.config.durations, logBytesMax: files.config.retention.logsPerRun },
+    settings: {
+      durations: files.config.durations,
+      logBytesMax: files.config.retention.logsPerRun,
+      thresholds: files.thresholds,
+    },
     timersMs: files.config.loops,
     retention: files.config.retention,
     defaultCluster: files.policy.defaultCluster,

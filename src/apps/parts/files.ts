@@ -9,8 +9,10 @@ import { parseConfig } from '../../contract/config.ts'
 import { parsePolicy } from '../../contract/policy.ts'
 import { formatProblems } from '../../contract/problems.ts'
 import { parseRunSpec } from '../../contract/run-spec.ts'
+import { parseThresholds } from '../../contract/thresholds.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { RunSpec } from '../../domain/spec.ts'
+import type { Thresholds } from '../../domain/thresholds.ts'
 
 export const projectRoot = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -20,6 +22,7 @@ export const version = (JSON.parse(read('package.json')) as { version: string })
 
 export type Files = {
   readonly config: Config
+  readonly thresholds: Thresholds
   readonly policy: Policy
   readonly policyDocument: unknown
   readonly catalogue: Catalogue
@@ -46,11 +49,26 @@ export function readSettingsFile(override: string): Files {
   if (!policy.ok) throw new FileProblem(formatProblems(file, policy.problems))
   return {
     config: config.config,
+    thresholds: thresholdsOf(config.config, override),
     policy: policy.policy,
     policyDocument: policy.document,
     catalogue: catalogue(),
     peaks: new Map(gpuModels().map((gpu) => [gpu.id, gpu.peakBf16Tflops])),
   }
+}
+
+function thresholdsOf({ alerts, durations }: Config, override: string): Thresholds {
+  const file = alerts.thresholds === null ? null : resolve(dirname(override), alerts.thresholds)
+  if (file !== null && !existsSync(file))
+    throw new FileProblem(`${override}: there is no file ${file} (at /alerts/thresholds)`)
+  const result = parseThresholds(
+    read('config', 'alerts', 'thresholds.yaml'),
+    file === null ? null : readFileSync(file, 'utf8'),
+    { default: 'config/alerts/thresholds.yaml', override: file ?? '' },
+    durations.blindAfterMs,
+  )
+  if (!result.ok) throw new FileProblem(formatProblems(result.file, result.problems))
+  return result.value
 }
 
 function seedOf(policy: string | null, override: string): { readonly seed: string; readonly file: string } {

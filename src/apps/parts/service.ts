@@ -20,6 +20,7 @@ import type { Control, ControlSettings } from '../../control/control.ts'
 import { rollExperts } from '../../control/experts.ts'
 import { tellHealth, withToldHealth } from '../../control/health.ts'
 import { launchTurn } from '../../control/launch.ts'
+import { detectTurn } from '../../control/detect.ts'
 import { followLogs } from '../../control/logs.ts'
 import { observeTurn } from '../../control/observe.ts'
 import { placeTurn } from '../../control/place.ts'
@@ -47,7 +48,7 @@ export type ServiceOptions = {
   readonly redisUrl: string | null
   readonly settings: ControlSettings
   /** How often each loop looks when nobody rings. */
-  readonly timersMs: Readonly<Record<LoopName, number>>
+  readonly timersMs: Readonly<Record<LoopName | 'detect', number>>
   readonly retention: Retention
   readonly defaultCluster: ClusterName
   readonly peaks: ReadonlyMap<string, number | null>
@@ -144,10 +145,12 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
   const startLoops = async (): Promise<End> => {
     const looks = await startLooks(looksOf(control, metrics, options))
     const stopRolling = startRolling(control, metrics)
+    const stopDetecting = startDetecting(control, metrics, options.timersMs.detect)
     bell = looks
     for (const loop of ['observe', 'place', 'launch', 'account'] as const) looks.ring(loop)
     return async () => {
       bell = SILENT
+      await stopDetecting()
       await stopRolling()
       await looks.close()
     }
@@ -248,20 +251,32 @@ function startTelling(control: Control, clock: BootClock): End {
 /** A look costs one small query, and nobody waits for it: no wake-up is needed. */
 const ROLL_EVERY_MS = 2_000
 
-function startRolling(control: Control, metrics: Metrics): End {
-  let running: Promise<unknown> | null = null
-  const turn = async (): Promise<void> => {
+const startRolling = (control: Control, metrics: Metrics): End =>
+  turnEvery(ROLL_EVERY_MS, async () => {
     try {
       await metrics.turn('experts', () => rollExperts(control))
     } catch (error) {
       control.log.warn({ error: String(error) }, 'expert load could not be summed up yet; it will be tried again')
     }
-  }
+  })
+
+const startDetecting = (control: Control, metrics: Metrics, everyMs: number): End =>
+  turnEvery(everyMs, async () => {
+    try {
+      await metrics.turn('detect', () => detectTurn(control))
+    } catch (error) {
+      control.log.warn({ error: String(error) }, 'nothing could be looked for; it will be tried again')
+    }
+  })
+
+/** One turn after the other, and none beside another. */
+function turnEvery(ms: number, turn: () => Promise<unknown>): End {
+  let running: Promise<unknown> | null = null
   const timer = setInterval(() => {
     running ??= turn().finally(() => {
       running = null
     })
-  }, ROLL_EVERY_MS)
+  }, ms)
   return async () => {
     clearInterval(timer)
     await running

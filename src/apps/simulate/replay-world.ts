@@ -25,6 +25,7 @@ import { gangOf, specOf } from '../../sim/replay/gang.ts'
 import { replayTables } from '../../sim/replay/tables.ts'
 import { simulatedStore } from '../../sim/store.ts'
 import { Timeline } from '../../sim/timeline.ts'
+import { DEFAULT_THRESHOLDS } from '../../domain/thresholds.ts'
 
 /** A whole number of cells, so that the first hour of a trace is not cut. */
 export const BEGIN = epochMs(1_800_000_000_000)
@@ -88,7 +89,7 @@ export class ReplayWorld {
       doorbell: { ring: (loop) => void this.#rung.add(loop) },
       chance: inOrder(new SeededChance(seed)),
       log: { info: silent, warn: silent, error: silent },
-      settings: { durations: DURATIONS, logBytesMax: DEFAULT_LOG_BYTES_MAX },
+      settings: { durations: DURATIONS, logBytesMax: DEFAULT_LOG_BYTES_MAX, thresholds: DEFAULT_THRESHOLDS },
       health: new Map(),
       ingest: null,
       readSpool,

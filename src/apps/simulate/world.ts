@@ -32,6 +32,7 @@ import { Timeline } from '../../sim/timeline.ts'
 import type { Trainer } from '../../sim/trainer.ts'
 import { CLUSTER, durationsOf, policyOf, shapeOf, trainerOf } from '../../sim/workload.ts'
 import { ingestAddress, ingestOf, onlyReports } from './ingest.ts'
+import { DEFAULT_THRESHOLDS } from '../../domain/thresholds.ts'
 
 export const BEGIN = epochMs(1_800_000_000_000)
 
@@ -222,7 +223,7 @@ export class SimulatedWorld {
       doorbell: { ring },
       chance: this.chance,
       log: { info: silent, warn: silent, error: silent },
-      settings: { durations: this.durations, logBytesMax: this.logBytesMax },
+      settings: { durations: this.durations, logBytesMax: this.logBytesMax, thresholds: DEFAULT_THRESHOLDS },
       health: new Map(),
       ingest: ingestAddress,
       readSpool,

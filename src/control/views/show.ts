@@ -3,15 +3,13 @@ import type { Attempt } from '../../domain/attempt.ts'
 import { waitsOf } from '../../domain/attempt.ts'
 import type { CellRecord } from '../../domain/books.ts'
 import type { Claim } from '../../domain/claim.ts'
-import type { AttemptDocument, FindingDocument, ShowDocument, VerdictDocument } from '../../domain/documents.ts'
+import type { AttemptDocument, ShowDocument, VerdictDocument } from '../../domain/documents.ts'
 import type { Verdict } from '../../domain/failure.ts'
 import { FAILURES } from '../../domain/failure.ts'
 import type { AttemptId } from '../../domain/ids.ts'
-import { attemptNumberOf, attemptOfWorker } from '../../domain/ids.ts'
-import { LOG_CUT_WHAT_TO_DO, logCutText } from '../../domain/log-limit.ts'
 import type { Run } from '../../domain/run.ts'
 import type { Control } from '../control.ts'
-import { expertFindingOf } from './experts.ts'
+import { findingsOf } from './findings.ts'
 import { progressOf } from './progress.ts'
 import { documentOf } from './run-document.ts'
 import { liveCondition } from './why.ts'
@@ -43,21 +41,6 @@ export async function showOf(control: Control, run: Run): Promise<ShowDocument> 
     findings: await findingsOf(control, run),
     spec: specs.get(run.id) ?? null,
   }
-}
-
-async function findingsOf({ store }: Control, run: Run): Promise<FindingDocument[]> {
-  const findings: FindingDocument[] = []
-  const seen = await expertFindingOf(store, run)
-  if (seen !== null) {
-    const { attempt, text, whatToDo } = seen
-    findings.push({ kind: 'experts-unconserved', attempt, text, whatToDo })
-  }
-  const cut = await store.logCut(run.id)
-  if (cut !== null) {
-    const attempt = attemptNumberOf(attemptOfWorker(cut.worker))
-    findings.push({ kind: 'log-limit', attempt, text: logCutText(cut), whatToDo: LOG_CUT_WHAT_TO_DO })
-  }
-  return findings
 }
 
 /** An ending that waits for a checkpoint looks like one that hangs. */

@@ -18,6 +18,7 @@ import type { RequestContext } from '../requests/context.ts'
 import { findVisible, isRefusal, mayNot } from '../requests/context.ts'
 import type { Principal, Verb } from '../../domain/principal.ts'
 import { expertFrameOf, expertHistoryOf, expertsOf, expertTileOf } from './experts.ts'
+import { cursorFrom, cursorOf, rowOf } from './findings.ts'
 import { gaugesOf } from './gauges.ts'
 import { ledgerOf } from './ledger.ts'
 import { budgetDocument } from './plan.ts'
@@ -160,6 +161,20 @@ export function viewsOf(context: RequestContext): Views {
       return accepted(
         await ledgerOf(control, window, visible === 'all' ? by : [...new Set([...by, 'project' as const])], visible),
       )
+    },
+    async findings(who, { run, open }, page) {
+      const found = run === null ? null : await findVisible(context, who, run, 'run.read')
+      if (found !== null && isRefusal(found)) return found
+      const limit = Math.min(page.limit, PAGE_ROWS_MAX)
+      const projects = projectsFor(visibleProjects(who, 'run.read'), null)
+      const before = cursorFrom(page.after)
+      const findings = await store.findings({ projects, run: found?.id ?? null, open, before, limit: limit + 1 })
+      const shown = findings.slice(0, limit)
+      const last = shown.at(-1)
+      return accepted({
+        findings: shown.map(rowOf),
+        next: findings.length > limit && last !== undefined ? cursorOf(last) : null,
+      })
     },
     async audit(who, page) {
       const refusal = mayNot(who, 'audit.read', null)

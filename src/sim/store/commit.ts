@@ -115,6 +115,7 @@ function save(tables: Tables, changes: Changes): void {
   }
   for (const event of changes.events) writeEvent(tables, event)
   for (const entry of changes.audit) writeAudit(tables, entry)
+  for (const finding of changes.findings) tables.findings.set(finding.id, finding)
 }
 
 const bump = (changes: Changes, id: Parameters<Changes['touched']['has']>[0]): number =>

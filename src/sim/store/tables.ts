@@ -8,6 +8,7 @@ import { claimKey } from '../../domain/apply.ts'
 import type { Changes } from '../../domain/apply.ts'
 import type { AuditEntry, RunEvent } from '../../domain/event.ts'
 import type { Fact } from '../../domain/fact.ts'
+import type { Finding } from '../../domain/finding.ts'
 import type { Held } from '../../domain/holdings.ts'
 import type { Item, ItemResult } from '../../domain/item.ts'
 import type { AttemptId, BudgetId, ClusterName, NodeId, ProjectName, RunId, WorkerId } from '../../domain/ids.ts'
@@ -134,6 +135,7 @@ export type Tables = {
   >
   readonly expertSets: Map<string, ExpertSet>
   readonly events: Ledger<RunEvent & { readonly id: number }>
+  readonly findings: Map<string, Finding>
   readonly audit: Ledger<AuditEntry & { readonly id: number }>
   readonly keys: Map<string, { readonly hash: string; readonly run: RunId }>
   readonly tokens: Map<string, { token: StoredToken; readonly hash: string }>
@@ -186,6 +188,7 @@ export const emptyTables = (): Tables => ({
   sources: new Map(),
   expertSets: new Map(),
   events: new Ledger(),
+  findings: new Map(),
   audit: new Ledger(),
   keys: new Map(),
   tokens: new Map(),

@@ -8,6 +8,7 @@ import { day, hm, ms, utc } from '../format/times.ts'
 import { Estimate, Figure, Moment, Progress, Reading, Refusal, Unit, UnknownSince } from '../parts/bits.tsx'
 import { blindSince, endOf } from '../runs/freshness.ts'
 import { Attempts } from './attempts.tsx'
+import { NeedsALook } from './needs.tsx'
 import { LossPlot, StepTimePlot } from './plots.tsx'
 import { StateAndWhy } from './state.tsx'
 import { isAlive, useShow } from './use-run.ts'
@@ -23,6 +24,7 @@ export function Overview() {
     <>
       <Figures show={show} statement={statement.data ?? null} now={now} />
       <div className="grid">
+        <NeedsALook show={show} now={now} />
         <StateAndWhy show={show} statement={statement.data ?? null} now={now} />
         <WhereItWent show={show} statement={statement.data ?? null} error={statement.error} />
         <Attempts show={show} series={series.data ?? null} statement={statement.data ?? null} now={now} />

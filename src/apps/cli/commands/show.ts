@@ -23,7 +23,8 @@ function words(run: Wire<'show'>): string {
     `  progress: ${steps(progress)}`,
     `  held ${gpuHours(progress.heldGpuMs)}, paid ${gpuHours(progress.paidGpuMs)} with its restart holds: ${money(progress.money)}`,
     ...run.findings.flatMap((each) => [
-      `  finding: ${each.kind}, attempt ${each.attempt}: ${visible(each.text)}`,
+      `  ${each.severity}: ${each.kind}, attempt ${each.attempt}${each.since === null ? '' : `, since ${when(each.since)}`}: ${visible(each.text)}`,
+      ...(each.gpuMs === null ? [] : [`    has cost ${gpuHours(each.gpuMs)}, ${money(each.money)}`]),
       `    ${visible(each.whatToDo)}`,
     ]),
     ...(run.attempts.length === 0 ? [] : ['', attempts(run.attempts)]),

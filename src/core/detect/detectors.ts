@@ -1,0 +1,12 @@
+// All detectors. One more is a file in detectors/ and a row here.
+import type { Sighting } from '../../domain/finding.ts'
+import { budget } from './detectors/budget.ts'
+import { experts } from './detectors/experts.ts'
+import { idle } from './detectors/idle.ts'
+import { loss } from './detectors/loss.ts'
+import { progress } from './detectors/progress.ts'
+import type { Detector, Look } from './look.ts'
+
+export const DETECTORS: readonly Detector[] = [progress, loss, experts, idle, budget]
+
+export const detect = (look: Look): Sighting[] => DETECTORS.flatMap((each) => each.detect(look))
