@@ -86,6 +86,7 @@ export const findings = document('findings', 'Findings', {
         severity: z.enum(SEVERITIES),
         project: z.string().nullable(),
         run: z.string().nullable(),
+        runName: z.string().nullable(),
         attempt: z.int().nullable(),
         budget: z.string().nullable(),
         since: moment,

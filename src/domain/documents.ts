@@ -318,6 +318,7 @@ export type FindingRow = Pick<
 > & {
   readonly project: string | null
   readonly run: string | null
+  readonly runName: string | null
   readonly attempt: number | null
   readonly budget: string | null
 }

@@ -38,7 +38,7 @@ export type Sighting = {
   readonly severity: Severity
   /** When it began, as far as the evidence says; the first look's word stands. */
   readonly since: EpochMs
-  /** One sentence: what, how much. Without "since when" and "who", which stand beside it. */
+  /** One sentence that stays true while it lasts: what, how much. Since when, who and the cost stand beside it. */
   readonly message: string
   readonly evidence: readonly Evidence[]
   /** GPUs that compute for nothing while it lasts; null where none do, or nobody can say. */

@@ -340,6 +340,7 @@ export function fakes(): Fakes {
             severity: 'critical' as const,
             project: 'demo',
             run: run.id,
+            runName: 'moe',
             attempt: 1,
             budget: null,
             since: at(1),

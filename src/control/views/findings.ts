@@ -1,16 +1,16 @@
 // Findings for people: a page of them, and those of a run that are open.
 import type { FindingDocument, FindingRow } from '../../domain/documents.ts'
 import type { Finding } from '../../domain/finding.ts'
-import { attemptNumberOf } from '../../domain/ids.ts'
+import type { RunId } from '../../domain/ids.ts'
+import { attemptNumberOf, attemptOfWorker } from '../../domain/ids.ts'
 import { LOG_CUT_WHAT_TO_DO, logCutText } from '../../domain/log-limit.ts'
-import { attemptOfWorker } from '../../domain/ids.ts'
 import type { Run } from '../../domain/run.ts'
 import { epochMs } from '../../domain/units.ts'
 import type { FindingsQuery } from '../../ports/detect-store.ts'
 import type { Control } from '../control.ts'
 import { expertFindingOf } from './experts.ts'
 
-export function rowOf(finding: Finding): FindingRow {
+export function rowOf(finding: Finding, runs: ReadonlyMap<RunId, Run>): FindingRow {
   const { id, rule, severity, since, seenAt, resolvedAt, message, evidence, gpuMs, money, whatToTry, subject } = finding
   const { project, run, attempt, budget } = subject
   return {
@@ -19,6 +19,7 @@ export function rowOf(finding: Finding): FindingRow {
     severity,
     project,
     run,
+    runName: run === null ? null : (runs.get(run)?.name ?? null),
     attempt: attempt === null ? null : attemptNumberOf(attempt),
     budget,
     since,

@@ -171,8 +171,10 @@ export function viewsOf(context: RequestContext): Views {
       const findings = await store.findings({ projects, run: found?.id ?? null, open, before, limit: limit + 1 })
       const shown = findings.slice(0, limit)
       const last = shown.at(-1)
+      const runs = await store.runsOf([...new Set(shown.flatMap(({ subject }) => subject.run ?? []))])
+      const byId = new Map(runs.map((each) => [each.id, each]))
       return accepted({
-        findings: shown.map(rowOf),
+        findings: shown.map((each) => rowOf(each, byId)),
         next: findings.length > limit && last !== undefined ? cursorOf(last) : null,
       })
     },

@@ -30,20 +30,20 @@ export function findingsCommand(program: Command): void {
 }
 
 function words(finding: Wire<'findings'>['findings'][number]): string {
-  const { severity, rule, run, attempt, budget, project } = finding
+  const { severity, rule, run, runName, attempt, budget, project } = finding
   const whom =
     budget !== null
-      ? `budget ${budget}`
+      ? `budget ${budget}${project === null ? '' : ` of ${project}`}`
       : run !== null
-        ? `run ${run}${attempt === null ? '' : `, attempt ${attempt}`}`
-        : ''
+        ? `${project}/${runName ?? run}${attempt === null ? '' : `, attempt ${attempt}`}`
+        : (project ?? '')
   const over = finding.resolvedAt === null ? '' : `, over since ${when(finding.resolvedAt)}`
   const cost =
     finding.gpuMs === null
       ? []
       : [`  cost   ${gpuHours(finding.gpuMs)}${finding.money === null ? '' : `, ${money(finding.money)}`}`]
   return [
-    `${severity}  ${rule}  ${project === null ? '' : `${project}, `}${whom}`,
+    `${severity}  ${rule}  ${whom}`,
     `  ${visible(finding.message)}`,
     `  since  ${when(finding.since)}${over}`,
     ...cost,

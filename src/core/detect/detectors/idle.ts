@@ -1,7 +1,6 @@
 // GPUs that are held by a run which said that its training is done.
 import type { Detector } from '../look.ts'
 import { costOf, subjectOf } from '../subject.ts'
-import { durationText } from '../words.ts'
 
 export const idle: Detector = {
   rules: ['gpus-idle'],
@@ -15,7 +14,7 @@ export const idle: Detector = {
           subject: subjectOf(each),
           severity: 'warning' as const,
           since: doneAt,
-          message: `it said that its training is done ${durationText(heardTo - doneAt)} ago, and holds ${each.gpus} GPUs`,
+          message: `it said that its training is done, and still holds ${each.gpus} GPUs`,
           evidence: [{ what: 'training is done', value: '', at: doneAt, worker: null }],
           ...costOf(each),
           whatToTry:

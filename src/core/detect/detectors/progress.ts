@@ -8,6 +8,7 @@ import { median } from '../median.ts'
 import { costOf, subjectOf } from '../subject.ts'
 import { durationText, figure } from '../words.ts'
 
+const PHASE_WORDS = { restore: 'a restore', checkpoint: 'a checkpoint', evaluate: 'an evaluation' } as const
 /** Distances whose median is the run's own pace. */
 const DISTANCES = 20
 
@@ -35,7 +36,7 @@ function neverProgressed(each: Running, heardTo: EpochMs, { progress: limits }: 
       subject: subjectOf(each),
       severity: 'warning',
       since: startedAt,
-      message: `no step ${durationText(waited)} after its last worker started; ${durationText(limits.firstStep)} is the limit`,
+      message: `no step was seen within ${durationText(limits.firstStep)} of the start of its last worker`,
       evidence: [],
       ...costOf(each),
       whatToTry:
@@ -66,10 +67,9 @@ function noProgress(
   if (series.phase !== null) {
     const { phase, since } = series.phase
     if (heardTo - since <= limits.phase) return []
-    const took = durationText(heardTo - since)
     return sighting(
       since,
-      `a phase of kind ${phase} has taken ${took} and has not ended; ${durationText(limits.phase)} is the limit`,
+      `${PHASE_WORDS[phase]} has begun after step ${last.step} and has not ended within ${durationText(limits.phase)}`,
       'Look at the storage that it reads or writes: a full or slow file system is the usual cause. If nothing moves, plimsoll stop RUN --now and resume it.',
     )
   }
@@ -82,10 +82,10 @@ function noProgress(
   const limit = enough ? Math.max(limits.factor * pace, limits.silenceMin) : limits.firstStep
   const silent = heardTo - last.at - series.phasesMs
   if (silent <= limit) return []
-  const own = enough ? `; its steps come every ${figure(pace / 1_000)} s` : ''
+  const own = enough ? `; its steps came every ${figure(pace / 1_000)} s` : ''
   return sighting(
     last.at,
-    `no step for ${durationText(silent)}${own}`,
+    `no step after step ${last.step}${own}`,
     'All ranks wait for the slowest one: plimsoll logs RUN says which worker was heard last. NVIDIA GPUs that wait in a collective read 100 % busy. A stack dump of each rank (py-spy) names the one that is elsewhere; stop and resume starts it from its newest checkpoint.',
   )
 }
