@@ -1,6 +1,7 @@
 // Documents about one run, or a list of them.
 import { z } from 'zod'
 import { FINDING_KINDS } from '../domain/event.ts'
+import { FAILURE_DECISIONS, FAILURE_KINDS } from '../domain/failure.ts'
 import { RULES, SEVERITIES } from '../domain/finding.ts'
 import { FAILURE_CLASSES, OUTCOMES, WAIT_REASONS } from '../domain/reasons.ts'
 import { amount, byAccount, document, expectedStart, moment, money, runFields } from './document-parts.ts'
@@ -14,6 +15,21 @@ export const runs = document('runs', 'Runs', {
   next: z.string().nullable().meta({ description: 'give it as after; null: there is no more' }),
 })
 
+const verdict = z
+  .looseObject({
+    kind: z.enum(FAILURE_KINDS),
+    decision: z.enum(FAILURE_DECISIONS),
+    meaning: z.string(),
+    whatToTry: z.string(),
+    worker: z.string().nullable(),
+    node: z.string().nullable(),
+    evidence: z.array(z.looseObject({ worker: z.string(), printedAt: moment.nullable(), text: z.string() })),
+  })
+  .meta({
+    id: 'Verdict',
+    description: 'what made an attempt fail; worker and node are the culprit, null: nobody is accused',
+  })
+
 const attempt = z
   .looseObject({
     id: z.string(),
@@ -22,6 +38,7 @@ const attempt = z
     outcome: z.enum(OUTCOMES).nullable(),
     failure: z.enum(FAILURE_CLASSES).nullable(),
     message: z.string().nullable(),
+    verdict: verdict.nullable(),
     plannedAt: moment,
     startedAt: moment.nullable(),
     endedAt: moment.nullable(),

@@ -134,6 +134,7 @@ test('of a gang that failed the ends of the logs that nobody follows are stored,
   const done: string[] = []
   const store = {
     world: () => Promise.resolve(world),
+    newestSteps: () => Promise.resolve(new Map()),
     keepTail: (_: unknown, worker: string, bytes: Uint8Array) => {
       done.push(`${worker} ${new TextDecoder().decode(bytes)}`)
       return Promise.resolve()

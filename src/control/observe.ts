@@ -8,15 +8,13 @@ import type { Attempt } from '../domain/attempt.ts'
 import type { AttemptId, WorkerId } from '../domain/ids.ts'
 import { attemptOfWorker, runOfAttempt } from '../domain/ids.ts'
 import type { Item } from '../domain/item.ts'
-import { TAIL_BYTES_MAX, WORKERS_FOLLOWED_MAX } from '../domain/limits.ts'
 import type { ClusterHealth, World } from '../domain/world.ts'
-import { claimsOf } from '../domain/world.ts'
-import { atOnce } from '../ports/at-once.ts'
 import type { Cluster, ClusterSeen, WorkerSeen } from '../ports/cluster.ts'
 import { saidOf } from '../ports/fault.ts'
 import { commitAll } from './commit.ts'
 import type { Control } from './control.ts'
 import { EFFECT_MS, epochNow, leaseOutlasts } from './control.ts'
+import { classifierOf, withoutLogs } from './failures.ts'
 import { launchTrouble } from './launch.ts'
 
 export async function observeTurn(control: Control): Promise<void> {
@@ -163,7 +161,7 @@ async function decide(control: Control, cluster: Cluster, world: World, seen: Cl
     lost.kind === 'blind'
       ? { kind: 'unknown', message: `${lost.silent} of ${lost.of} nodes are silent at once` }
       : { kind: 'reachable' }
-  if (lost.kind === 'lost') items.push(...decideLost(world, lost.nodes, seen.observedAt, durations))
+  if (lost.kind === 'lost') items.push(...decideLost(world, lost.nodes, seen.observedAt, withoutLogs, durations))
   const alsoLost = new Set(lost.kind === 'lost' ? lost.nodes.map((node) => node.id) : [])
   const looked: LookAtWorkers = {
     observedAt: seen.observedAt,
@@ -174,12 +172,12 @@ async function decide(control: Control, cluster: Cluster, world: World, seen: Cl
     if (attempt.cluster !== cluster.name) continue
     // What was just decided for an attempt on a lost node stands; the rest of it is looked at in the next turn.
     if (attempt.placement.workers.some((worker) => alsoLost.has(worker.node))) continue
-    const tails = await tailsOf(control, cluster, world, attempt, looked)
+    const byLogs = await classifierOf(control, cluster, world, attempt, looked)
     const item = decideWorkers(
       world,
       attempt,
       { ...looked, trouble: launchTrouble(control, attempt.id) },
-      tails,
+      byLogs,
       durations,
     )
     if (item !== null) items.push(item)
@@ -242,43 +240,4 @@ function factOf(seen: WorkerSeen): WorkerFact {
         },
       }
   }
-}
-
-/** Logs of one gang that are asked for at once. */
-const TAILS_AT_ONCE = 16
-
-/**
- * The ends of the logs of a gang that failed, read when the last worker has ended: its cluster keeps what has ended by itself until it is
- * forgotten. Of logs that are not followed they are stored, before anything of the gang is removed; what those of workers that failed say
- * decides the class.
- */
-async function tailsOf(
-  control: Control,
-  cluster: Cluster,
-  world: World,
-  attempt: Attempt,
-  looked: LookAtWorkers,
-): Promise<Map<WorkerId, string>> {
-  const tails = new Map<WorkerId, string>()
-  const living = new Set<string>(
-    claimsOf(world, attempt.id).flatMap(({ holder, endedAt }) => (endedAt === null ? [holder] : [])),
-  )
-  const { workers } = attempt.placement
-  if (workers.some(({ id }) => living.has(id) && looked.workers.get(id)?.end == null)) return tails
-  const failed = new Set(
-    workers.flatMap(({ id }) => {
-      const exit = looked.workers.get(id)?.end?.exit
-      return exit === undefined || (exit.kind === 'code' && exit.code === 0) ? [] : [id]
-    }),
-  )
-  if (failed.size === 0) return tails
-  const toStore = new Set(workers.slice(WORKERS_FOLLOWED_MAX).map(({ id }) => id))
-  const toRead = workers.filter(({ id }) => failed.has(id) || toStore.has(id))
-  await atOnce(toRead, TAILS_AT_ONCE, async ({ id }) => {
-    const slice = await cluster.readLog(id, -TAIL_BYTES_MAX, TAIL_BYTES_MAX).catch(() => null)
-    if (slice === null) return
-    if (toStore.has(id)) await control.store.keepTail(attempt.id, id, slice.bytes)
-    if (failed.has(id)) tails.set(id, new TextDecoder().decode(slice.bytes))
-  })
-  return tails
 }

@@ -1,5 +1,6 @@
 // An attempt: one launch of the gang of a run. planned -> launching -> running -> stopping -> ended. Its placement never changes, its
 // name is never used again, and it ends exactly once: in the commit that sees its last worker gone.
+import type { Verdict } from './failure.ts'
 import type { AttemptId, ClusterName, RunId } from './ids.ts'
 import type { Placement } from './plan.ts'
 import type { EndCause, FailureClass, Outcome } from './reasons.ts'
@@ -26,6 +27,8 @@ export type AttemptState =
       readonly outcome: Outcome
       readonly failure: FailureClass | null
       readonly message: string | null
+      /** What its failure was; absent where it did not fail, and of attempts that are older than verdicts. */
+      readonly verdict?: Verdict
     }
 
 export type Attempt = {

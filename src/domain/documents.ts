@@ -2,6 +2,7 @@
 // moments are EpochMs here and ISO 8601 in UTC on the wire (contract/documents converts every key that ends in `At`, and `from`, `to`,
 // `p50`, `p90` of an expected start).
 import type { FindingKind } from './event.ts'
+import type { FailureDecision, FailureKind } from './failure.ts'
 import type { Finding, Rule, Severity } from './finding.ts'
 import type { Account, FailureClass, Outcome, Priority, WaitReason } from './reasons.ts'
 import type { EpochMs, GpuMs, Money } from './units.ts'
@@ -38,6 +39,8 @@ export type AttemptDocument = {
   readonly outcome: Outcome | null
   readonly failure: FailureClass | null
   readonly message: string | null
+  /** Null: it did not fail, or before verdicts were kept. */
+  readonly verdict: VerdictDocument | null
   readonly plannedAt: EpochMs
   readonly startedAt: EpochMs | null
   readonly endedAt: EpochMs | null
@@ -55,6 +58,19 @@ export type AttemptDocument = {
     readonly endedAt: EpochMs | null
     readonly exit: string | null
   }[]
+}
+
+/** What made an attempt fail, as far as it can be told. */
+export type VerdictDocument = {
+  readonly kind: FailureKind
+  readonly decision: FailureDecision
+  readonly meaning: string
+  readonly whatToTry: string
+  /** The culprit; null: nobody is accused. */
+  readonly worker: string | null
+  readonly node: string | null
+  /** The decisive line first; `printedAt` is null where an exit says it, and no line. */
+  readonly evidence: readonly { readonly worker: string; readonly printedAt: EpochMs | null; readonly text: string }[]
 }
 
 /** Progress of the living attempt, or of the last one. `null` means not known, never zero. */

@@ -34,6 +34,13 @@ export const LOG_LINE_CHARS_PARSED_MAX = 4_096
 export const WORKERS_FOLLOWED_MAX = 256
 /** The end of a log that is read of each worker of a gang that failed: a traceback and what came before it. */
 export const TAIL_BYTES_MAX = 32 * 1024
+/** Workers of a gang whose ends tell why it failed, those first that ended first: a culprit ends before its victims. */
+export const FAILURE_WORKERS_MAX = 256
+/** What is kept of the lines that told a failure: a screen. */
+export const EVIDENCE_LINES_MAX = 5
+export const EVIDENCE_CHARS_MAX = 500
+/** Nodes that a run avoids: when more than these broke under it within a day it is hardly the nodes. */
+export const AVOIDED_NODES_MAX = 16
 /** One request to a cluster. A lease must outlast it, so that nobody acts who does not lead. */
 export const REQUEST_MS_MAX = 5_000
 /** ingest/v1: a batch as sent, and unpacked. */

@@ -14,6 +14,7 @@ export const WAIT_REASONS = [
   'restarting',
   'backoff',
   'fence',
+  'avoiding-node',
   'cluster-unreachable',
   'clock-behind-books',
   'paused',

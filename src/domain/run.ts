@@ -8,6 +8,7 @@
 // `queued` is also where preempted and restarting runs wait; why is a reason, not another state. From the commit that admits it
 // until the commit that releases its last slot a run has exactly one living attempt. A wish is what people asked for; it changes
 // no state by itself: the loops read it and act.
+import type { AvoidedNode } from './failure.ts'
 import type { Fence } from './fence.ts'
 import type { AttemptId, BudgetId, ClusterName, ProjectName, RunId } from './ids.ts'
 import type { EndCause, FailureClass, Priority, WaitReason } from './reasons.ts'
@@ -78,6 +79,8 @@ export type Run = {
   readonly paidGpuMs: GpuMs
   /** Old workers of it that may still run on lost nodes, whatever became of the run since; absent: none. */
   readonly fence?: Fence
+  /** Nodes on which an attempt of it failed in a way that is the node's; absent: none. */
+  readonly avoided?: readonly AvoidedNode[]
   /** The budgets that cover it, in the order of their ids; fixed at submit. */
   readonly budgets: readonly BudgetId[]
   readonly createdAt: EpochMs
@@ -101,6 +104,11 @@ export function waitsUntil({ state, fence }: Run): EpochMs | null {
 export function withoutFence(run: Run): Run {
   const { fence: _, ...free } = run
   return free
+}
+
+export function avoiding(run: Run, avoided: readonly AvoidedNode[]): Run {
+  const { avoided: _, ...free } = run
+  return avoided.length === 0 ? free : { ...free, avoided }
 }
 
 /** The attempt that holds slots now, if there is one. */

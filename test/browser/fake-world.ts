@@ -167,6 +167,7 @@ export function showOf(row: TableRow, now: number): Show {
       to === null || (number === 3 && row.state === 'succeeded') ? null : number === 1 ? 'unknown' : 'infrastructure',
     message:
       to === null ? null : number === 1 ? 'collective timeout: rank 88' : 'GPU 5 of r05-n04 fell off the bus (Xid 79)',
+    verdict: to === null || (number === 3 && row.state === 'succeeded') ? null : verdictOf(`${row.id}-${number}`, to),
     plannedAt: iso(from - 20_000),
     startedAt: iso(from),
     endedAt: to === null ? null : iso(to),
@@ -214,6 +215,19 @@ export function showOf(row: TableRow, now: number): Show {
       checkpoints: { path: '/ckpt', everySteps: 500 },
       restart: { infrastructure: 20, unknown: 2, user: 0 },
     },
+  }
+}
+
+function verdictOf(attempt: string, endedAt: number): Show['attempts'][number]['verdict'] {
+  const text = `NVRM: Xid (PCI:0000:9b:00): 79, pid=4121, GPU has fallen off the bus. ${HTML}`
+  return {
+    kind: 'gpu-fault',
+    decision: 'restart-elsewhere',
+    meaning: 'a GPU or its links broke',
+    whatToTry: 'cordon the node, look at dmesg there for Xid lines',
+    worker: `${attempt}-1`,
+    node: 'r01-n02',
+    evidence: [{ worker: `${attempt}-1`, printedAt: iso(endedAt - 5_000), text }],
   }
 }
 

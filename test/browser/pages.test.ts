@@ -192,6 +192,15 @@ describe('pages', { skip: cannotRun() }, () => {
     })
   })
 
+  test('a run whose attempt failed says what it was, the line as text, and what to try', async () => {
+    await at(RUN, async (page) => {
+      await seen(page, '.chip >> text=gpu-fault')
+      await seen(page, 'mark >> text=GPU has fallen off the bus. <img src=x')
+      await seen(page, 'text=What to try: cordon the node')
+      assert.equal(await page.locator('main img').count(), 0)
+    })
+  })
+
   test('the log jumps to the first error, and a search goes back among the neighbours', async () => {
     await at(RUN, async (page) => {
       await page.click('text=Open the log at the first error')

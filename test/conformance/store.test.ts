@@ -100,6 +100,28 @@ for (const [name, open] of [
       },
     )
 
+    check('the verdict of an attempt and the nodes that its run avoids are kept as they are', async ({ store }) => {
+      await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+      const at = await read(store, runOf(1), ['n1'])
+      const { attempt, item } = placing(at.run, at.nodes, 0)
+      await store.commit(null, [item])
+      const [worker] = attempt.placement.workers
+      assert.ok(worker !== undefined)
+      const culprit = { worker: worker.id, node: worker.node, nodeName: 'n1' }
+      const evidence = [{ worker: worker.id, at: epochMs(T0), text: 'ECC "error" \\u0000 \u{1f4a5} é' }]
+      const verdict = { kind: 'ecc', culprit, evidence } as const
+      const state = { kind: 'ended', outcome: 'failed', failure: 'infrastructure', message: null, verdict } as const
+      const avoided = [{ ...culprit, kind: 'ecc', until: epochMs(T0 + 1) }] as const
+      await store.commit(null, [
+        itemOf('end', [
+          { kind: 'attempt', attempt: { ...attempt, state, endedAt: epochMs(T0) } },
+          { kind: 'run', run: { ...at.run, avoided } },
+        ]),
+      ])
+      assert.deepEqual((await store.attemptsOf(at.run.id)).attempts[0]?.state, state)
+      assert.deepEqual((await worldOf(store)).runs.get(at.run.id)?.avoided, avoided)
+    })
+
     check(
       'what is left of an attempt is kept until its logs are stored and no fence waits for its workers',
       async ({ store }) => {

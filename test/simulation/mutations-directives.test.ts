@@ -47,7 +47,8 @@ const ROWS: readonly Row[] = [
     file: 'core/launch/launch.ts',
     find: "graceMs > 0 && attempt.state.kind === 'running'",
     replace: "attempt.state.kind !== 'planned'",
-    caught: /is waited for, and somebody asked to stop it now|has nothing to wait for/,
+    caught:
+      /is waited for, and somebody asked to stop it now|has nothing to wait for|is asked for checkpoint-\d+, and an answer named/,
     seeds: 40,
   },
   {

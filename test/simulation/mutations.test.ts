@@ -105,7 +105,7 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'a cordoned node is used',
-    file: 'core/place/place.ts',
+    file: 'core/place/seats.ts',
     find: "node.condition.kind === 'ready' && node.cordon === null",
     replace: "node.condition.kind === 'ready'",
     caught: /which is out of service/,
@@ -239,7 +239,7 @@ const ROWS: readonly Row[] = [
     file: 'adapters/system/attempt-token.ts',
     find: 'let found = false',
     replace: 'let found = true',
-    caught: /with a wrong token was answered with|nobody with the token of \S+ said it/,
+    caught: /with a wrong token was answered with|nobody with the token of \S+ (?:said it|speaks so)/,
   },
   {
     what: 'a token is good for ever',
@@ -253,7 +253,7 @@ const ROWS: readonly Row[] = [
     file: 'control/report.ts',
     find: 'reporterSource(attempt, batch.rank, batch.source)',
     replace: 'reporterSource(attempt, 0, batch.source)',
-    caught: /and nobody with the token of \S+ said it/,
+    caught: /and nobody with the token of \S+ (?:said it|speaks so)/,
   },
   {
     what: 'a fact is dated after it came',

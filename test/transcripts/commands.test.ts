@@ -182,6 +182,37 @@ test('--follow ends with the run: 0 where it succeeded, 1 where it did not', () 
     }
   }))
 
+test('a run that failed says what it was, whose fault, the line and what to try', () =>
+  onStage(async (stage) => {
+    const [worker, printedAt] = [`${RUN}-1-1`, show.createdAt]
+    const verdict = {
+      kind: 'ecc',
+      decision: 'restart-elsewhere',
+      meaning: 'memory of a GPU has an error',
+      whatToTry: 'cordon the node',
+      worker,
+      node: 'node-1',
+      evidence: [
+        { worker, printedAt, text: 'uncorrectable ECC error \u001b[31m' },
+        { worker, printedAt: null, text: 'exit code 1' },
+      ],
+    }
+    const attempts = show.attempts.map((each) => ({ ...each, state: 'ended', outcome: 'failed', verdict }))
+    stage.fake.answer = (what) => (what === 'show' ? Promise.resolve(accepted({ ...show, attempts } as never)) : null)
+    assert.match(
+      (await stage.say(['show', RUN])).stdout,
+      new RegExp(
+        [
+          'attempt 1 failed: ecc, worker 1 on node-1 \\(restart-elsewhere\\)',
+          '  memory of a GPU has an error',
+          '  worker 1 2026-01-02 .*: uncorrectable ECC error \\\\u001b\\[31m',
+          '  worker 1: exit code 1',
+          '  what to try: cordon the node',
+        ].join('\n'),
+      ),
+    )
+  }))
+
 test('exit codes are what the surface promises', () =>
   onStage(async (stage) => {
     stage.fake.answer = async () => refused('wrong-state', 'it has ended', 'nothing is to be done')

@@ -68,6 +68,7 @@ const attempt: AttemptDocument = {
   outcome: null,
   failure: null,
   message: null,
+  verdict: null,
   plannedAt: at(0.5),
   startedAt: at(1),
   endedAt: null,

@@ -3,7 +3,9 @@ import type { Attempt } from '../../domain/attempt.ts'
 import { waitsOf } from '../../domain/attempt.ts'
 import type { CellRecord } from '../../domain/books.ts'
 import type { Claim } from '../../domain/claim.ts'
-import type { AttemptDocument, ShowDocument } from '../../domain/documents.ts'
+import type { AttemptDocument, ShowDocument, VerdictDocument } from '../../domain/documents.ts'
+import type { Verdict } from '../../domain/failure.ts'
+import { FAILURES } from '../../domain/failure.ts'
 import type { AttemptId } from '../../domain/ids.ts'
 import type { Run } from '../../domain/run.ts'
 import type { Control } from '../control.ts'
@@ -65,6 +67,7 @@ function attemptDocument(attempt: Attempt, claims: readonly Claim[], newest: rea
     outcome: state.kind === 'ended' ? state.outcome : null,
     failure: state.kind === 'ended' ? state.failure : null,
     message: state.kind === 'ended' ? state.message : null,
+    verdict: state.kind === 'ended' && state.verdict !== undefined ? verdictDocument(state.verdict) : null,
     plannedAt: attempt.plannedAt,
     startedAt: attempt.startedAt,
     endedAt: attempt.endedAt,
@@ -84,6 +87,19 @@ function attemptDocument(attempt: Attempt, claims: readonly Claim[], newest: rea
         exit: claim?.exit == null ? null : describeExit(claim.exit),
       }
     }),
+  }
+}
+
+function verdictDocument({ kind, culprit, evidence }: Verdict): VerdictDocument {
+  const { decision, meaning, whatToTry } = FAILURES[kind]
+  return {
+    kind,
+    decision,
+    meaning,
+    whatToTry,
+    worker: culprit?.worker ?? null,
+    node: culprit?.nodeName ?? null,
+    evidence: evidence.map(({ worker, at, text }) => ({ worker, printedAt: at, text })),
   }
 }
 

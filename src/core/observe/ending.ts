@@ -2,18 +2,20 @@
 import type { Attempt } from '../../domain/attempt.ts'
 import type { Claim } from '../../domain/claim.ts'
 import { restartHolder } from '../../domain/claim.ts'
+import type { Classify, EndedWorker, Verdict } from '../../domain/failure.ts'
+import { avoidedAfter, FAILURES, nodeToAvoid, verdictText } from '../../domain/failure.ts'
 import type { FencedWorker } from '../../domain/fence.ts'
-import type { NodeId, WorkerId } from '../../domain/ids.ts'
+import type { NodeId } from '../../domain/ids.ts'
+import { MESSAGE_CHARS_MAX } from '../../domain/limits.ts'
 import type { Write } from '../../domain/item.ts'
-import type { FailureClass, Outcome } from '../../domain/reasons.ts'
+import type { Outcome } from '../../domain/reasons.ts'
 import { assertNever } from '../../domain/reasons.ts'
 import type { Run, RunState } from '../../domain/run.ts'
-import { isEnded, withoutFence } from '../../domain/run.ts'
+import { avoiding, isEnded, withoutFence } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { earlier, gpuMs, plusMs } from '../../domain/units.ts'
-import { classOfFailure } from './failure-class.ts'
 import { fencedWorkers } from './fence.ts'
 
 export type Ending = {
@@ -25,27 +27,29 @@ export type Ending = {
   readonly lostNodes: ReadonlySet<NodeId>
 }
 
-export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>, durations: Durations): Write[] {
+export function endAttempt(ending: Ending, classify: Classify, durations: Durations): Write[] {
   const { run, attempt, claims, at } = ending
   const outcome = outcomeOf(attempt, claims)
-  const failure = needsClass(outcome) ? classOfFailure(outcome, claims, tails) : null
-  const message = (outcome === 'node-lost' ? lostMessage(ending) : null) ?? messageOf(claims)
+  const verdict = isFailure(outcome) ? classify(outcome, endedWorkers(ending)) : null
+  const failure = verdict === null ? null : FAILURES[verdict.kind].fault
+  const message = messageOf(ending, outcome, verdict)
   const paid = paidGpuMs(claims, at, durations)
   const fenced = fencedWorkers(attempt, claims, ending.lostNodes)
-  const after = afterAttempt(ending, outcome, failure, message, fenced.length > 0, durations)
+  const after = afterAttempt(ending, outcome, verdict, message, fenced.length > 0, durations)
   const writes: Write[] = claims.map((claim) => ({
     kind: 'release',
     node: claim.node,
     holder: claim.holder,
     paidUntil: paidUntil(claim, at, durations),
   }))
-  const holds = after.keepSlots ? restartHolds(ending, durations) : []
+  const avoided = verdict === null ? (run.avoided ?? []) : avoidedAfter(run.avoided, verdict, at)
+  const holds = after.keepSlots ? restartHolds(ending, verdict === null ? null : nodeToAvoid(verdict), durations) : []
   writes.push(...holds)
   // On lost nodes nothing is kept: what holds nothing has nothing reserved either.
   if (holds.length === 0) writes.push({ kind: 'give-back', run: run.id, budgets: run.budgets })
   const ended: Attempt = {
     ...attempt,
-    state: { kind: 'ended', outcome, failure, message },
+    state: { kind: 'ended', outcome, failure, message, ...(verdict === null ? {} : { verdict }) },
     endedAt: at,
     deadlineAt: null,
   }
@@ -53,7 +57,7 @@ export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>,
   writes.push({
     kind: 'run',
     run: {
-      ...withFence(run, isEnded(after.state) ? [] : fenced, at, durations),
+      ...withFence(avoiding(run, avoided), isEnded(after.state) ? [] : fenced, at, durations),
       state: after.state,
       startedAt: run.startedAt ?? attempt.startedAt,
       restartsLeft: after.restartsLeft,
@@ -65,6 +69,8 @@ export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>,
   })
   const text = `attempt ${attempt.number} ended: ${outcome}${failure === null ? '' : ` (${failure})`}${message === null ? '' : `, ${message}`}`
   writes.push({ kind: 'event', event: { run: run.id, at, kind: 'attempt-ended', message: text } })
+  if (verdict !== null && verdict.kind !== 'not-identified')
+    writes.push({ kind: 'event', event: { run: run.id, at, kind: 'failure', message: failureText(verdict) } })
   if (after.state.kind === 'queued')
     writes.push({
       kind: 'audit',
@@ -73,7 +79,7 @@ export function endAttempt(ending: Ending, tails: ReadonlyMap<WorkerId, string>,
         actor: 'rule:restart',
         verb: 'run.restart',
         target: run.id,
-        detail: { attempt: attempt.number, outcome, failure },
+        detail: { attempt: attempt.number, outcome, failure, kind: verdict?.kind ?? null },
       },
     })
   if (after.note !== null)
@@ -100,15 +106,40 @@ export function paidGpuMs(claims: readonly Claim[], at: EpochMs, durations: Dura
   )
 }
 
+function endedWorkers({ attempt, claims, lostNodes }: Ending): readonly EndedWorker[] {
+  const byHolder = new Map<string, Claim>(claims.map((claim) => [claim.holder, claim]))
+  return attempt.placement.workers.map(({ id, node, nodeName }) => {
+    const claim = byHolder.get(id)
+    const { exit = null, startedAt = null, endedAt = null } = claim ?? {}
+    return { worker: id, node, nodeName, isLost: lostNodes.has(node), exit, startedAt, endedAt }
+  })
+}
+
+/** How the culprit ended, or who went wrong first; then what it was. */
+function messageOf(ending: Ending, outcome: Outcome, verdict: Verdict | null): string | null {
+  const ended = (outcome === 'node-lost' ? lostMessage(ending) : null) ?? exitMessage(ending.claims, verdict)
+  const what = verdict === null || verdict.kind === outcome ? null : verdictText(verdict)
+  const text = [ended, what].filter((part) => part !== null).join('; ')
+  return text === '' ? null : text.slice(0, MESSAGE_CHARS_MAX).toWellFormed()
+}
+
+const failureText = (verdict: Verdict): string => {
+  const { kind, culprit } = verdict
+  const where = culprit === null ? '' : ` (worker ${culprit.worker} on ${culprit.nodeName})`
+  return `${verdictText(verdict) ?? kind}${where}; what to try: ${FAILURES[kind].whatToTry}`
+}
+
 /** The workers of a lost node gave their slots up before the rest ended: what is left fell because of it. */
 function lostMessage({ attempt, lostNodes }: Ending): string | null {
   const lost = attempt.placement.workers.find((worker) => lostNodes.has(worker.node))
   return lost === undefined ? null : `worker ${lost.id}: node ${lost.nodeName} is lost`
 }
 
-/** The first worker that went wrong by itself; the others mostly fell because of it, or were asked to end. */
-export function messageOf(claims: readonly Claim[]): string | null {
-  const rank = ({ exit, endedAt }: Claim): number => (exit?.cause === 'stop' ? 1e15 : 0) + (endedAt ?? 0)
+/** The culprit, else the first worker that went wrong by itself; the others mostly fell because of it, or were asked to end. */
+function exitMessage(claims: readonly Claim[], verdict: Verdict | null): string | null {
+  const culprit = verdict?.culprit?.worker
+  const rank = ({ holder, exit, endedAt }: Claim): number =>
+    holder === culprit ? -1 : (exit?.cause === 'stop' ? 1e15 : 0) + (endedAt ?? 0)
   const bad = claims
     .filter((claim) => claim.exit !== null && !(claim.exit.kind === 'code' && claim.exit.code === 0))
     .toSorted((a, b) => rank(a) - rank(b))[0]
@@ -146,7 +177,7 @@ function outcomeOf(attempt: Attempt, claims: readonly Claim[]): Outcome {
   }
 }
 
-const needsClass = (outcome: Outcome): boolean =>
+const isFailure = (outcome: Outcome): boolean =>
   outcome === 'failed' || outcome === 'node-lost' || outcome === 'never-started' || outcome === 'unknown'
 
 type After = {
@@ -159,7 +190,7 @@ type After = {
 function afterAttempt(
   ending: Ending,
   outcome: Outcome,
-  failure: FailureClass | null,
+  verdict: Verdict | null,
   message: string | null,
   isFenced: boolean,
   durations: Durations,
@@ -179,10 +210,17 @@ function afterAttempt(
   if (cause === 'budget')
     return stay({ kind: 'suspended', by: 'budget', message: 'its budget could not be extended' }, null)
   if (outcome === 'deadline') return afterDeadline(run, attempt, at, stay)
-  if (failure === null) return stay({ kind: 'failed', message: message ?? outcome }, null)
+  if (verdict === null) return stay({ kind: 'failed', message: message ?? outcome }, null)
+  const { fault: failure, decision, whatToTry } = FAILURES[verdict.kind]
   const restarts = run.restartsLeft[failure]
-  if (restarts <= 0) {
-    const why = `${message ?? outcome}; no restart left for failures of class ${failure}`
+  // Who asks for restarts after failures of the script's own (restart.user) gets them; by default there are none.
+  const isPointless = decision === 'no-restart' && (failure !== 'user' || restarts <= 0)
+  if (restarts <= 0 || isPointless) {
+    const no = isPointless
+      ? `not restarted after ${verdict.kind}, which would come back`
+      : `no restart left for failures of class ${failure}`
+    const advice = verdict.kind === 'not-identified' ? '' : `; what to try: ${whatToTry}`
+    const why = `${message ?? outcome}; ${no}${advice}`
     return stay({ kind: 'failed', message: why }, why)
   }
   const backoff = Math.min(durations.backoffMaxMs, durations.backoffMinMs * 2 ** Math.min(run.failuresInRow, 30))
@@ -216,10 +254,13 @@ function afterDeadline(
   return stay({ kind: 'suspended', by: 'budget', message: 'its reserve was used up' }, null)
 }
 
-/** The surviving slots stay with the run for a while, in a claim of their own, so that only missing workers are placed anew. */
-function restartHolds(ending: Ending, durations: Durations): Write[] {
+/**
+ * The surviving slots stay with the run for a while, in a claim of their own, so that only missing workers are placed anew. Of the node
+ * that it is to avoid it keeps none: nobody would use them.
+ */
+function restartHolds(ending: Ending, avoided: NodeId | null, durations: Durations): Write[] {
   const byNode = Map.groupBy(
-    ending.claims.filter((claim) => !ending.lostNodes.has(claim.node)),
+    ending.claims.filter((claim) => !ending.lostNodes.has(claim.node) && claim.node !== avoided),
     (claim) => claim.node,
   )
   return [...byNode].map(([node, claims]) => ({

@@ -27,6 +27,8 @@ const ANSI = /\u001b\[[0-9;]*[A-Za-z]/g
 /** What launchers put before a line: torchrun's `[default0]:`, `[rank0]:`. */
 const PREFIX = /^\[(?:default|rank)\d+\]:\s?/
 
+export const withoutEscapes = (text: string): string => text.replace(ANSI, '')
+
 /** Cuts a slice into lines. Partial lines are joined. */
 export function linesOf(bytes: Uint8Array, offset: number): LogLine[] {
   const decoder = new TextDecoder('utf-8')
@@ -80,7 +82,7 @@ export function factsOf(
     let place = 0
     // A progress bar writes many lines into one, and a launcher may glue two together.
     for (const part of line.text.slice(0, LOG_LINE_CHARS_PARSED_MAX).split('\r')) {
-      const text = part.replace(ANSI, '').replace(PREFIX, '')
+      const text = withoutEscapes(part).replace(PREFIX, '')
       for (const dialect of dialects) {
         for (const body of dialect.read(text)) {
           if (place >= FACTS_PER_LINE_MAX) break

@@ -193,6 +193,7 @@ function lose(...lost: string[]): Item[] {
     world,
     nodes.filter((node) => lost.includes(node.name)),
     t(400_000),
+    () => ({ kind: 'node-lost', culprit: null, evidence: [] }),
     DEFAULT_DURATIONS,
   )
 }

@@ -1,6 +1,7 @@
 // The observe step for nodes: what a look says about the machines. An inventory is only raised; a node that is silent for
 // `nodeLostAfter` is lost and its runs end, unless so many are silent at once that it is more likely us who cannot see.
 import type { Attempt } from '../../domain/attempt.ts'
+import type { Classify } from '../../domain/failure.ts'
 import type { ClusterName, NodeId } from '../../domain/ids.ts'
 import { nodeIdOf } from '../../domain/ids.ts'
 import type { Expect, Item, Write } from '../../domain/item.ts'
@@ -201,11 +202,17 @@ export function lostNodes(
 }
 
 /** Declares nodes lost together with the attempts that had workers there: their slots are released where the books know them last. */
-export function decideLost(world: World, lost: readonly Node[], now: EpochMs, durations: Durations): Item[] {
+export function decideLost(
+  world: World,
+  lost: readonly Node[],
+  now: EpochMs,
+  classify: Classify,
+  durations: Durations,
+): Item[] {
   const ids = new Set<NodeId>(lost.map((node) => node.id))
   const items: Item[] = []
   for (const attempt of world.attempts.values()) {
-    const item = attemptOnLost(world, attempt, ids, now, durations)
+    const item = attemptOnLost(world, attempt, ids, now, classify, durations)
     if (item !== null) items.push(item)
   }
   for (const node of lost) {
@@ -236,6 +243,7 @@ function attemptOnLost(
   attempt: Attempt,
   lost: ReadonlySet<NodeId>,
   now: EpochMs,
+  classify: Classify,
   durations: Durations,
 ): Item | null {
   const run = world.runs.get(attempt.run)
@@ -270,9 +278,7 @@ function attemptOnLost(
         : { kind: 'stopping', cause: 'node-lost', since: now, graceMs: durations.graceMs },
   }
   if (ended.every((claim) => claim.endedAt !== null)) {
-    writes.push(
-      ...endAttempt({ run, attempt: stopping, claims: ended, at: now, lostNodes: lost }, new Map(), durations),
-    )
+    writes.push(...endAttempt({ run, attempt: stopping, claims: ended, at: now, lostNodes: lost }, classify, durations))
   } else {
     writes.push({ kind: 'attempt', attempt: stopping })
     const released = ended.filter((claim) => lost.has(claim.node))

@@ -4,6 +4,7 @@ import type { Attempt } from '../../domain/attempt.ts'
 import type { Claim } from '../../domain/claim.ts'
 import { restartHolder } from '../../domain/claim.ts'
 import type { WorkerExitSeen } from '../../domain/exit.ts'
+import type { Verdict } from '../../domain/failure.ts'
 import { attemptOf, budgetOf, nodeId, nodeOf, runOf, t, worldOf } from '../../domain/fixture.ts'
 import type { WorkerId } from '../../domain/ids.ts'
 import type { Item, Write } from '../../domain/item.ts'
@@ -34,7 +35,7 @@ type Given = {
   readonly nodes?: readonly string[]
   readonly lastObserved?: number
   readonly at?: number
-  readonly tails?: readonly string[]
+  readonly verdict?: Partial<Verdict>
   readonly others?: readonly Node[]
 }
 
@@ -52,7 +53,7 @@ function observe({
   nodes = ['a', 'b'],
   lastObserved,
   at = 100_000,
-  tails = [],
+  verdict = {},
   others = [],
 }: Given) {
   const { attempt, claims } = attemptOf(RUN, 1, SEATS, overAttempt)
@@ -76,9 +77,9 @@ function observe({
     },
     { now: t(at) },
   )
-  const texts = new Map(tails.map((text, index) => [attempt.placement.workers[index]?.id ?? ('' as WorkerId), text]))
+  const classify = (): Verdict => ({ kind: 'not-identified', culprit: null, evidence: [], ...verdict })
   const look = { observedAt: t(at), workers, nodes: new Set(nodes) }
-  return told(decideWorkers(world, attempt, look, texts, DEFAULT_DURATIONS))
+  return told(decideWorkers(world, attempt, look, classify, DEFAULT_DURATIONS))
 }
 
 const last = <Kind extends Write['kind']>(item: Item, kind: Kind) =>

@@ -3,6 +3,7 @@
 import type { Attempt, AttemptState } from '../../domain/attempt.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { WorkerExitSeen } from '../../domain/exit.ts'
+import type { Classify } from '../../domain/failure.ts'
 import type { NodeId, WorkerId } from '../../domain/ids.ts'
 import type { Item, Write } from '../../domain/item.ts'
 import type { Run } from '../../domain/run.ts'
@@ -39,9 +40,6 @@ export type LookAtWorkers = {
   readonly trouble?: string | null
 }
 
-/** Tails of workers that failed, read before the decision; by worker. */
-export type Tails = ReadonlyMap<WorkerId, string>
-
 /** A large image takes as long as it takes: so many times the usual deadline in all. */
 const PATIENCE = 3
 
@@ -49,7 +47,7 @@ export function decideWorkers(
   world: World,
   attempt: Attempt,
   look: LookAtWorkers,
-  tails: Tails,
+  classify: Classify,
   durations: Durations,
 ): Item | null {
   const run = world.runs.get(attempt.run)
@@ -78,7 +76,7 @@ export function decideWorkers(
   }
   if (claims.every((claim) => claim.endedAt !== null)) {
     const ending: Ending = { run, attempt: next, claims, at: look.observedAt, lostNodes: lostOf(world) }
-    writes.push(...endAttempt(ending, tails, durations))
+    writes.push(...endAttempt(ending, classify, durations))
   } else {
     if (next !== attempt) writes.push({ kind: 'attempt', attempt: next })
     const image = runOf(run, next)

@@ -3,6 +3,7 @@
 import { needGpuMs } from '../estimate/need.ts'
 import type { Budget } from '../../domain/budget.ts'
 import { amountText, chargeCeiling, chargeOf } from '../../domain/budget.ts'
+import { avoidedAt } from '../../domain/failure.ts'
 import type { BudgetId, ClusterName, NodeId, ProjectName, RunId } from '../../domain/ids.ts'
 import { nodeIdOf } from '../../domain/ids.ts'
 import { COUNTERFACTUALS_TRIED_MAX } from '../../domain/limits.ts'
@@ -66,8 +67,9 @@ function* candidates(world: World, run: Run, before: readonly Run[], durations: 
       text: 'starts if the queue is resumed',
       change: (now) => ({ ...now, queue: { paused: false, reason: '' } }),
     }
-  const until = waitsUntil(run)
-  if (until !== null && until > world.now) {
+  const moments = [waitsUntil(run), ...avoidedAt(run.avoided, world.now).map(({ until }) => until)]
+  for (const until of moments) {
+    if (until === null || until <= world.now) continue
     const seconds = Math.ceil((until - world.now) / 1_000)
     yield { text: `starts by itself in ${seconds} s`, change: (now) => worldAt(now, until) }
   }

@@ -82,7 +82,10 @@ function nextMoment(world: World, ends: ReadonlyMap<RunId, EpochMs>, claims: rea
   }
   for (const end of ends.values()) consider(end)
   for (const claim of claims) consider(claim.until)
-  for (const run of world.runs.values()) consider(waitsUntil(run))
+  for (const run of world.runs.values()) {
+    consider(waitsUntil(run))
+    for (const { until } of run.avoided ?? []) consider(until)
+  }
   return next
 }
 

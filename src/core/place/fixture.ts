@@ -2,8 +2,20 @@
 import fc from 'fast-check'
 import type { Claim } from '../../domain/claim.ts'
 import { restartHolder } from '../../domain/claim.ts'
-import { budgetOf, claimOf, nodeOf, PROJECT, projectOf, runOf, t, worldOf } from '../../domain/fixture.ts'
+import {
+  budgetOf,
+  claimOf,
+  nodeId,
+  nodeOf,
+  PROJECT,
+  projectOf,
+  runId,
+  runOf,
+  t,
+  worldOf,
+} from '../../domain/fixture.ts'
 import type { ProjectName } from '../../domain/ids.ts'
+import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
 import type { Item, Write } from '../../domain/item.ts'
 import type { Node } from '../../domain/node.ts'
 import { PRIORITIES } from '../../domain/reasons.ts'
@@ -78,6 +90,7 @@ const runs = fc.array(
     wasFence: fc.boolean(),
     isRestarting: fc.boolean(),
     isFirst: fc.boolean(),
+    avoids: fc.subarray(['n0', 'n1', 'n2']),
   }),
   { minLength: 1, maxLength: 8 },
 )
@@ -107,6 +120,13 @@ export const worlds: fc.Arbitrary<World> = fc
         },
         limits: { timeMs: null, gpuMs: each.limit },
         budgets: [budgetOf('b').id],
+        avoided: each.avoids.map((name) => ({
+          node: nodeId(name),
+          nodeName: name,
+          until: t(30_000),
+          kind: 'gpu-fault',
+          worker: workerIdOf(attemptIdOf(runId(index + 1), 1), 0),
+        })),
         state: {
           kind: 'queued',
           reason: each.wasFence ? 'fence' : 'restarting',

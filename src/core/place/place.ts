@@ -5,12 +5,11 @@ import type { Attempt } from '../../domain/attempt.ts'
 import type { Budget, Reserve } from '../../domain/budget.ts'
 import { amountText, chargeCeiling, chargeOf, grant, remaining } from '../../domain/budget.ts'
 import type { Claim, Holder } from '../../domain/claim.ts'
-import { restartHolder } from '../../domain/claim.ts'
+import { avoidedAt, avoidedText } from '../../domain/failure.ts'
 import type { BudgetId, ClusterName, NodeId } from '../../domain/ids.ts'
 import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
 import { deadlineAt } from '../../domain/deadline.ts'
 import type { Expect, Item, Write } from '../../domain/item.ts'
-import type { Node } from '../../domain/node.ts'
 import { lineage } from '../../domain/project.ts'
 import type { WaitReason } from '../../domain/reasons.ts'
 import type { Run } from '../../domain/run.ts'
@@ -23,10 +22,10 @@ import { counted } from '../../domain/words.ts'
 import type { Blocked, Candidate, World } from '../../domain/world.ts'
 import type { BudgetPromise, Turn } from './turn.ts'
 import { drawPort, openTurn, ownHolds, useUp } from './turn.ts'
-import type { FreeNode, Seat } from './fit.ts'
-import { freeSlots, seatGang } from './fit.ts'
+import type { Seat } from './fit.ts'
 import { needGpuMs } from '../estimate/need.ts'
 import { reserveAmount } from './reserve.ts'
+import { findSeats } from './seats.ts'
 
 export type PlaceSettings = {
   readonly durations: Durations
@@ -76,7 +75,7 @@ function placeRun(
 ): Blocked | { item: Item; attempt: Attempt } {
   const quota = quotaRefusal(world, turn, run)
   if (quota !== null) return quota
-  const seats = findSeats(turn, run, heardSince(world, settings.durations))
+  const seats = findSeats(world, turn, run, settings.durations)
   if ('reason' in seats) return seats
   const price = world.prices.get(seats[0]?.node.gpuModel ?? '') ?? null
   const promise = promiseBudgets(world, turn, run, price, settings.durations)
@@ -94,90 +93,6 @@ function quotaRefusal(world: World, turn: Turn, run: Run): Blocked | null {
     }
   }
   return null
-}
-
-/** A node that was not heard since is suspect: whoever is placed there waits until it is lost. */
-const heardSince = ({ now }: World, { blindAfterMs }: Durations): number => now - blindAfterMs
-
-function findSeats(turn: Turn, run: Run, heard: number): Seat[] | Blocked {
-  const nodes = (turn.nodesOf.get(run.cluster) ?? []).filter(
-    (node) => run.resources.gpu.length === 0 || run.resources.gpu.includes(node.gpuModel),
-  )
-  const { topology } = run.resources
-  const { within, mode } = topology ?? {}
-  if (
-    mode === 'required' &&
-    within !== undefined &&
-    within !== 'node' &&
-    nodes.every((node) => !node.place?.[within])
-  ) {
-    return {
-      reason: 'topology',
-      message: `no node of ${run.cluster} says in which ${within} it is`,
-      until: null,
-    }
-  }
-  const mine = restartHolder(run.id)
-  const seat = (free: readonly FreeNode[]): Seat[] | null => {
-    if (mode !== 'required' || within !== 'node') return seatGang(run.resources, free)
-    for (const each of free) {
-      const seats = seatGang(run.resources, [each])
-      if (seats !== null) return seats
-    }
-    return null
-  }
-  const usable = nodes.filter(
-    (node) => node.condition.kind === 'ready' && node.cordon === null && node.lastObserved >= heard,
-  )
-  const seats = seat(usable.map((node) => ({ node, slots: freeSlots(node, turn.held, mine) })))
-  return seats ?? whyNoSeats(run, nodes, usable, seat, topology !== null)
-}
-
-/** Empties the nodes step by step, to find the one thing that is missing. */
-function whyNoSeats(
-  run: Run,
-  nodes: readonly Node[],
-  usable: readonly Node[],
-  seat: (free: readonly FreeNode[]) => Seat[] | null,
-  hasTopology: boolean,
-): Blocked {
-  const whole = (each: readonly Node[]) =>
-    seat(each.map((node) => ({ node, slots: freeSlots(node, new Map(), restartHolder(run.id)) })))
-  const { gpu, nodes: workers, gpusPerNode } = run.resources
-  const asked = `${workers} x ${gpusPerNode} GPUs`
-  if (nodes.length === 0) {
-    const message =
-      gpu.length > 0 ? `no node of ${run.cluster} has ${gpu.join(' or ')}` : `cluster ${run.cluster} has no nodes yet`
-    return { reason: gpu.length > 0 ? 'gpu-model-absent' : 'nodes-not-ready', message, until: null }
-  }
-  if (whole(usable) !== null) {
-    return { reason: 'capacity', message: `${asked} are wanted, and other runs hold the slots`, until: null }
-  }
-  if (whole(nodes) !== null) {
-    const preparing = nodes.find(
-      (node) => node.condition.kind === 'not-ready' && node.condition.reason === 'preparing-environment',
-    )
-    if (preparing?.condition.kind === 'not-ready') {
-      return {
-        reason: 'preparing-environment',
-        message: `node ${preparing.name}: ${preparing.condition.message}`,
-        until: null,
-      }
-    }
-    const missing = nodes.filter((node) => !usable.includes(node)).map((node) => node.name)
-    return { reason: 'nodes-not-ready', message: `not in service: ${missing.slice(0, 5).join(', ')}`, until: null }
-  }
-  const most = Math.max(...nodes.map((node) => node.inventory))
-  const { topology } = run.resources
-  if (topology?.mode === 'required' && topology.within !== 'node') {
-    const message = `${asked} are wanted in one ${topology.within}, and none of ${run.cluster} is so large: it can never start there`
-    return { reason: 'topology', message, until: null }
-  }
-  return {
-    reason: hasTopology ? 'topology' : 'capacity',
-    message: `${asked} are wanted, and ${run.cluster} has ${nodes.length} node${nodes.length === 1 ? '' : 's'} with at most ${most} GPUs each: it can never start there`,
-    until: null,
-  }
 }
 
 function promiseBudgets(
@@ -250,6 +165,17 @@ function commitPlacement(
       message: `attempt ${attempt.number}: ${counted(gpusOf(run.resources), 'GPU')} on ${where}`,
     },
   })
+  const again = avoidedAt(run.avoided, world.now).filter(({ node }) => nodes.some(({ id }) => id === node))
+  if (again.length > 0)
+    writes.push({
+      kind: 'event',
+      event: {
+        run: run.id,
+        at: world.now,
+        kind: 'avoided-node-used',
+        message: `attempt ${attempt.number} uses ${avoidedText(again)} again: without it no nodes in service could hold the run`,
+      },
+    })
   useUp(world, turn, run, attempt, holds, promise)
   const expects: Expect[] = [
     { kind: 'run', id: run.id, version: run.version },

@@ -12,6 +12,7 @@ import { StateWord } from '../parts/glyphs.tsx'
 import { blindSince } from '../runs/freshness.ts'
 import { visible } from '../format/visible.ts'
 import { standsStill } from './use-run.ts'
+import { Verdict } from './verdict.tsx'
 import { WhatRuns } from './what.tsx'
 
 type Props = { readonly show: Show; readonly statement: Statement | null; readonly now: number }
@@ -150,6 +151,8 @@ function FirstError({ show, attempt }: { readonly show: Show; readonly attempt: 
   const search = useQuery(logSearchQuery(show.id, '', attempt))
   const first = search.data?.firstError ?? null
   const failed = show.attempts.find((each) => each.number === attempt)
+  // The first line that looks like an error may be a victim's.
+  const told = (failed?.verdict?.evidence.length ?? 0) > 0
   return (
     <div className="first-error">
       <p className="small dim">
@@ -160,7 +163,8 @@ function FirstError({ show, attempt }: { readonly show: Show; readonly attempt: 
           ? ''
           : `: ${visible(failed.message)}`}
       </p>
-      {first === null ? (
+      {failed?.verdict == null ? null : <Verdict verdict={failed.verdict} />}
+      {told ? null : first === null ? (
         <p className="small faint">
           {search.isPending ? 'Looking for the first error…' : 'No line of its log looks like an error.'}
         </p>

@@ -13,6 +13,7 @@ const attempt = (number: number, more: Partial<Attempt>): Attempt => ({
   outcome: 'failed',
   failure: 'unknown',
   message: null,
+  verdict: null,
   plannedAt: at(0),
   startedAt: at(1),
   endedAt: at(20),

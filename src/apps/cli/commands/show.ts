@@ -28,6 +28,7 @@ function words(run: Wire<'show'>): string {
       `    ${visible(each.whatToDo)}`,
     ]),
     ...(run.attempts.length === 0 ? [] : ['', attempts(run.attempts)]),
+    ...verdictOf(run),
     ...podsOf(run),
     ...logHint(run),
   ].join('\n')
@@ -63,6 +64,26 @@ const attempts = (all: Wire<'show'>['attempts']): string =>
     ]),
   )
 
+/** Why the last attempt that failed did, for somebody who was woken up. */
+function verdictOf({ attempts: all }: Wire<'show'>): string[] {
+  const failed = all.findLast(({ verdict }) => verdict !== null)
+  if (failed === undefined || failed.verdict === null) return []
+  const { kind, meaning, decision, worker, node, evidence, whatToTry } = failed.verdict
+  const culprit = worker === null ? '' : `, worker ${indexOf(worker)} on ${visible(node ?? '')}`
+  return [
+    '',
+    `attempt ${failed.number} failed: ${kind}${culprit} (${decision})`,
+    `  ${meaning}`,
+    ...evidence.map((line) => {
+      const at = line.printedAt === null ? '' : ` ${when(line.printedAt)}`
+      return `  worker ${indexOf(line.worker)}${at}: ${visible(line.text)}`
+    }),
+    `  what to try: ${whatToTry}`,
+  ]
+}
+
+const indexOf = (worker: string): string => visible(worker.slice(worker.lastIndexOf('-') + 1))
+
 const PODS_SHOWN_MAX = 16
 
 /** Where the cluster has its own names: those of the newest attempt, for kubectl. */
@@ -70,12 +91,7 @@ function podsOf({ attempts: all }: Wire<'show'>): string[] {
   const workers = (all.at(-1)?.workers ?? []).filter(({ knownAs }) => knownAs !== null)
   if (workers.length === 0) return []
   const rows = workers.slice(0, PODS_SHOWN_MAX).map((worker) => {
-    return [
-      worker.id.slice(worker.id.lastIndexOf('-') + 1),
-      visible(worker.node),
-      visible(worker.knownAs ?? ''),
-      worker.state,
-    ]
+    return [indexOf(worker.id), visible(worker.node), visible(worker.knownAs ?? ''), worker.state]
   })
   const more = workers.length - rows.length
   return [
