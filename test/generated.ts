@@ -1,6 +1,7 @@
 // The generated files: what they are and how they are made. `npm run generate` writes them, and a test fails when one is stale.
 import { z } from 'zod'
 import { DOCUMENTS } from '../src/contract/documents.ts'
+import { failuresMarkdown } from '../src/contract/failures.ts'
 import { openApiDocument } from '../src/adapters/http/openapi.ts'
 import { version } from '../src/apps/parts/files.ts'
 import { runSpecJsonSchema } from '../src/contract/run-spec.ts'
@@ -10,6 +11,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
     ['config/run-spec.schema.json', text(runSpecJsonSchema())],
     ['docs/openapi.json', text(await openApiDocument(version))],
     ['docs/documents.schema.json', text(documentSchemas())],
+    ['docs/failures.md', failuresMarkdown()],
   ])
 }
 
