@@ -187,6 +187,8 @@ export type Gauges = {
   readonly nodes: readonly Count<{ readonly cluster: string; readonly state: string }>[]
   readonly gpus: readonly Count<{ readonly cluster: string; readonly gpu: string; readonly holder: string }>[]
   readonly budgets: readonly BudgetDocument[]
+  /** Those that are open. */
+  readonly findings: readonly Count<{ readonly rule: string; readonly severity: string }>[]
   /** How far the books of the node that is booked least are behind the clock. */
   readonly bookedBehindMs: number
   readonly queuePaused: boolean

@@ -367,6 +367,7 @@ export function fakes(): Fakes {
         nodes: [],
         gpus: [],
         budgets: [],
+        findings: [],
         bookedBehindMs: 0,
         queuePaused: false,
       }),

@@ -10,6 +10,7 @@ const none: Gauges = {
   nodes: [],
   gpus: [],
   budgets: [],
+  findings: [],
   bookedBehindMs: 0,
   queuePaused: false,
 }
@@ -35,6 +36,7 @@ test('gauges say what is now, and nothing of what was', async () => {
         left: 7_199_500,
       },
     ],
+    findings: [{ labels: { rule: 'no-progress', severity: 'critical' }, count: 4 }],
     bookedBehindMs: 1500,
     queuePaused: true,
   }
@@ -46,6 +48,7 @@ test('gauges say what is now, and nothing of what was', async () => {
     'plimsoll_budget_gpu_seconds{budget="demo/1",kind="limit"} 7200',
     'plimsoll_budget_gpu_seconds{budget="demo/1",kind="used"} 0.5',
     'plimsoll_books_behind_seconds 1.5',
+    'plimsoll_findings{rule="no-progress",severity="critical"} 4',
     'plimsoll_queue_paused 1',
     'plimsoll_feed_lag_seconds 0.25',
   ])

@@ -44,13 +44,22 @@ export function createMetrics(): Metrics {
     of,
   )
   const money = gauge('budget_money', 'money of a budget, in its currency', [...of, 'currency'])
+  const findings = gauge('findings', 'findings that are open', ['rule', 'severity'])
   const behind = gauge('books_behind_seconds', 'how far the least booked node is behind the clock')
   const lag = gauge('feed_lag_seconds', 'how long what is committed waits behind a transaction that is still open')
   const paused = gauge('queue_paused', '1 while nothing new is placed')
 
-  const set = ({ runs: byState, waiting: byReason, nodes: byNode, gpus: byHolder, budgets, ...rest }: Gauges): void => {
+  const set = ({
+    runs: byState,
+    waiting: byReason,
+    nodes: byNode,
+    gpus: byHolder,
+    budgets,
+    findings: byRule,
+    ...rest
+  }: Gauges): void => {
     // What is no more must not go on being told.
-    for (const each of [runs, waiting, nodes, gpus, gpuTime, money]) each.reset()
+    for (const each of [runs, waiting, nodes, gpus, gpuTime, money, findings]) each.reset()
     for (const { labels, count } of byState) runs.set(labels, count)
     for (const { labels, count } of byReason) waiting.set(labels, count)
     for (const { labels, count } of byNode) nodes.set(labels, count)
@@ -62,6 +71,7 @@ export function createMetrics(): Metrics {
         else money.set({ budget, kind, currency: currency ?? '' }, amount / 1_000_000)
       }
     }
+    for (const { labels, count } of byRule) findings.set(labels, count)
     behind.set(rest.bookedBehindMs / 1000)
     paused.set(rest.queuePaused ? 1 : 0)
   }

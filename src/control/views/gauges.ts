@@ -1,12 +1,18 @@
 // Numbers of the whole installation as they are now, for a collector of metrics.
 import type { Gauges } from '../../domain/documents.ts'
+import type { Finding } from '../../domain/finding.ts'
 import type { NodeId } from '../../domain/ids.ts'
 import { nodeState } from '../../domain/node.ts'
 import type { World } from '../../domain/world.ts'
 import { budgetDocument } from './plan.ts'
 
 /** Only of what lives: runs that have ended are in the books. */
-export function gaugesOf(world: World, held: ReadonlyMap<NodeId, number>, blindAfterMs: number): Gauges {
+export function gaugesOf(
+  world: World,
+  held: ReadonlyMap<NodeId, number>,
+  open: readonly Pick<Finding, 'rule' | 'severity'>[],
+  blindAfterMs: number,
+): Gauges {
   const runs = new Counts<{ state: string }>()
   const waiting = new Counts<{ reason: string }>()
   for (const { state } of world.runs.values()) {
@@ -26,12 +32,15 @@ export function gaugesOf(world: World, held: ReadonlyMap<NodeId, number>, blindA
     gpus.add({ cluster, gpu, holder: 'foreign' }, node.foreign)
     gpus.add({ cluster, gpu, holder: 'none' }, Math.max(0, node.inventory - ours - node.foreign))
   }
+  const findings = new Counts<{ rule: string; severity: string }>()
+  for (const { rule, severity } of open) findings.add({ rule, severity })
   return {
     runs: runs.rows(),
     waiting: waiting.rows(),
     nodes: nodes.rows(),
     gpus: gpus.rows(),
     budgets: [...world.budgets.values()].map(budgetDocument),
+    findings: findings.rows(),
     bookedBehindMs: world.now - oldest,
     queuePaused: world.queue.paused,
   }

@@ -190,7 +190,8 @@ export function viewsOf(context: RequestContext): Views {
       if (visibleProjects(who, 'system.read') !== 'all')
         return refused('not-allowed', 'metrics are about every project', 'use a token that is not for one project')
       const world = await store.world(control.health)
-      return accepted(gaugesOf(world, heldSlots(world), control.settings.durations.blindAfterMs))
+      const open = await store.openFindings()
+      return accepted(gaugesOf(world, heldSlots(world), open, control.settings.durations.blindAfterMs))
     },
     async policy(who) {
       const refusal = mayNot(who, 'policy.read', null)
