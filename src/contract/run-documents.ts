@@ -271,6 +271,10 @@ export const table = document('table', 'Table', {
         paidGpuMs: amount,
         money: money.nullable(),
         restarts: z.int(),
+        finding: z
+          .looseObject({ kind: z.enum(RULES), severity: z.enum(SEVERITIES), text: z.string() })
+          .nullable()
+          .meta({ description: 'the worst that is open of it' }),
       })
       .meta({ id: 'TableRow' }),
   ),

@@ -240,6 +240,8 @@ export type TableRow = RunDocument & {
   readonly money: Money | null
   /** Attempts after the first. */
   readonly restarts: number
+  /** The worst that is open of it, the newest of those. */
+  readonly finding: { readonly kind: Rule; readonly severity: Severity; readonly text: string } | null
 }
 
 export type TableDocument = {

@@ -17,7 +17,7 @@ export const RULES = [
 ] as const
 export type Rule = (typeof RULES)[number]
 
-/** `critical`: GPUs burn for nothing now, or a wall stands in the way; `warning`: look at it today. */
+/** In rising order. `critical`: GPUs burn for nothing now, or a wall stands in the way; `warning`: look at it today. */
 export const SEVERITIES = ['warning', 'critical'] as const
 export type Severity = (typeof SEVERITIES)[number]
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { detectTurn } from '../../src/control/detect.ts'
 import type { Control } from '../../src/control/control.ts'
+import { rowsOf } from '../../src/control/views/table.ts'
 import type { FactBody } from '../../src/domain/fact.ts'
 import { logSource, reporterSource, reporterStream } from '../../src/domain/fact.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
@@ -110,10 +111,17 @@ for (const [name, open] of [
         [stall.rule, stall.since, stall.gpuMs, stall.money?.micros],
         ['no-progress', T0 + 100_000, 200_000, 200_000],
       )
+      const rows = async () => rowsOf(control, await store.runsOf([runOf(1).id]))
+      assert.deepEqual((await rows())[0]?.finding, {
+        kind: 'no-progress',
+        severity: 'critical',
+        text: stall.message,
+      })
       await says(store, attempt, worker, [31], 310_000)
       clock.set(T0 + 311_000)
       await detectTurn(await processOn(bench))
       assert.deepEqual(await store.openFindings(), [])
+      assert.equal((await rows())[0]?.finding, null)
       const [over] = await store.findings(PAGE)
       assert.deepEqual([over?.id, over?.resolvedAt], [stall.id, T0 + 311_000])
       const events = await store.events(runOf(1).id, 100, 0)

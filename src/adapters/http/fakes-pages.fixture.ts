@@ -23,6 +23,7 @@ export function pageFakes(run: RunDocument, at: (minutes: number) => EpochMs, eu
     paidGpuMs: 14_400_000,
     money: eur(10),
     restarts: 0,
+    finding: null,
   }
 
   const hit: LogHit = { attempt: 1, worker: 0, offset: 20, at: at(1), stream: 'stderr', text: 'RuntimeError: out' }

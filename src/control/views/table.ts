@@ -4,6 +4,8 @@ import { moneyOf } from '../../core/account/money.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { TableDocument, TableRow } from '../../domain/documents.ts'
 import type { Fact } from '../../domain/fact.ts'
+import type { Finding } from '../../domain/finding.ts'
+import { SEVERITIES } from '../../domain/finding.ts'
 import type { AttemptId, RunId } from '../../domain/ids.ts'
 import { attemptIdOf } from '../../domain/ids.ts'
 import type { Run } from '../../domain/run.ts'
@@ -22,13 +24,29 @@ export async function tableOf(control: Control, query: RunsQuery): Promise<Table
 export async function rowsOf(control: Control, runs: readonly Run[]): Promise<TableRow[]> {
   const { store } = control
   const attempts = runs.flatMap((run) => (run.attempts > 0 ? [attemptIdOf(run.id, run.attempts)] : []))
-  const steps = await store.newestSteps(attempts)
-  const claims = Map.groupBy(await store.claimsOf(runs.map((run) => run.id)), (claim) => claim.run)
+  const [steps, all, open] = await Promise.all([
+    store.newestSteps(attempts),
+    store.claimsOf(runs.map((run) => run.id)),
+    // Only what runs has any.
+    runs.some((run) => run.state.kind === 'running') ? store.openFindings() : [],
+  ])
+  const claims = Map.groupBy(all, (claim) => claim.run)
+  const findings = Map.groupBy(open, ({ subject }) => subject.run)
   const waits = runs.some((run) => run.state.kind === 'queued')
   const queue = waits ? candidatesOf(await store.world(control.health)).map(({ run }) => run) : []
   const position = new Map(queue.map((run, index) => [run, index + 1]))
   const now = control.clock.now()
-  return runs.map((run) => rowOf(run, claims.get(run.id) ?? [], steps, position, now))
+  return runs.map((run) => ({
+    ...rowOf(run, claims.get(run.id) ?? [], steps, position, now),
+    finding: worstOf(findings.get(run.id) ?? []),
+  }))
+}
+
+function worstOf(findings: readonly Finding[]): TableRow['finding'] {
+  const [worst] = findings.toSorted(
+    (a, b) => SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) || b.since - a.since,
+  )
+  return worst === undefined ? null : { kind: worst.rule, severity: worst.severity, text: worst.message }
 }
 
 function rowOf(
@@ -37,7 +55,7 @@ function rowOf(
   steps: ReadonlyMap<AttemptId, readonly Fact[]>,
   position: ReadonlyMap<RunId, number>,
   now: EpochMs,
-): TableRow {
+): Omit<TableRow, 'finding'> {
   const newest = steps.get(attemptIdOf(run.id, run.attempts)) ?? []
   const progress = progressFrom(newest, run.sequenceLength)
   const paid = claims.map(({ slots, placedAt, paidUntil, releasedAt, price }) => ({

@@ -37,7 +37,7 @@ export const Card = memo(function Card({ row, now }: { readonly row: TableRow | 
           )}
         </span>
       </div>
-      {(row.message ?? row.reason ?? '') === '' ? null : (
+      {(row.message ?? row.reason ?? '') === '' && row.finding === null ? null : (
         <div className="small says">
           <Says row={row} />
         </div>

@@ -6,7 +6,7 @@ import { dec, durationShort, gpuHours, int, money, percent, si } from '../format
 import { day, hm, ms, shortWhen, utc, when } from '../format/times.ts'
 import { visible } from '../format/visible.ts'
 import { Estimate, Progress, UnknownSince } from '../parts/bits.tsx'
-import { StateWord } from '../parts/glyphs.tsx'
+import { Mark, StateWord } from '../parts/glyphs.tsx'
 import type { Sort } from './filters.ts'
 import { blindSince, endOf } from './freshness.ts'
 
@@ -52,6 +52,14 @@ export function Says({ row }: { readonly row: TableRow }) {
     return (
       <span className="chip reason" title={row.message ?? undefined}>
         {row.reason}
+      </span>
+    )
+  }
+  if (row.finding !== null) {
+    const { severity, text } = row.finding
+    return (
+      <span className="says-text" title={visible(text)}>
+        <Mark severity={severity === 'critical' ? 'crit' : 'warn'} /> {visible(text)}
       </span>
     )
   }
