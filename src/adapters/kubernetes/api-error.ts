@@ -65,6 +65,8 @@ function wordsOf(error: unknown): string {
   return words.length === 0 ? String(error) : words.join(': ')
 }
 
+/** The kubeconfig's own way to them did not answer: a program, or a file. */
+export const NO_CREDENTIALS = 'NoCredentials'
 const CERTIFICATE = /certificate|CERT_|self.signed|issuer/i
 
 /** As the loops and people see it: what is wrong with the cluster, and what to do. */
@@ -86,6 +88,11 @@ export function faultOf(error: unknown, cluster: string, doing: string): Fault {
         ? 'Renew the certificate: of the API server, or the one in the kubeconfig.'
         : 'See that the kubeconfig has the certificate authority of this API server.',
     )
+  if (error.reason === NO_CREDENTIALS)
+    return fault(
+      'Run the program that the kubeconfig names under exec by hand, as this user: it has to answer by itself.',
+      true,
+    )
   if (status === 0)
     return fault(
       'See that the address in the kubeconfig is right and that the API server runs and can be reached from here.',
@@ -93,6 +100,10 @@ export function faultOf(error: unknown, cluster: string, doing: string): Fault {
     )
   if (status === 401)
     return fault('Its token or certificate has expired or is of another cluster: renew the kubeconfig.')
+  if (status === 403 && /exceeded quota/.test(detail))
+    return fault('Raise the ResourceQuota that it names, or wait until others have ended: it is asked again.')
+  if (status === 403 && /being terminated/.test(detail))
+    return fault('The namespace is being deleted: make it anew once it is gone, or give the project another one.')
   if (status === 403)
     return fault(`Grant the right that it names: plimsoll doctor --cluster ${cluster} lists all that are needed.`)
   if (status === 404) return fault('See that the namespace exists, and that the cluster runs Kubernetes 1.29 or newer.')

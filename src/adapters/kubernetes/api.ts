@@ -5,7 +5,7 @@ import { RequestContext } from '@kubernetes/client-node'
 import { HttpMethod } from '@kubernetes/client-node/dist/gen/http/http.js'
 import type { Dispatcher } from 'undici'
 import { fetch } from 'undici'
-import { ApiError, errorOf, noAnswer } from './api-error.ts'
+import { ApiError, errorOf, NO_CREDENTIALS, noAnswer } from './api-error.ts'
 import type { Rate } from './rate.ts'
 import { rateOf } from './rate.ts'
 
@@ -165,12 +165,12 @@ class HttpApi implements Api {
       signal,
     }: { readonly body: object | null; readonly type: string | null; readonly signal: AbortSignal },
   ) {
-    await this.#rate.take()
+    await this.#mayAsk(signal)
     this.#calls += 1
     const url = new URL(this.server + path)
     for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, String(value))
     try {
-      const { headers, dispatcher } = await this.#authentication()
+      const { headers, dispatcher } = await this.#credentials(signal)
       const response = await fetch(url, {
         method,
         headers: {
@@ -188,6 +188,28 @@ class HttpApi implements Api {
       return response
     } catch (error) {
       throw error instanceof ApiError ? error : noAnswer(error, this.#timeoutMs)
+    }
+  }
+
+  /** In our turn. Whoever would wait for longer than a request may take is told so at once: there are other clusters to look after. */
+  async #mayAsk(signal: AbortSignal): Promise<void> {
+    const pausedMs = this.#rate.pausedMs()
+    if (pausedMs > this.#timeoutMs) {
+      const seconds = Math.ceil(pausedMs / 1000)
+      throw new ApiError(429, 'TooManyRequests', `the API server asked not to be asked for another ${seconds} s`)
+    }
+    await within(this.#rate.take(), signal).catch((error: unknown) => {
+      throw noAnswer(error, this.#timeoutMs)
+    })
+  }
+
+  /** A program that gives them may hang, and a file may lie on a file system that does. */
+  async #credentials(signal: AbortSignal): Promise<Auth> {
+    try {
+      return await within(this.#authentication(), signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+      throw new ApiError(0, NO_CREDENTIALS, `no credentials came within ${this.#timeoutMs} ms`, null, error)
     }
   }
 
@@ -217,4 +239,14 @@ class HttpApi implements Api {
     }
     return { headers: context.getHeaders(), dispatcher: this.#dispatcher, until: performance.now() + AUTH_MS }
   }
+}
+
+/** The first of the two: what is waited for goes on, and nobody waits for it any more. */
+function within<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const { promise, resolve, reject } = Promise.withResolvers<Value>()
+  const give = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('it was stopped'))
+  if (signal.aborted) give()
+  signal.addEventListener('abort', give, { once: true })
+  work.then(resolve, reject).finally(() => signal.removeEventListener('abort', give))
+  return promise
 }

@@ -13,9 +13,9 @@ import { createKubernetesCluster } from './cluster.ts'
 
 const ATTEMPT = 'r01m8bnj9kkb10gh7-1' as AttemptId
 
-function clusterAt(server: string): KubernetesCluster {
+function clusterAt(server: string, user: object = {}): KubernetesCluster {
   const config = new KubeConfig()
-  config.loadFromClusterAndUser({ name: 'c', server, skipTLSVerify: true }, { name: 'u' })
+  config.loadFromClusterAndUser({ name: 'c', server, skipTLSVerify: true }, { name: 'u', ...user })
   return createKubernetesCluster({
     name: 'c' as ClusterName,
     controlPlane: 'one',
@@ -48,17 +48,25 @@ function clusterAt(server: string): KubernetesCluster {
   })
 }
 
-type Answer = (path: string) => { readonly status: number; readonly body?: object }
+type Answer = (path: string) => {
+  readonly status: number
+  readonly body?: object
+  readonly headers?: Record<string, string>
+}
 
-async function against<Value>(answer: Answer, work: (cluster: KubernetesCluster) => Promise<Value>): Promise<void> {
+async function against<Value>(
+  answer: Answer,
+  work: (cluster: KubernetesCluster) => Promise<Value>,
+  user: object = {},
+): Promise<void> {
   const server = createServer(({ url = '' }, response) => {
-    const { status, body = {} } = answer(url.split('?')[0] ?? '')
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    const { status, body = {}, headers = {} } = answer(url.split('?')[0] ?? '')
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on TCP
   const { port } = server.address() as AddressInfo
-  const cluster = clusterAt(`http://127.0.0.1:${port}`)
+  const cluster = clusterAt(`http://127.0.0.1:${port}`, user)
   try {
     await work(cluster)
   } finally {
@@ -109,3 +117,43 @@ test(
       },
     ),
 )
+
+test(
+  'a program of the kubeconfig that hangs costs a request its time and no more, and is named',
+  { timeout: 20_000 },
+  () =>
+    against(
+      () => ({ status: 200 }),
+      async ({ api }) => {
+        const begin = performance.now()
+        await assert.rejects(api.get('/version'), /NoCredentials: no credentials came within 1000 ms/)
+        assert.ok(performance.now() - begin < 3_000)
+      },
+      {
+        exec: {
+          apiVersion: 'client.authentication.k8s.io/v1',
+          command: 'sleep',
+          args: ['15'],
+          interactiveMode: 'Never',
+        },
+      },
+    ),
+)
+
+test('a server that asks for a long pause is left alone, and nobody waits for it', { timeout: 10_000 }, () => {
+  let asked = 0
+  return against(
+    (path) => {
+      if (path !== '/asked') return { status: 500 }
+      asked += 1
+      return { status: 429, headers: { 'retry-after': '60' } }
+    },
+    async ({ api }) => {
+      await assert.rejects(api.get('/asked'), /429/)
+      const begin = performance.now()
+      await assert.rejects(api.get('/asked'), /asked not to be asked for another (59|60) s/)
+      assert.ok(performance.now() - begin < 500)
+      assert.equal(asked, 1)
+    },
+  )
+})

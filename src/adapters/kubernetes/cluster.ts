@@ -28,7 +28,7 @@ import type { PodLog } from './logs.ts'
 import { Logs } from './logs.ts'
 import type { ManifestOptions } from './manifest.ts'
 import { jobOf, manifestOptionsOf, masterAddressOf, planHash, secondsUntil, secretOf, serviceOf } from './manifest.ts'
-import { ATTEMPT, CONTROL_PLANE, GATE, PLAN } from './names.ts'
+import { ATTEMPT, CONTROL_PLANE, ENDED, GATE, PLAN } from './names.ts'
 import type { NodeOptions } from './nodes.ts'
 import { nodeSeen } from './nodes.ts'
 import type { Job } from './objects.ts'
@@ -135,7 +135,7 @@ class Kubernetes implements KubernetesCluster {
   #seen(pod: PodRecord, now: EpochMs): WorkerSeen | null {
     if (pod.ours === null) return null
     const job = this.#cache.jobs().get(pod.ours.attempt)
-    const ends = { asked: job?.suspended === true, deadline: job?.pastDeadline === true }
+    const ends = { asked: job?.asked === true, deadline: job?.pastDeadline === true }
     return {
       ...workerSeen(pod.ours, ends, this.#cache.warning(pod.name), now),
       name: pod.name,
@@ -298,8 +298,10 @@ class Kubernetes implements KubernetesCluster {
     const active = this.#cache.podsOf(attempt).filter(isActive)
     // One that somebody deleted is kept by our finalizer, and its pods run on; without any, what there is of pods ends all the same.
     const job = this.#cache.jobs().get(attempt)
-    if (job?.suspended === false && (active.length > 0 || job.endedAt === null))
-      await this.#patchJob(job, { spec: { suspend: true } }, 'it could not be asked to end')
+    if (job?.asked === false && (active.length > 0 || job.endedAt === null)) {
+      const metadata = { annotations: { [ENDED]: 'true' } }
+      await this.#patchJob(job, { metadata, spec: { suspend: true } }, 'it could not be asked to end')
+    }
     const query = {
       labelSelector: `${ATTEMPT}=${attempt},${CONTROL_PLANE}=${this.#options.controlPlane}`,
       fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed',
@@ -313,10 +315,10 @@ class Kubernetes implements KubernetesCluster {
     }
   }
 
-  async #patchJob(job: JobRecord, patch: object, trouble: string): Promise<void> {
+  async #patchJob(job: JobRecord, patch: { metadata?: object; spec: object }, trouble: string): Promise<void> {
     const path = `/apis/batch/v1/namespaces/${job.namespace}/jobs/${job.attempt}`
     try {
-      await this.api.patch(path, { ...patch, metadata: { uid: job.uid } })
+      await this.api.patch(path, { ...patch, metadata: { ...patch.metadata, uid: job.uid } })
     } catch (error) {
       if (!isGone(error)) throw faultOf(error, this.name, `${job.attempt}: ${trouble}`)
     }

@@ -5,7 +5,7 @@ import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
 import type { WorkerSeen } from '../../ports/cluster.ts'
 import { hinted } from './hints.ts'
-import { ATTEMPT, PLAN } from './names.ts'
+import { ATTEMPT, ENDED, PLAN } from './names.ts'
 import type { Job } from './objects.ts'
 import { timeOf } from './pods.ts'
 
@@ -16,6 +16,8 @@ export type JobRecord = {
   readonly plan: string
   readonly workers: number
   readonly suspended: boolean
+  /** It was us who asked for its end. */
+  readonly asked: boolean
   readonly startedAt: number | null
   readonly endedAt: number | null
   readonly deadlineSeconds: number | null
@@ -39,6 +41,7 @@ export function jobRecord({ metadata, spec, status }: Job): JobRecord | null {
     plan: metadata.annotations?.[PLAN] ?? '',
     workers: spec.completions ?? 0,
     suspended: spec.suspend === true,
+    asked: metadata.annotations?.[ENDED] !== undefined,
     startedAt: timeOf(status?.startTime),
     endedAt: timeOf(status?.completionTime) ?? timeOf((isTrue('Complete') ?? failure)?.lastTransitionTime),
     deadlineSeconds: spec.activeDeadlineSeconds ?? null,
@@ -60,7 +63,7 @@ export function workersWithoutPod(
 ): WorkerSeen[] {
   const found: WorkerSeen[] = []
   // Nothing more is made of one that is to end.
-  let refused = job.suspended || job.deletedAt !== null ? null : warning
+  let refused = job.asked || job.endedAt !== null ? null : (madeNoMore(job) ?? warning)
   for (let index = 0; index < job.workers; index += 1) {
     const worker = workerIdOf(job.attempt, index)
     if (seen.has(worker)) continue
@@ -68,6 +71,11 @@ export function workersWithoutPod(
       const endedAt = epochMs(Math.min(job.endedAt ?? now, now))
       const exit = { kind: 'code', code: 0 } as const
       found.push({ worker, phase: 'exited', startedAt: null, endedAt, exit, cause: 'itself', message: null })
+    } else if (job.pastDeadline) {
+      const endedAt = epochMs(Math.min(job.endedAt ?? now, now))
+      const exit = { kind: 'signal', signal: 'SIGTERM' } as const
+      const message = 'its Job was past its deadline, and nobody of us saw it end'
+      found.push({ worker, phase: 'exited', startedAt: null, endedAt, exit, cause: 'deadline', message })
     } else if (refused !== null && !hasIndex(job.failedIndexes, index)) {
       // One is enough to say it: the others wait for the same.
       found.push({ worker, phase: 'waiting', message: hinted(refused) })
@@ -75,6 +83,14 @@ export function workersWithoutPod(
     }
   }
   return found
+}
+
+/** Why a Job that we want makes no more pods. */
+function madeNoMore({ suspended, deletedAt }: JobRecord): string | null {
+  if (deletedAt !== null) return 'its Job was deleted by somebody else, and makes no more pods'
+  return suspended
+    ? 'its Job was suspended by somebody else: whatever queues Jobs in this namespace must leave those of plimsoll alone'
+    : null
 }
 
 /** Whether an index is in a list such as `1,3-5,7`. */

@@ -10,6 +10,8 @@ export const PROJECT = 'plimsoll.dev/project'
 export const ATTEMPT = 'plimsoll.dev/attempt'
 /** Of the frozen plan: an object of the same name with another one is not ours. */
 export const PLAN = 'plimsoll.dev/plan'
+/** On a Job: we asked for its end. It may be suspended by others too. */
+export const ENDED = 'plimsoll.dev/ended'
 /** Keeps a Job, the evidence of an attempt, until its logs are stored and its slots are released. */
 export const FINALIZER = 'plimsoll.dev/books'
 /** Holds each pod of a gang until all are there and the attempt, read again, still says run. */

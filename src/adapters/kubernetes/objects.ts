@@ -39,6 +39,16 @@ export type NodeSelectorTerm = {
   readonly matchFields?: readonly unknown[]
 }
 
+/** One that is an init container and restarts always runs beside the others: a sidecar. */
+export type Container = {
+  readonly name: string
+  readonly restartPolicy?: string
+  readonly resources?: {
+    readonly limits?: Readonly<Record<string, string>>
+    readonly requests?: Readonly<Record<string, string>>
+  }
+}
+
 export type Pod = {
   readonly metadata: Meta
   readonly spec: {
@@ -51,13 +61,8 @@ export type Pod = {
         }
       }
     }
-    readonly containers: readonly {
-      readonly name: string
-      readonly resources?: {
-        readonly limits?: Readonly<Record<string, string>>
-        readonly requests?: Readonly<Record<string, string>>
-      }
-    }[]
+    readonly containers: readonly Container[]
+    readonly initContainers?: readonly Container[]
   }
   readonly status?: {
     readonly phase?: string

@@ -243,6 +243,22 @@ test('a pod of others counts for its GPUs, one without GPUs not at all, one of a
   assert.equal(podRecord(pod({ status: terminated(0) }), 'nvidia.com/gpu', 'one')?.over, true)
 })
 
+test('GPUs of a pod are those of its containers and sidecars together, or of an init container where that is more', () => {
+  const of = (gpus: number, more: object = {}) => ({
+    name: 'c',
+    resources: { limits: { 'nvidia.com/gpu': String(gpus) } },
+    ...more,
+  })
+  const gpus = (containers: object[], initContainers: object[]): number | undefined =>
+    podRecord(pod({ spec: { containers, initContainers } }), 'nvidia.com/gpu', 'two')?.gpus
+  const always = { restartPolicy: 'Always' }
+  assert.equal(gpus([{ name: 'c' }], [of(8, always)]), 8)
+  assert.equal(gpus([of(2)], [of(1, always)]), 3)
+  assert.equal(gpus([of(2)], [of(6)]), 6)
+  assert.equal(gpus([of(2)], [of(1, always), of(3), of(1)]), 4)
+  assert.equal(gpus([{ name: 'c' }], [{ name: 'i' }]), undefined)
+})
+
 test('what somebody has put beside a worker is not the worker', () => {
   const beside = { name: 'istio-proxy', state: { running: { startedAt: '2026-11-26T10:00:04Z' } } }
   const containerStatuses = [beside, ...terminated(7).containerStatuses]

@@ -8,7 +8,7 @@ import { earlier, epochMs, later } from '../../domain/units.ts'
 import type { WorkerExit, WorkerSeen } from '../../ports/cluster.ts'
 import { hinted } from './hints.ts'
 import { ATTEMPT, COMPLETION_INDEX, CONTAINER, CONTROL_PLANE } from './names.ts'
-import type { Condition, ContainerState, NodeSelectorTerm, Pod } from './objects.ts'
+import type { Condition, Container, ContainerState, NodeSelectorTerm, Pod } from './objects.ts'
 
 /** A pod that holds or may hold GPUs, ours or somebody else's. */
 export type PodRecord = {
@@ -49,10 +49,7 @@ export function podRecord(
   before: PodRecord | null = null,
 ): PodRecord | null {
   const { metadata, spec, status } = pod
-  const gpus = spec.containers.reduce((sum, { resources }) => {
-    const asked = Number(resources?.requests?.[gpuResource] ?? resources?.limits?.[gpuResource] ?? 0)
-    return sum + (Number.isFinite(asked) ? asked : 0)
-  }, 0)
+  const gpus = gpusOf(spec, gpuResource)
   const ours = ourPod(pod, controlPlane, before?.uid === metadata.uid ? before.ours : null)
   if (ours === null && gpus === 0) return null
   return {
@@ -65,6 +62,21 @@ export function podRecord(
     over: status?.phase === 'Succeeded' || status?.phase === 'Failed',
     ours,
   }
+}
+
+/** What the scheduler counts: all containers and sidecars together, or an init container with the sidecars before it where that is more. */
+function gpusOf({ containers, initContainers = [] }: Pod['spec'], gpuResource: string): number {
+  const of = ({ resources }: Container): number => {
+    const asked = Number(resources?.requests?.[gpuResource] ?? resources?.limits?.[gpuResource] ?? 0)
+    return Number.isFinite(asked) ? asked : 0
+  }
+  let sidecars = 0
+  let most = 0
+  for (const container of initContainers) {
+    most = Math.max(most, sidecars + of(container))
+    if (container.restartPolicy === 'Always') sidecars += of(container)
+  }
+  return Math.max(most, sidecars + containers.reduce((sum, container) => sum + of(container), 0))
 }
 
 function ourPod({ metadata, spec, status }: Pod, controlPlane: string, before: OurPod | null): OurPod | null {

@@ -5,6 +5,8 @@ export type Rate = {
   take(): Promise<void>
   /** Nobody asks before this is over. */
   pause(ms: number): void
+  /** How much of that is left. */
+  pausedMs(): number
 }
 
 /** `perSecond` requests for long, `burst` of them at once. `now` is a monotonic clock in ms. */
@@ -48,5 +50,6 @@ export function rateOf(perSecond: number, burst: number, now: () => number = () 
     pause(ms) {
       pausedUntil = Math.max(pausedUntil, now() + ms)
     },
+    pausedMs: () => Math.max(0, pausedUntil - now()),
   }
 }

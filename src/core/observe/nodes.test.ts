@@ -63,6 +63,14 @@ void test('an unchanged node is written only as often as heartbeats are kept', (
   })
 })
 
+void test('a node that offers fewer GPUs than it had is out of order until they are back, and says so', () => {
+  const fewer = look(nodeOf('a'), factOf('a', { slots: 6 }), 1)?.node
+  assert.ok(fewer?.condition.kind === 'not-ready')
+  assert.deepEqual([fewer.inventory, fewer.condition.unhealthy], [8, true])
+  assert.match(fewer.condition.message, /it offers 6 GPUs and had 8: .* plimsoll nodes forget a takes it as it is now/)
+  assert.equal(look(fewer, factOf('a', { slots: 8 }), 2)?.node.condition.kind, 'ready')
+})
+
 void test('an inventory is raised and never lowered by what is seen', () => {
   assert.equal(look(nodeOf('a'), factOf('a', { slots: 9 }), 1)?.node.inventory, 9)
   assert.equal(look(nodeOf('a'), factOf('a', { slots: 0, foreign: 1 }), 1)?.node.inventory, 8)

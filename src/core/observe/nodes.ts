@@ -91,7 +91,7 @@ function update(world: World, node: Node, fact: NodeFact, at: EpochMs, durations
   const image: Node = {
     ...node,
     inventory: inventoryOf(world, node, fact),
-    condition: stillOurs ? node.condition : fact.condition,
+    condition: stillOurs ? node.condition : (missingGpus(node, fact) ?? fact.condition),
     foreign: fact.foreign,
     ...placeOf(fact),
     lastObserved: at > node.lastObserved ? at : node.lastObserved,
@@ -150,6 +150,15 @@ function inventoryOf(world: World, node: Node, fact: NodeFact): number {
   if (fact.slots >= node.inventory || !fact.declared || !node.declared) return Math.max(node.inventory, fact.slots)
   const held = world.claims.some((claim) => claim.node === node.id && claim.slots.some((slot) => slot >= fact.slots))
   return held ? node.inventory : fact.slots
+}
+
+/** It is there and well, and offers fewer GPUs than it has had: one fell off, or what advertises them is not whole. */
+function missingGpus(node: Node, fact: NodeFact): NodeCondition | null {
+  if (fact.declared || fact.condition.kind !== 'ready' || fact.slots >= node.inventory) return null
+  const message =
+    `it offers ${fact.slots} GPUs and had ${node.inventory}: see what became of the others (dmesg, the device plugin); ` +
+    `if they are gone for good, plimsoll nodes forget ${node.name} takes it as it is now`
+  return { kind: 'not-ready', reason: 'nodes-not-ready', message, unhealthy: true }
 }
 
 function sameNode(a: Node, b: Node): boolean {
