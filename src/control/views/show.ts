@@ -12,6 +12,7 @@ import type { Control } from '../control.ts'
 import { findingsOf } from './findings.ts'
 import { progressOf } from './progress.ts'
 import { documentOf } from './run-document.ts'
+import { troubleOf, troubles } from './trouble.ts'
 import { liveCondition } from './why.ts'
 
 export async function showOf(control: Control, run: Run): Promise<ShowDocument> {
@@ -35,7 +36,12 @@ export async function showOf(control: Control, run: Run): Promise<ShowDocument> 
   const preparing = document.reason === 'preparing-environment' ? await liveCondition(control, run) : null
   return {
     ...document,
-    message: preparing ?? savingMessage(attempts.at(-1)) ?? waitsOf(attempts.at(-1)) ?? document.message,
+    message:
+      troubleOf(run, await troubles(control)) ??
+      preparing ??
+      savingMessage(attempts.at(-1)) ??
+      waitsOf(attempts.at(-1)) ??
+      document.message,
     attempts: [...documents.slice(0, documents.length - last.length), ...last],
     progress,
     findings: await findingsOf(control, run),

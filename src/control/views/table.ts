@@ -14,6 +14,7 @@ import type { RunsQuery } from '../../ports/store.ts'
 import type { Control } from '../control.ts'
 import { progressFrom } from './progress.ts'
 import { documentOf } from './run-document.ts'
+import { troubleOf, troubles } from './trouble.ts'
 
 export async function tableOf(control: Control, query: RunsQuery): Promise<TableDocument> {
   const { store } = control
@@ -24,11 +25,12 @@ export async function tableOf(control: Control, query: RunsQuery): Promise<Table
 export async function rowsOf(control: Control, runs: readonly Run[]): Promise<TableRow[]> {
   const { store } = control
   const attempts = runs.flatMap((run) => (run.attempts > 0 ? [attemptIdOf(run.id, run.attempts)] : []))
-  const [steps, all, open] = await Promise.all([
+  const [steps, all, open, trouble] = await Promise.all([
     store.newestSteps(attempts),
     store.claimsOf(runs.map((run) => run.id)),
     // Only what runs has any.
     runs.some((run) => run.state.kind === 'running') ? store.openFindings() : [],
+    troubles(control),
   ])
   const claims = Map.groupBy(all, (claim) => claim.run)
   const findings = Map.groupBy(open, ({ subject }) => subject.run)
@@ -38,6 +40,7 @@ export async function rowsOf(control: Control, runs: readonly Run[]): Promise<Ta
   const now = control.clock.now()
   return runs.map((run) => ({
     ...rowOf(run, claims.get(run.id) ?? [], steps, position, now),
+    ...(troubleOf(run, trouble) === null ? {} : { message: troubleOf(run, trouble) }),
     finding: worstOf(findings.get(run.id) ?? []),
   }))
 }

@@ -219,15 +219,24 @@ function heldSlots(world: World): ReadonlyMap<NodeId, number> {
   return held
 }
 
+/** What was known of it is old: that is what there is to say. */
+function unseenMessage({ clusters, now }: World, { cluster, lastObserved }: Node): string {
+  const health = clusters.get(cluster)
+  const since = `nothing was heard of it for ${Math.round((now - lastObserved) / 1000)} s`
+  return health?.kind === 'unknown' ? `${since}: ${health.message}` : since
+}
+
 function nodeDocument(world: World, node: Node, held: number, blindAfterMs: number): NodeDocument {
   const { condition } = node
+  const state = nodeState(node, held > 0, world.now, blindAfterMs)
+  const said = condition.kind === 'not-ready' ? condition.message : (node.cordon?.reason ?? null)
   return {
     id: node.id,
     cluster: node.cluster,
     name: node.name,
-    state: nodeState(node, held > 0, world.now, blindAfterMs),
+    state,
     reason: condition.kind === 'not-ready' ? condition.reason : node.cordon === null ? null : 'cordoned',
-    message: condition.kind === 'not-ready' ? condition.message : (node.cordon?.reason ?? null),
+    message: state === 'suspect' ? unseenMessage(world, node) : said,
     gpuModel: node.gpuModel,
     declared: node.declared,
     gpus: node.inventory,
