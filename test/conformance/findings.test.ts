@@ -62,6 +62,7 @@ async function processOn({ store, clock }: Bench): Promise<Control> {
     clock,
     settings,
     log,
+    clusters: new Map(),
     health: new Map(),
     lead: { epoch, until: epochMs(10 ** 15) },
   } as unknown as Control

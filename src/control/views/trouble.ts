@@ -10,8 +10,9 @@ export async function troubles(control: Control): Promise<ReadonlyMap<ClusterNam
   const { blindAfterMs } = control.settings.durations
   const found = new Map<ClusterName, string>()
   for (const name of control.clusters.keys()) {
-    const health =
-      told === null ? control.health.get(name) : healthOf(told.get(name), control.clock.now(), blindAfterMs)
+    // Nobody has looked at it since the start: the first look is under way.
+    const seen = told?.get(name)
+    const health = seen === undefined ? control.health.get(name) : healthOf(seen, control.clock.now(), blindAfterMs)
     if (health?.kind === 'unknown') found.set(name, health.message)
   }
   return found
