@@ -41,6 +41,7 @@ type Pod = {
 describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000 }, () => {
   let plane: ControlPlane
   let home: Home
+  let cluster: string
   before(async () => {
     const started = await startControlPlane({ nodeLeaseSeconds: 24 })
     assert.ok(started.kind === 'running')
@@ -50,13 +51,11 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
     home = new Home(
       'listen: { port: 0 }\ndurations: { persist: 2s, lease: 7500ms, leaseRenew: 2s, blindAfter: 8s, nodeLostAfter: 30s, grace: 2s, fenceAfter: 3m, restartHold: 5s }\n',
     )
-    await home.up(
-      '--cluster',
-      home.file(
-        'cluster.yaml',
-        `kind: kubernetes\nname: kwok\nkubeconfig: ${plane.kubeconfig}\ngrants: [annotations]\n`,
-      ),
+    cluster = home.file(
+      'cluster.yaml',
+      `kind: kubernetes\nname: kwok\nkubeconfig: ${plane.kubeconfig}\ngrants: [annotations]\n`,
     )
+    await home.up('--cluster', cluster)
     await until('all nodes are known', () => kwokNodes().length === NODES)
   })
   after(async () => {
@@ -71,8 +70,13 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
     return (await plane.api.get<{ items: Pod[] }>(`/api/v1/namespaces/plimsoll-runs/pods${selector}`)).items
   }
   const state = (name: string, wanted: string, withinMs = 60_000): Promise<void> =>
-    until(`${name} is ${wanted}`, () => show(name).state === wanted, withinMs).catch((error: unknown) => {
-      throw new Error(home.say('show', `default/${name}`).stdout, { cause: error })
+    until(`${name} is ${wanted}`, () => show(name).state === wanted, withinMs).catch(async (error: unknown) => {
+      const jobs = await plane.api.get<{ items: Pod[] }>('/apis/batch/v1/namespaces/plimsoll-runs/jobs')
+      const there = [
+        ...(await pods(name)),
+        ...jobs.items.filter((job) => job.metadata.labels['plimsoll.dev/run-name'] === name),
+      ]
+      throw new Error(`${home.say('show', `default/${name}`).stdout}\n${JSON.stringify(there)}`, { cause: error })
     })
 
   function submit(
@@ -255,9 +259,16 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
         spec: {
           nodeName: `node-${index}`,
           restartPolicy: 'Never',
-          containers: [
-            { name: 'x', image: 'registry.test/none:1', resources: { limits: { 'nvidia.com/gpu': String(gpus) } } },
+          // A sidecar holds GPUs as any container does.
+          [index === 2 ? 'initContainers' : 'containers']: [
+            {
+              name: 'x',
+              image: 'registry.test/none:1',
+              resources: { limits: { 'nvidia.com/gpu': String(gpus) } },
+              ...(index === 2 ? { restartPolicy: 'Always' } : {}),
+            },
           ],
+          ...(index === 2 ? { containers: [{ name: 'y', image: 'registry.test/none:1' }] } : {}),
         },
       })
     }
@@ -273,6 +284,33 @@ describe('runs', { skip: found.kind === 'missing' && found.why, timeout: 900_000
     await state('more', 'running')
     for (const name of ['all', 'more']) home.document('stop', `default/${name}`, '--now')
     await state('all', 'cancelled')
+  })
+
+  test('a Job that somebody else suspends says so, and is ended when it is stopped', async () => {
+    submit('queued-by-others', 2)
+    await state('queued-by-others', 'running')
+    const { id = '' } = show('queued-by-others').attempts[0] ?? {}
+    await plane.api.patch(`/apis/batch/v1/namespaces/plimsoll-runs/jobs/${id}`, { spec: { suspend: true } })
+    await until('a second attempt', () => show('queued-by-others').attempts.length === 2)
+    const [first] = show('queued-by-others').attempts
+    assert.equal(first?.failure, 'infrastructure', JSON.stringify(first))
+    home.document('stop', 'default/queued-by-others', '--now')
+    await state('queued-by-others', 'cancelled')
+  })
+
+  test('a limit that is reached while nobody looks ends the run as of then', async () => {
+    submit('limited', 2, {}, { limits: { time: '10s' } })
+    await state('limited', 'running')
+    await home.kill()
+    await until('its pods are gone', async () => (await pods('limited')).length === 0)
+    await home.up('--cluster', cluster)
+    await state('limited', 'failed', 30_000)
+    const { attempts, message } = show('limited')
+    assert.deepEqual(
+      attempts.map(({ outcome }) => outcome),
+      ['deadline'],
+    )
+    assert.match(message ?? '', /limits\.time is used up/)
   })
 
   test('after all that the books are exact', () => {
