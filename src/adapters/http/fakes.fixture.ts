@@ -11,7 +11,7 @@ import type {
   StatementDocument,
   TokenDocument,
 } from '../../domain/documents.ts'
-import { pageFakes } from './fakes-pages.fixture.ts'
+import { efficiency, pageFakes } from './fakes-pages.fixture.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
@@ -140,22 +140,7 @@ export const statement: StatementDocument = {
   ettr: null,
   tokens: 614_400,
   tokensPerGpuHour: 153_600,
-  efficiency: {
-    mfuProductive: 0.412,
-    mfuHeld: 0.372,
-    mfuUnknown: null,
-    checkpoints: {
-      saves: 12,
-      saveMs: 1_240,
-      intervalMs: 95_000,
-      intervalSteps: 50,
-      failures: 1,
-      restartMs: null,
-      meanToFailureMs: 7_200_000,
-      best: { intervalMs: 132_400, intervalSteps: 70, ettrNow: 0.9806, ettrBest: 0.9817, savedGpuMs: 16_200 },
-      bestUnknown: null,
-    },
-  },
+  efficiency,
   experts: { layers: 2, experts: 4, maxVio: 0.25, dead: 1 },
   alerts: { sent: 0, failed: 0 },
 }

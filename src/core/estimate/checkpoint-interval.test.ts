@@ -72,14 +72,21 @@ void test('where a restart takes as long as the next failure, no interval is goo
 void test('safety: no interval has a better ETTR than the best, which saves nothing against itself', () => {
   const ms = fc.double({ min: 1, max: 1e9, noNaN: true })
   fc.assert(
-    fc.property(ms, ms, fc.double({ min: 0, max: 0.99 }), ms, fc.integer({ min: 0, max: 2 ** 50 }), (...given) => {
-      const [meanToFailureMs, saveMs, restartShare, intervalMs, held] = given
-      const saving = { meanToFailureMs, saveMs, restartMs: restartShare * meanToFailureMs }
-      const best = bestInterval(saving, intervalMs, held)
-      assert.ok(best !== null && best.intervalMs > 0 && best.ettrBest > 0 && best.ettrBest <= 1)
-      assert.ok(best.ettrNow <= best.ettrBest * (1 + 1e-9))
-      assert.ok(Number.isSafeInteger(best.savedGpuMs) && best.savedGpuMs >= 0 && best.savedGpuMs <= held)
-      assert.ok((bestInterval(saving, best.intervalMs, held)?.savedGpuMs ?? 1) === 0)
-    }),
+    fc.property(
+      ms,
+      ms,
+      fc.double({ min: 0, max: 0.99, noNaN: true }),
+      ms,
+      fc.integer({ min: 0, max: 2 ** 50 }),
+      (...given) => {
+        const [meanToFailureMs, saveMs, restartShare, intervalMs, held] = given
+        const saving = { meanToFailureMs, saveMs, restartMs: restartShare * meanToFailureMs }
+        const best = bestInterval(saving, intervalMs, held)
+        assert.ok(best !== null && best.intervalMs > 0 && best.ettrBest > 0 && best.ettrBest <= 1)
+        assert.ok(best.ettrNow <= best.ettrBest * (1 + 1e-9))
+        assert.ok(Number.isSafeInteger(best.savedGpuMs) && best.savedGpuMs >= 0 && best.savedGpuMs <= held)
+        assert.ok((bestInterval(saving, best.intervalMs, held)?.savedGpuMs ?? 1) === 0)
+      },
+    ),
   )
 })

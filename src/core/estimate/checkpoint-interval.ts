@@ -44,7 +44,9 @@ export type BestInterval = {
 export function bestInterval(saving: Saving, intervalMs: number, heldGpuMs: number): BestInterval | null {
   const { meanToFailureMs, saveMs, restartMs } = saving
   if (restartMs >= meanToFailureMs) return null
-  const best = Math.sqrt(saveMs ** 2 + 2 * saveMs * (meanToFailureMs - restartMs)) - saveMs
+  const both = 2 * saveMs * (meanToFailureMs - restartMs)
+  // sqrt(w^2 + both) - w, without the difference of two numbers that may be nearly the same.
+  const best = both / (Math.sqrt(saveMs ** 2 + both) + saveMs)
   const ettrNow = expectedEttr(intervalMs, saving)
   const ettrBest = expectedEttr(best, saving)
   const savedGpuMs = Math.max(0, Math.round(heldGpuMs * (1 - ettrNow / ettrBest)))
