@@ -55,6 +55,7 @@ function peakOf({ ranOn, peaks }: Used, attempt: AttemptId): number | null {
 function checkpointsOf(used: Used): CheckpointEfficiency {
   const { gpus, attempts, failed, saves } = used
   const heldGpuMs = attempts.reduce((sum, each) => sum + each.heldGpuMs, 0)
+  const productiveGpuMs = attempts.reduce((sum, each) => sum + (each.byAccount.productive ?? 0), 0)
   const failures = failed.length
   const meanToFailureMs = meanMsToFailure(gpus, failures, heldGpuMs)
   const restartMs = median(restartsOf(used))
@@ -78,15 +79,15 @@ function checkpointsOf(used: Used): CheckpointEfficiency {
   if (saveMs === null) return without('no-save-time')
   if (intervalMs === null || intervalSteps === null) return without('no-interval')
   // What no restart has shown yet counts as nothing: it moves the best interval little, and both sides of the saving alike.
-  const best = bestInterval({ meanToFailureMs, saveMs, restartMs: restartMs ?? 0 }, intervalMs, heldGpuMs)
+  const best = bestInterval({ meanToFailureMs, saveMs, restartMs: restartMs ?? 0 }, intervalMs, {
+    gpuMs: heldGpuMs,
+    productiveGpuMs,
+  })
   if (best === null) return without('restarts-too-slow')
   const steps = Math.max(1, Math.round((best.intervalMs / intervalMs) * intervalSteps))
-  // What is expected may be more than what this run had bad luck with.
-  const wasted = attempts.reduce((sum, each) => sum - (each.byAccount.productive ?? 0), heldGpuMs)
-  const savedGpuMs = Math.min(best.savedGpuMs, wasted)
   return {
     ...measured,
-    best: { ...best, intervalMs: Math.round(best.intervalMs), intervalSteps: steps, savedGpuMs },
+    best: { ...best, intervalMs: Math.round(best.intervalMs), intervalSteps: steps },
     bestUnknown: null,
   }
 }

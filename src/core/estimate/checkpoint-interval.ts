@@ -40,8 +40,15 @@ export type BestInterval = {
   readonly savedGpuMs: number
 }
 
-/** Null where a restart takes as long as the next failure. The same work takes the more time the lower the ETTR is. */
-export function bestInterval(saving: Saving, intervalMs: number, heldGpuMs: number): BestInterval | null {
+/**
+ * Null where a restart takes as long as the next failure. What was productive and kept would have been held for 1 / E of itself, so
+ * that what E does not describe, such as the first start, is not counted; and no more is saved than was held for anything else.
+ */
+export function bestInterval(
+  saving: Saving,
+  intervalMs: number,
+  held: { readonly gpuMs: number; readonly productiveGpuMs: number },
+): BestInterval | null {
   const { meanToFailureMs, saveMs, restartMs } = saving
   if (restartMs >= meanToFailureMs) return null
   const both = 2 * saveMs * (meanToFailureMs - restartMs)
@@ -49,6 +56,7 @@ export function bestInterval(saving: Saving, intervalMs: number, heldGpuMs: numb
   const best = both / (Math.sqrt(saveMs ** 2 + both) + saveMs)
   const ettrNow = expectedEttr(intervalMs, saving)
   const ettrBest = expectedEttr(best, saving)
-  const savedGpuMs = Math.max(0, Math.round(heldGpuMs * (1 - ettrNow / ettrBest)))
-  return { intervalMs: best, ettrNow, ettrBest, savedGpuMs }
+  const rest = held.gpuMs - held.productiveGpuMs
+  const less = ettrNow === 0 ? rest : held.productiveGpuMs * (1 / ettrNow - 1 / ettrBest)
+  return { intervalMs: best, ettrNow, ettrBest, savedGpuMs: Math.max(0, Math.min(rest, Math.round(less))) }
 }
