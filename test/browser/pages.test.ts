@@ -325,7 +325,7 @@ describe('pages', { skip: cannotRun() }, () => {
     await at(`${RUN}/statement`, async (page) => {
       await seen(page, 'dd >> text=41.2\u202f% of peak in productive time')
       await seen(page, 'dd >> text=120 durable, one every 100 steps (10 min 05 s of training)')
-      await seen(page, 'dd:has-text("69 steps (6 min 59 s)") >> text=2.5 GPU-h')
+      await seen(page, 'dd:has-text("69 steps (6 min 59 s)") >> text=0.005 GPU-h')
       await page.goto(`${fake.url}/runs/r000000000000019/statement`)
       await seen(page, 'dd >> text=unknown: no productive time is kept yet')
       await seen(page, 'dd >> text=unknown: no durable checkpoint was seen')
