@@ -1,5 +1,6 @@
 // Documents about one run, or a list of them.
 import { z } from 'zod'
+import { INTERVAL_UNKNOWN, MFU_UNKNOWN } from '../domain/efficiency.ts'
 import { FINDING_KINDS } from '../domain/event.ts'
 import { FAILURE_DECISIONS, FAILURE_KINDS } from '../domain/failure.ts'
 import { RULES, SEVERITIES } from '../domain/finding.ts'
@@ -97,6 +98,40 @@ export const show = document('show', 'Show', {
   spec: z.unknown(),
 })
 
+const durationMs = z.int().nonnegative()
+const ratio = z.number().nonnegative()
+
+const efficiency = z
+  .looseObject({
+    mfuProductive: ratio.nullable(),
+    mfuHeld: ratio.nullable(),
+    mfuUnknown: z.enum(MFU_UNKNOWN).nullable(),
+    checkpoints: z.looseObject({
+      saves: z.int().nonnegative(),
+      saveMs: durationMs.nullable(),
+      intervalMs: durationMs.nullable(),
+      intervalSteps: z.int().nullable(),
+      failures: z.int().nonnegative(),
+      restartMs: durationMs.nullable(),
+      meanToFailureMs: durationMs,
+      best: z
+        .looseObject({
+          intervalMs: durationMs,
+          intervalSteps: z.int().positive(),
+          ettrNow: ratio,
+          ettrBest: ratio,
+          savedGpuMs: amount,
+        })
+        .nullable(),
+      bestUnknown: z.enum(INTERVAL_UNKNOWN).nullable(),
+    }),
+  })
+  .meta({
+    id: 'Efficiency',
+    description:
+      'MFU over the time that was productive and kept, and over all that was held; how often it saves, and how often would be best. Null: not known, and a word says why',
+  })
+
 export const statement = document('statement', 'Statement', {
   run: z.string(),
   project: z.string(),
@@ -114,6 +149,7 @@ export const statement = document('statement', 'Statement', {
   ettr: z.number().nullable(),
   tokens: z.int().nullable(),
   tokensPerGpuHour: z.number().nullable(),
+  efficiency,
   experts: z
     .looseObject({ layers: z.int(), experts: z.int(), maxVio: z.number().nullable(), dead: z.int() })
     .nullable(),

@@ -1,6 +1,7 @@
 // What callers read, as nouns: the HTTP API and `-o json` print them as they are. GPU-time is `...GpuMs`, money `{micros, currency}`;
 // moments are EpochMs here and ISO 8601 in UTC on the wire (contract/documents converts every key that ends in `At`, and `from`, `to`,
 // `p50`, `p90` of an expected start).
+import type { Efficiency } from './efficiency.ts'
 import type { FindingKind } from './event.ts'
 import type { FailureDecision, FailureKind } from './failure.ts'
 import type { Finding, Rule, Severity } from './finding.ts'
@@ -117,6 +118,7 @@ export type StatementDocument = {
   readonly ettr: number | null
   readonly tokens: number | null
   readonly tokensPerGpuHour: number | null
+  readonly efficiency: Efficiency
   /** The balance of its experts in the last frames of the newest attempt that reported any: docs/cli.md says how. */
   readonly experts: {
     readonly layers: number

@@ -60,6 +60,8 @@ export const EXPERT_SETS_MAX = 64
 export const EXPERTS_PER_LAYER_MAX = 4_096
 /** Newest facts of an attempt that detectors look at: some hundred steps. */
 export const SERIES_FACTS_MAX = 256
+/** Durable checkpoints of a run that its statement reads: those of a month, one every ten minutes. */
+export const SAVES_READ_MAX = 5_000
 /** Points of a series or of a picture: more than a screen has columns. */
 export const POINTS_MAX = 4_096
 export const POINTS_DEFAULT = 1_000

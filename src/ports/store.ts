@@ -3,6 +3,7 @@
 import type { Attempt } from '../domain/attempt.ts'
 import type { AttemptBooks, CellRecord, Revision } from '../domain/books.ts'
 import type { Claim } from '../domain/claim.ts'
+import type { EfficiencyRead } from '../domain/efficiency.ts'
 import type { AuditEntry, RunEvent } from '../domain/event.ts'
 import type { Fact } from '../domain/fact.ts'
 import type { Held } from '../domain/holdings.ts'
@@ -290,6 +291,8 @@ export interface ViewStore {
   }>
   /** The books of all attempts of a run, cells from the first on, facts from the first cell that is not posted. */
   statementRead(run: RunId, firstCell: (light: BooksLight) => Cell): Promise<StatementRead>
+  /** Of checkpoints the newest `SAVES_READ_MAX`. */
+  efficiencyRead(run: RunId): Promise<EfficiencyRead>
   ledgerRead(from: EpochMs, to: EpochMs, firstCell: (light: BooksLight) => Cell): Promise<LedgerRead>
   events(run: RunId, limit: number, after: number): Promise<readonly (RunEvent & { readonly id: number })[]>
   /** From an offset on; a negative one counts from the end, and may lie within a line. */

@@ -285,6 +285,30 @@ export function statementOf(row: TableRow): Statement {
     ettr: has ? 0.88 : null,
     tokens: has ? 614_400_000 : null,
     tokensPerGpuHour: has ? 153_600 : null,
+    efficiency: {
+      mfuProductive: has ? 0.412 : null,
+      mfuHeld: has ? 0.371 : null,
+      mfuUnknown: has ? null : 'nothing-kept',
+      checkpoints: {
+        saves: has ? 120 : 0,
+        saveMs: has ? 8_200 : null,
+        intervalMs: has ? 605_000 : null,
+        intervalSteps: has ? 100 : null,
+        failures: has ? 2 : 0,
+        restartMs: has ? 214_000 : null,
+        meanToFailureMs: 11_124_000,
+        best: has
+          ? {
+              intervalMs: 419_000,
+              intervalSteps: 69,
+              ettrNow: 0.9413,
+              ettrBest: 0.9438,
+              savedGpuMs: Math.floor(row.heldGpuMs / 400),
+            }
+          : null,
+        bestUnknown: has ? null : 'no-checkpoint',
+      },
+    },
     experts: has && row.name.startsWith('moe') ? { layers: LAYERS, experts: EXPERTS, maxVio: 1.4, dead: 3 } : null,
     alerts: { sent: 0, failed: 0 },
   }

@@ -321,6 +321,17 @@ describe('pages', { skip: cannotRun() }, () => {
     })
   })
 
+  test('the statement says MFU and the best checkpoint interval, or why they are not known', async () => {
+    await at(`${RUN}/statement`, async (page) => {
+      await seen(page, 'dd >> text=41.2\u202f% of peak in productive time')
+      await seen(page, 'dd >> text=120 durable, one every 100 steps (10 min 05 s of training)')
+      await seen(page, 'dd:has-text("69 steps (6 min 59 s)") >> text=0.005 GPU-h')
+      await page.goto(`${fake.url}/runs/r000000000000019/statement`)
+      await seen(page, 'dd >> text=unknown: no productive time is kept yet')
+      await seen(page, 'dd >> text=unknown: no durable checkpoint was seen')
+    })
+  })
+
   test('the theme is switched by a key and kept', async () => {
     await at('/runs', async (page) => {
       await seen(page, 'text=moe-671b-0')

@@ -1,4 +1,5 @@
 // Fixed answers for what the pages read. No real thing is behind them.
+import type { Efficiency } from '../../domain/efficiency.ts'
 import type {
   ExpertFrameDocument,
   ExpertsDocument,
@@ -8,6 +9,23 @@ import type {
   TableRow,
 } from '../../domain/documents.ts'
 import type { EpochMs, Money } from '../../domain/units.ts'
+
+export const efficiency: Efficiency = {
+  mfuProductive: 0.412,
+  mfuHeld: 0.372,
+  mfuUnknown: null,
+  checkpoints: {
+    saves: 12,
+    saveMs: 1_240,
+    intervalMs: 95_000,
+    intervalSteps: 50,
+    failures: 1,
+    restartMs: null,
+    meanToFailureMs: 7_200_000,
+    best: { intervalMs: 132_400, intervalSteps: 70, ettrNow: 0.9806, ettrBest: 0.9817, savedGpuMs: 16_200 },
+    bestUnknown: null,
+  },
+}
 
 export function pageFakes(run: RunDocument, at: (minutes: number) => EpochMs, eur: (amount: number) => Money) {
   const tableRow: TableRow = {

@@ -11,7 +11,7 @@ import type {
   StatementDocument,
   TokenDocument,
 } from '../../domain/documents.ts'
-import { pageFakes } from './fakes-pages.fixture.ts'
+import { efficiency, pageFakes } from './fakes-pages.fixture.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
@@ -140,6 +140,7 @@ export const statement: StatementDocument = {
   ettr: null,
   tokens: 614_400,
   tokensPerGpuHour: 153_600,
+  efficiency,
   experts: { layers: 2, experts: 4, maxVio: 0.25, dead: 1 },
   alerts: { sent: 0, failed: 0 },
 }

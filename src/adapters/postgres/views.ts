@@ -1,7 +1,8 @@
 // Reads for people. Each is one snapshot, bounded by a page or a window.
 import type { CellRecord } from '../../domain/books.ts'
+import type { EfficiencyRead } from '../../domain/efficiency.ts'
 import type { AttemptId, NodeId, RunId } from '../../domain/ids.ts'
-import { LOG_CHUNKS_A_PAGE_MAX } from '../../domain/limits.ts'
+import { LOG_CHUNKS_A_PAGE_MAX, SAVES_READ_MAX } from '../../domain/limits.ts'
 import type { LogCut } from '../../domain/log-limit.ts'
 import type { Run } from '../../domain/run.ts'
 import type { EpochMs } from '../../domain/units.ts'
@@ -31,6 +32,7 @@ export function viewStore(database: Database): ViewStore {
       return rows.map(runOf)
     },
     attemptsOf: (run) => database.transaction('read', (tx) => attemptsOf(tx, run)),
+    efficiencyRead: (run) => database.transaction('read', (tx) => efficiencyRead(tx, run)),
     statementRead: (run, firstCell) => database.transaction('read', (tx) => statementRead(tx, run, firstCell)),
     ledgerRead: (from, to, firstCell) => database.transaction('read', (tx) => ledgerRead(tx, from, to, firstCell)),
     async events(run, limit, after) {
@@ -147,6 +149,22 @@ async function statementRead(tx: Queryable, run: RunId, firstCell: FirstCell) {
     holds: holds.map(heldOf),
     holdClaims: holdClaims.map(claimOf),
   }
+}
+
+async function efficiencyRead(tx: Queryable, run: RunId): Promise<EfficiencyRead> {
+  const ranOn = await tx.query<EfficiencyRead['ranOn'][number]>({
+    text: `select distinct c.attempt, n.image->>'gpuModel' as "gpuModel", (n.image->>'declared')::boolean as declared
+           from claim c join node n on n.id = c.node where c.run = $1 and c.attempt is not null`,
+    values: [run],
+  })
+  const saves = await tx.query<EfficiencyRead['saves'][number]>({
+    text: `select * from (
+             select f.attempt, (f.body->>'step')::bigint as step, min(f.at) as at from fact f join attempt a on a.id = f.attempt
+             where a.run = $1 and f.body->>'kind' = 'saved' group by 1, 2 order by at desc, step desc limit $2
+           ) newest order by at, step`,
+    values: [run, SAVES_READ_MAX],
+  })
+  return { ranOn, saves }
 }
 
 async function ledgerRead(tx: Queryable, from: EpochMs, to: EpochMs, firstCell: FirstCell): Promise<LedgerRead> {

@@ -177,7 +177,7 @@ async function settled(service: Service, run: RunId): Promise<StatementDocument>
     const { found, open, statement } = await patient(() => look(service, run))
     const ended = ['succeeded', 'failed', 'cancelled', 'suspended'].includes(found.state.kind)
     if ((ended && !open && statement.provisionalGpuMs === 0) || (ended && waited > SETTLE_MS_MAX))
-      return patient(() => statementOf(service.control, found))
+      return patient(() => statementOf(service.context, found))
     service.control.doorbell.ring(open ? 'observe' : 'account')
     await pause(100)
   }

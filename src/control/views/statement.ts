@@ -1,3 +1,4 @@
+import { efficiencyOf, hasFailed } from '../../core/account/efficiency.ts'
 import { moneyOf } from '../../core/account/money.ts'
 import { attemptAccounts, heldBetween, unbooked } from '../../core/account/statement.ts'
 import { workOf } from '../../core/account/due.ts'
@@ -11,18 +12,37 @@ import type { EpochMs, Price } from '../../domain/units.ts'
 import { addKnown, MS_PER_HOUR } from '../../domain/units.ts'
 import type { BooksLight } from '../../ports/store.ts'
 import type { Control } from '../control.ts'
+import type { RequestContext } from '../requests/context.ts'
 import { balanceOfExperts } from './experts.ts'
 
 export const firstUnposted = (light: BooksLight) => firstCellToRead(light.books, workOf.light(light))
 
 /** The statement of a run as it stands now: what is posted, and what is not posted yet computed by the same function. */
-export async function statementOf(control: Control, run: Run): Promise<StatementDocument> {
-  const [books, experts] = [await booksOf(control, run), await balanceOfExperts(control.store, run)]
-  return { ...books, experts }
+export async function statementOf(
+  { control, peaks }: Pick<RequestContext, 'control' | 'peaks'>,
+  run: Run,
+): Promise<StatementDocument> {
+  const { books, attempts, failed } = await look(control, run)
+  const read = await control.store.efficiencyRead(run.id)
+  const specs = await control.store.specs([run.id])
+  const efficiency = efficiencyOf({
+    ...read,
+    gpus: gpusOf(run.resources),
+    model: specs.get(run.id)?.training.model ?? null,
+    tokens: books.tokens,
+    attempts,
+    failed,
+    peaks,
+  })
+  return { ...books, efficiency, experts: await balanceOfExperts(control.store, run) }
 }
 
-/** Without the balance of its experts, which takes reading frames: what is looked at twice a second. */
-export async function booksOf(control: Control, run: Run): Promise<StatementDocument> {
+type Books = Omit<StatementDocument, 'efficiency' | 'experts'>
+
+/** Without what takes reading facts or frames: what is looked at twice a second. */
+export const booksOf = async (control: Control, run: Run): Promise<Books> => (await look(control, run)).books
+
+async function look(control: Control, run: Run) {
   const read = await control.store.statementRead(run.id, firstUnposted)
   const now = control.clock.now()
   const extra = unbooked(read.nodes, read.claims, now, control.settings.durations.blindAfterMs)
@@ -41,7 +61,7 @@ export async function booksOf(control: Control, run: Run): Promise<StatementDocu
   const tokens = attempts.reduce<number | null>((sum, each) => addKnown(sum, each.tokens), 0)
   // Nothing counted them: that is not none.
   const known = run.sequenceLength === null && tokens === 0 ? null : tokens
-  return {
+  const books: Books = {
     run: run.id,
     project: run.project,
     name: run.name,
@@ -61,9 +81,10 @@ export async function booksOf(control: Control, run: Run): Promise<StatementDocu
     ettr: wall <= 0 ? null : productive / (wall * gpusOf(run.resources)),
     tokens: known,
     tokensPerGpuHour: known === null || heldGpuMs === 0 ? null : Math.round(known / (heldGpuMs / MS_PER_HOUR)),
-    experts: null,
     alerts: { sent: 0, failed: 0 },
   }
+  const failed = read.books.flatMap(({ attempt }) => (hasFailed(attempt) ? [attempt.id] : []))
+  return { books, attempts, failed }
 }
 
 /** What the run pays: its workers until `paidUntil`, and its restart holds. */

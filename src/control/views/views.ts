@@ -56,7 +56,7 @@ export function viewsOf(context: RequestContext): Views {
       })
     },
     show: (who, run) => ofRun(who, run, 'run.read', (found) => showOf(control, found)),
-    statement: (who, run) => ofRun(who, run, 'run.read', (found) => statementOf(control, found)),
+    statement: (who, run) => ofRun(who, run, 'run.read', (found) => statementOf(context, found)),
     why: (who, run) => ofRun(who, run, 'run.read', (found) => whyOf(control, found)),
     events: (who, run, page) =>
       ofRun(who, run, 'run.read', async (found) => {

@@ -210,6 +210,8 @@ void test('safety: what is posted and what is open sum to layer 1 at every momen
       const accounts = attemptAccounts({ ...work, cells: books.posted(0) }, extra, now)
       assert.equal(accounts.heldGpuMs, 4 * (end - FIRST.placedAt))
       assert.ok(accounts.provisionalGpuMs >= 0 && accounts.provisionalGpuMs <= accounts.heldGpuMs)
+      const saves = accounts.checkpointCells.reduce((sum, each) => sum + each.gpuMs, 0)
+      assert.equal(saves, accounts.byAccount.checkpoint ?? 0)
     }),
     { numRuns: 100 },
   )

@@ -4,6 +4,7 @@ import type { Balance, CellSummary } from '../../domain/books.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { Held } from '../../domain/holdings.ts'
 import { bookNode } from '../../domain/holdings.ts'
+import type { AttemptId } from '../../domain/ids.ts'
 import type { Node } from '../../domain/node.ts'
 import type { AttemptAccount, Outcome } from '../../domain/reasons.ts'
 import type { Cell, EpochMs } from '../../domain/units.ts'
@@ -14,12 +15,14 @@ import type { AttemptWork } from './post.ts'
 import { classifyAll, difference, progressWith } from './post.ts'
 
 export type AttemptAccounts = {
-  readonly attempt: string
+  readonly attempt: AttemptId
   readonly outcome: Outcome | null
   readonly heldGpuMs: number
   readonly byAccount: Balance
   readonly provisionalGpuMs: number
   readonly tokens: number | null
+  /** The cells in which saves stopped training, and for how much. */
+  readonly checkpointCells: readonly { readonly cell: Cell; readonly gpuMs: number }[]
 }
 
 /** Layer 1 from where a node is booked to `now`, as it would be booked now. */
@@ -52,6 +55,11 @@ export function attemptAccounts(work: AttemptWork, extra: readonly Held[], now: 
     addTo(byAccount, balance)
     if (work.books.postedTo === null || cell > work.books.postedTo) addTo(provisional, balance)
   }
+  // No step that is kept or lost moves what a save took: the summary has it as it is posted.
+  const checkpointCells = [...posted, ...fresh].flatMap(({ cell, summary }) => {
+    const gpuMs = summary.accounts.checkpoint ?? 0
+    return gpuMs === 0 ? [] : [{ cell, gpuMs }]
+  })
   let tokens: number | null = 0
   for (const { summary } of [...posted, ...fresh]) tokens = addKnown(tokens, tokensOf(summary, keep))
   return {
@@ -61,6 +69,7 @@ export function attemptAccounts(work: AttemptWork, extra: readonly Held[], now: 
     byAccount: withoutZeros(byAccount),
     provisionalGpuMs: total(provisional),
     tokens,
+    checkpointCells,
   }
 }
 

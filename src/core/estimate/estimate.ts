@@ -2,6 +2,7 @@
 // reach in whole runs. The prior is one factor wide on purpose: on 60 published runs it was off by 1.5 or less in eight of ten cases
 // (log-normal, median MFU 0.30). A GPU model without a peak, such as a declared slot, has no estimate.
 import type { RunSpec } from '../../domain/spec.ts'
+import { flopsPerToken } from './mfu.ts'
 
 export const MFU_PRIOR = 0.3
 /** The 80 % interval is the median divided and multiplied by this. */
@@ -27,7 +28,7 @@ export const ESTIMATE_P90_OF_P80 = ESTIMATE_P50_OF_P80 * PRIOR_FACTOR_80
 export function estimateRun(spec: RunSpec, peakTflops: number | null): Estimate | null {
   const { tokens, model } = spec.training
   if (tokens === null || model === null) return null
-  const flops = 6 * model.activeParameters * tokens
+  const flops = flopsPerToken(model) * tokens
   const method = '6 x active parameters x tokens'
   if (peakTflops === null) return { flops, method, gpuMs: null, p80: null }
   const p50 = (flops / (peakTflops * 1e12 * MFU_PRIOR)) * 1_000

@@ -1,14 +1,16 @@
 // Reads for people, in memory.
 import type { Claim } from '../../domain/claim.ts'
 import type { AttemptId } from '../../domain/ids.ts'
+import type { EfficiencyRead } from '../../domain/efficiency.ts'
 import type { Fact } from '../../domain/fact.ts'
 import { compareStreams, streamOf } from '../../domain/fact.ts'
 import type { Run } from '../../domain/run.ts'
-import { LOG_CHUNKS_A_PAGE_MAX } from '../../domain/limits.ts'
+import { LOG_CHUNKS_A_PAGE_MAX, SAVES_READ_MAX } from '../../domain/limits.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { LedgerRead, RunsQuery, StoredLog, ViewStore } from '../../ports/store.ts'
 import { heldGpuMs } from '../../domain/holdings.ts'
 import type { EpochMs } from '../../domain/units.ts'
+import { earlier } from '../../domain/units.ts'
 import type { WorkerId } from '../../domain/ids.ts'
 import { newestCell, readAll } from './books.ts'
 import type { Tables } from './tables.ts'
@@ -86,6 +88,25 @@ export function viewStore(tables: Tables): ViewStore {
         claims: tables.claims.filter((claim) => claim.run === run),
         newest: ids.flatMap((id) => newestCell(tables, id) ?? []),
       }
+    },
+    async efficiencyRead(run) {
+      const ranOn = new Map<string, EfficiencyRead['ranOn'][number]>()
+      for (const { attempt, node } of tables.claims.filter((claim) => claim.run === run)) {
+        const seat = tables.nodes.get(node)
+        if (attempt === null || seat === undefined) continue
+        const { gpuModel, declared } = seat
+        ranOn.set(`${attempt}|${gpuModel}|${declared}`, { attempt, gpuModel, declared })
+      }
+      const saves = new Map<string, EfficiencyRead['saves'][number]>()
+      for (const attempt of tables.attemptsOf.get(run) ?? []) {
+        for (const { at, body } of tables.facts.get(attempt)?.values() ?? []) {
+          if (body.kind !== 'saved') continue
+          const key = `${attempt}|${body.step}`
+          saves.set(key, { attempt, step: body.step, at: earlier(at, saves.get(key)?.at ?? at) })
+        }
+      }
+      const inOrder = [...saves.values()].toSorted((a, b) => a.at - b.at || a.step - b.step)
+      return { ranOn: [...ranOn.values()], saves: inOrder.slice(-SAVES_READ_MAX) }
     },
     async statementRead(run, firstCell) {
       const own = tables.claims.filter((claim) => claim.run === run)

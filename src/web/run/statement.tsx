@@ -3,11 +3,12 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { Statement } from '../api/documents.ts'
 import { statementQuery } from '../api/queries.ts'
+import { WHY_UNKNOWN } from '../../domain/efficiency.ts'
 import { MS_PER_HOUR } from '../../domain/units.ts'
 import { counted } from '../../domain/words.ts'
-import { dec, gpuHours, int, money, percent, si } from '../format/numbers.ts'
+import { dec, duration, gpuHours, int, money, percent, si } from '../format/numbers.ts'
 import { SHOWN, Swatch } from '../parts/accounts.tsx'
-import { Empty, Panel, Provisional, Reading, Refusal } from '../parts/bits.tsx'
+import { Empty, Estimate, Panel, Provisional, Reading, Refusal } from '../parts/bits.tsx'
 import { isAlive, useShow } from './use-run.ts'
 
 export function StatementTab() {
@@ -44,6 +45,18 @@ export function StatementTab() {
             </dd>
             <dt>Tokens per GPU-hour</dt>
             <dd>{data.tokensPerGpuHour === null ? 'unknown' : si(data.tokensPerGpuHour)}</dd>
+            <dt>MFU</dt>
+            <dd>
+              <Mfu efficiency={data.efficiency} />
+            </dd>
+            <dt>Checkpoints</dt>
+            <dd>
+              <Checkpoints checkpoints={data.efficiency.checkpoints} />
+            </dd>
+            <dt>Best interval</dt>
+            <dd>
+              <BestInterval checkpoints={data.efficiency.checkpoints} />
+            </dd>
             {data.experts === null ? null : (
               <>
                 <dt>Experts</dt>
@@ -60,6 +73,40 @@ export function StatementTab() {
         </div>
       </Panel>
     </div>
+  )
+}
+
+type Efficiency = Statement['efficiency']
+type Parts = { readonly checkpoints: Efficiency['checkpoints'] }
+
+function Mfu({ efficiency }: { readonly efficiency: Efficiency }) {
+  const { mfuProductive, mfuHeld, mfuUnknown } = efficiency
+  return mfuProductive === null || mfuHeld === null
+    ? `unknown${mfuUnknown === null ? '' : `: ${WHY_UNKNOWN[mfuUnknown]}`}`
+    : `${percent(mfuProductive)} of peak in productive time, ${percent(mfuHeld)} in all that was held`
+}
+
+/** What of it is known, and nothing where none was seen. */
+function Checkpoints({ checkpoints }: Parts) {
+  const { saves, saveMs, intervalMs, intervalSteps } = checkpoints
+  if (saves === 0) return 'none was seen'
+  const every =
+    intervalSteps === null || intervalMs === null
+      ? 'interval unknown'
+      : `one every ${counted(intervalSteps, 'step')} (${duration(intervalMs)} of training)`
+  const stops = saveMs === null ? 'unknown how long each stops training' : `each stops training for ${duration(saveMs)}`
+  return `${int(saves)} durable, ${every}; ${stops}`
+}
+
+function BestInterval({ checkpoints }: Parts) {
+  const { best, bestUnknown, failures, meanToFailureMs } = checkpoints
+  if (best === null) return `unknown${bestUnknown === null ? '' : `: ${WHY_UNKNOWN[bestUnknown]}`}`
+  return (
+    <>
+      {counted(best.intervalSteps, 'step')} ({duration(best.intervalMs)}): would have saved{' '}
+      <Estimate>{gpuHours(best.savedGpuMs)} GPU-h</Estimate> so far, expected ETTR {percent(best.ettrBest)} instead of{' '}
+      {percent(best.ettrNow)}; after {counted(failures, 'failure')}, mean time to the next {duration(meanToFailureMs)}
+    </>
   )
 }
 
