@@ -21,7 +21,8 @@ const FOLLOWED_MAX = 512
 const PIECE_MS = 10_000
 const PIECES_PER_SECOND = 20
 const WAITING_BYTES_MAX = 512 * 1024
-const LINE_BYTES_MAX = 4 * 1024 * 1024
+/** A longer line, such as a progress bar that never ends its line, is stored in parts. Marks count them: another size reads some twice. */
+const PIECE_BYTES_MAX = 128 * 1024
 /** A stream without a line for so long is asked for anew, in case its connection is dead. */
 const IDLE_MS = 10 * 60_000
 const TAIL_LINES = 400
@@ -104,8 +105,8 @@ export class Logs {
     let bytes = 0
     try {
       const chunks = await this.#api.stream(pod.path, query, { signal: ends.signal, idleMs: 5_000 })
-      for await (const { time, text, ends: end } of timedPieces(chunks, LINE_BYTES_MAX)) {
-        parts.push(criLines(time, text, end === 'line' || pod.over))
+      for await (const { time, text, ends: end } of timedPieces(chunks, PIECE_BYTES_MAX)) {
+        parts.push(criLines(time, text, end === 'line' || (end === 'rest' && pod.over)))
         bytes += parts.at(-1)?.length ?? 0
         while (bytes > bytesMax && parts.length > 1) bytes -= parts.shift()?.length ?? 0
       }
@@ -184,7 +185,7 @@ class Follow {
     await this.#begun
     // A line without an end goes on in the next stream, unless none can come.
     if (this.#rest !== null && podIsGone) {
-      this.#push(this.#rest.time, this.#rest.text, null)
+      this.#push(this.#rest, null)
       this.#rest = null
     }
     while (this.#offset < offset && this.#lines.length > 0) {
@@ -223,15 +224,15 @@ class Follow {
       const chunks = await api.stream(path, query, { signal: this.#ends.signal, idleMs: IDLE_MS, answerMs: IDLE_MS })
       setTimeout(begun.resolve, SETTLE_MS)
       const resume = new Resume(mark)
-      for await (const piece of timedPieces(chunks, LINE_BYTES_MAX)) {
+      for await (const piece of timedPieces(chunks, PIECE_BYTES_MAX)) {
         const verdict = resume.take(piece.time)
         if (verdict === 'skip') continue
         if (piece.ends === 'rest' && !this.#final) {
           this.#rest = piece
           return
         }
-        if (verdict === 'lost' && mark !== null) this.#push(piece.time, LOST, mark)
-        this.#push(piece.time, piece.text, null)
+        if (verdict === 'lost' && mark !== null) this.#push({ ...piece, text: LOST, ends: 'line' }, mark)
+        this.#push(piece, null)
         if (this.#bytes < WAITING_BYTES_MAX) continue
         begun.resolve()
         this.#room = Promise.withResolvers()
@@ -256,9 +257,9 @@ class Follow {
   }
 
   /** `at`: a line of our own, which the API does not count. */
-  #push(time: string, text: string, at: Mark | null): void {
+  #push({ time, text, ends }: TimedPiece, at: Mark | null): void {
     const last = this.#lines.at(-1)?.mark ?? this.#mark
-    const bytes = criLines(time, text, true)
+    const bytes = criLines(time, text, ends !== 'cut')
     this.#lines.push({ bytes, mark: at ?? { time, count: last?.time === time ? last.count + 1 : 1 } })
     this.#bytes += bytes.length
   }
