@@ -1,11 +1,15 @@
 // doctor, as an operator meets a cluster: with all rights, with few, and with a cluster that is not there.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { Home } from '../parts/plimsoll.ts'
+import { Home, root } from '../parts/plimsoll.ts'
 import { findBinaries } from './binaries.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plane.ts'
 import { BLOCK_LABEL, makeNodes, RACK_LABEL } from './nodes.ts'
+import { until } from './processes.ts'
 
 const found = await findBinaries(PLANE_BINARIES)
 type Doctor = { checks: { name: string; state: string; detail: string; whatToDo: string | null }[] }
@@ -14,7 +18,7 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
   let plane: ControlPlane
   let home: Home
   before(async () => {
-    const started = await startControlPlane({ identities: { nobody: { user: 'nobody' } } })
+    const started = await startControlPlane({ identities: { nobody: { user: 'nobody' }, maker: { user: 'maker' } } })
     assert.ok(started.kind === 'running')
     plane = started
     await makeNodes(plane.api, 3)
@@ -86,6 +90,48 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
     assert.ok(rights.every(({ state, whatToDo }) => (state === 'missing' || state === 'note') && whatToDo !== null))
     assert.match(rights.find(({ detail }) => detail.startsWith('get pods/log'))?.detail ?? '', /no logs/)
     assert.match(rights.find(({ detail }) => detail.startsWith('patch nodes'))?.detail ?? '', /inside Plimsoll only/)
+  })
+
+  test('its pod is gone after an interruption, and where it may only be made and its like deleted', async () => {
+    const pods = async (): Promise<string[]> => {
+      const said = await plane.kubectl('-n', 'runs', 'get', 'pods', '-o', 'name')
+      return said.split('\n').filter((name) => name !== '')
+    }
+    // No node is like that, so it waits.
+    const path = file({ image: 'torch', pods: { nodeSelector: { 'no.such': 'node' } } })
+    const running = spawn(process.execPath, [join(root, 'bin', 'plimsoll.mjs'), 'doctor', '--cluster', path], {
+      env: home.env,
+      stdio: 'ignore',
+      detached: true,
+    })
+    const ended = once(running, 'exit')
+    await until('a pod of doctor', 60_000, async () => ((await pods()).length === 1 ? true : null))
+    // As a terminal does, to the whole group.
+    assert.ok(running.pid !== undefined)
+    process.kill(-running.pid, 'SIGINT')
+    assert.deepEqual(await ended, [130, null])
+    await until('no pod of doctor', 10_000, async () => ((await pods()).length === 0 ? true : null))
+
+    for (const [name, ...verbs] of [
+      ['role', '--verb=create,list,watch,patch,deletecollection', '--resource=pods'],
+      ['clusterrole', '--verb=list,watch', '--resource=nodes'],
+    ] as const)
+      await plane.kubectl('-n', 'runs', 'create', name, 'maker', ...verbs)
+    await plane.kubectl('-n', 'runs', 'create', 'rolebinding', 'maker', '--role=maker', '--user=maker')
+    await plane.kubectl('create', 'clusterrolebinding', 'maker', '--clusterrole=maker', '--user=maker')
+    const { checks } = examine(file({ image: 'torch' }, plane.kubeconfigFor('maker', plane.tokens['maker'] ?? '')))
+    const rights = of(checks, 'right').filter(({ detail }) => /^(?:get|delete) pods in runs/.test(detail))
+    assert.deepEqual(
+      rights.map(({ state, whatToDo }) => [state, whatToDo]),
+      [
+        ['note', 'grant get on pods in runs'],
+        ['note', 'grant delete on pods in runs'],
+      ],
+    )
+    const [probed, ...more] = of(checks, 'from a pod')
+    assert.match(probed?.detail ?? '', /what became of it could not be seen.*cannot get resource "pods"/)
+    assert.deepEqual(more, [])
+    await until('no pod of doctor', 10_000, async () => ((await pods()).length === 0 ? true : null))
   })
 
   test('an address where nothing listens, a context and a file that are not there', () => {

@@ -28,6 +28,8 @@ export type DoctorOptions = {
   readonly checkpoints: string
   readonly ingestUrl: string | null
   readonly now: () => number
+  /** Whoever asked does not wait any more: the checks that are left are made, but for the pod. */
+  readonly interrupted: AbortSignal
 }
 
 const MINOR_MIN = 29
@@ -42,7 +44,7 @@ export async function examine(options: DoctorOptions): Promise<Check[]> {
     for (const namespace of options.namespaces) checks.push(await namespaceOf(options, namespace))
     checks.push(...(await nodesOf(options)), await dnsOf(options))
     for (const namespace of options.namespaces) checks.push(...(await storageOf(options, namespace)))
-    checks.push(await probe(options))
+    checks.push(...(await probe(options)))
     return checks
   } catch (error) {
     const fault = faultOf(error, options.cluster, 'it cannot be asked')

@@ -14,8 +14,12 @@ import { Exit } from '../parts/say.ts'
 
 export async function runDoctor(json: boolean, cluster: string | null): Promise<number> {
   let checks: Check[]
+  const interrupted = new AbortController()
+  // What it made on a cluster is removed first; a second one ends it at once.
+  const interrupt = (): void => interrupted.abort()
+  if (cluster !== null) process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   try {
-    checks = cluster === null ? await examineMachine() : await examineCluster(cluster)
+    checks = cluster === null ? await examineMachine() : await examineCluster(cluster, interrupted.signal)
   } catch (error) {
     if (!(error instanceof Exit)) throw error
     process.stderr.write(`plimsoll: ${error.message}\n`)
@@ -31,6 +35,7 @@ export async function runDoctor(json: boolean, cluster: string | null): Promise<
       )
     }
   }
+  if (interrupted.signal.aborted) return 130
   return bad.length === 0 ? 0 : 1
 }
 
@@ -45,7 +50,7 @@ const examineMachine = async (): Promise<Check[]> => [
 ]
 
 /** A cluster of config.yaml by its name, or a file. */
-async function examineCluster(cluster: string): Promise<Check[]> {
+async function examineCluster(cluster: string, interrupted: AbortSignal): Promise<Check[]> {
   const folder = process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll')
   const known = readSettings(folder).config.clusters.map((file) => readCluster(resolve(folder, file)))
   const named = known.find(({ config }) => config.name === cluster)
@@ -69,6 +74,7 @@ async function examineCluster(cluster: string): Promise<Check[]> {
       nodes: { ...config.nodes, tolerations: config.pods.tolerations },
       nodeSelector: config.nodes.selector,
       now: Date.now,
+      interrupted,
     })
   } catch (error) {
     if (error instanceof Fault) throw new Exit(2, `${file}: ${error.message}\n  ${error.whatToDo ?? ''}`)
