@@ -53,6 +53,7 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
       places.map(({ state, whatToDo }) => [state, whatToDo]),
       [RACK_LABEL, BLOCK_LABEL].map((label) => ['note', `set nodes.${label.split('/')[1]}Label to ${label}`]),
     )
+    assert.match(of(checks, 'dns')[0]?.whatToDo ?? '', /^set image in the cluster file/)
     const [storage] = of(checks, 'checkpoints')
     assert.deepEqual([storage?.state, storage?.whatToDo === null], ['wrong', false])
   })
@@ -128,6 +129,7 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
         ['note', 'grant delete on pods in runs'],
       ],
     )
+    assert.equal(of(checks, 'dns')[0]?.whatToDo, 'see below what a pod found')
     const [probed, ...more] = of(checks, 'from a pod')
     assert.match(probed?.detail ?? '', /what became of it could not be seen.*cannot get resource "pods"/)
     assert.deepEqual(more, [])
@@ -147,6 +149,29 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
     const wrong = home.say('doctor', '--cluster', home.file('wrong.yaml', 'kind: kubernetes\nname: x\ngrant: []\n'))
     assert.equal(wrong.code, 2)
     assert.match(wrong.stderr, /wrong\.yaml:3:1: there is no key grant here.*\n.*grants/)
+  })
+
+  test('a file or a program that the kubeconfig names and that is not there is named', () => {
+    const named = (user: object): string => {
+      const kubeconfig = home.file(
+        'named.kubeconfig',
+        JSON.stringify({
+          apiVersion: 'v1',
+          kind: 'Config',
+          'current-context': 'c',
+          clusters: [{ name: 'c', cluster: { server: plane.url } }],
+          contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+          users: [{ name: 'u', user }],
+        }),
+      )
+      const said = home.say('doctor', '--cluster', file({}, kubeconfig))
+      assert.equal(said.code, 2)
+      return said.stderr
+    }
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-login', interactiveMode: 'Never' }
+    assert.match(named({ exec }), /the program no-such-login .* is not there[^]*Install it where PATH finds it/)
+    assert.match(named({ exec: { ...exec, installHint: 'Ask Ada.' } }), /no-such-login[^]*Ask Ada\./)
+    assert.match(named({ 'client-certificate': 'gone.crt', 'client-key': 'gone.key' }), /certificate .*gone\.crt/)
   })
 
   test('a token that nobody knows is said to be one', () => {

@@ -20,6 +20,8 @@ async function tried(
   interrupted = new AbortController(),
 ): Promise<{ checks: Check[]; asked: string[] }> {
   const asked: string[] = []
+  // Its name is made from the first, and the second is when waiting begins.
+  const times = [36, 36]
   const api = {
     create: (path: string, pod: { spec: { activeDeadlineSeconds?: number } }) => {
       asked.push('create')
@@ -44,7 +46,7 @@ async function tried(
     pods: NO_POD_OPTIONS,
     image: 'torch',
     ingestUrl: null,
-    now: () => 36,
+    now: () => times.shift() ?? 100_000,
     interrupted: interrupted.signal,
   })
   return { checks, asked }
@@ -96,4 +98,43 @@ test('an interruption removes it, and makes none after it', async () => {
   assert.deepEqual(asked, ['create', 'get', 'remove'])
   assert.match(checks[0]?.detail ?? '', /interrupted/)
   assert.deepEqual((await tried({}, interrupted)).asked, [])
+})
+
+/** As the API has a pod a minute after it was made. */
+const late = async (status: object): Promise<unknown[]> => {
+  const get = () => ({ metadata: { name: 'p', namespace: 'runs' }, status })
+  const { checks } = await tried({ get })
+  assert.equal(checks.length, 1)
+  return [checks[0]?.detail, checks[0]?.whatToDo]
+}
+
+test('a pod that did not start is said to be one, with why and what to do', async () => {
+  const waiting = (reason: string, message?: string) => ({
+    phase: 'Pending',
+    containerStatuses: [
+      { name: 'worker', state: { waiting: { reason, ...(message === undefined ? {} : { message }) } } },
+    ],
+  })
+  assert.deepEqual(await late(waiting('ErrImagePull', 'no such host')), [
+    'a pod did not start within a minute: ErrImagePull: no such host',
+    'see that the image exists, that the node reaches its registry, and that imagePullSecrets may pull it',
+  ])
+  const events = 'see what kept it: kubectl -n runs get events --field-selector involvedObject.name=p'
+  assert.deepEqual(await late(waiting('ContainerCreating')), [
+    'a pod did not start within a minute: ContainerCreating',
+    events,
+  ])
+  assert.deepEqual(await late({ phase: 'Pending' }), ['a pod did not start within a minute', events])
+  const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/3 nodes' }]
+  const [detail, whatToDo] = await late({ phase: 'Pending', conditions })
+  assert.equal(detail, 'a pod did not start within a minute: Unschedulable: 0/3 nodes')
+  assert.match(String(whatToDo), /pods\.tolerations/)
+})
+
+test('a pod that runs has started: what it waits for is said', async () => {
+  for (const status of [{ phase: 'Running' }, { phase: 'Failed', reason: 'DeadlineExceeded' }]) {
+    const [detail, whatToDo] = await late(status)
+    assert.match(String(detail), /^a pod ran for a minute and had not resolved names/)
+    assert.match(String(whatToDo), /^see the DNS and the network policies/)
+  }
 })

@@ -5,6 +5,7 @@ import type { Api } from './api.ts'
 import { ApiError, isGone, isStatus } from './api-error.ts'
 import type { Check } from './check.ts'
 import { check } from './check.ts'
+import { hintOf } from './hints.ts'
 import { linesOf } from './lines.ts'
 import { CONTAINER, MANAGED_BY, PLIMSOLL } from './names.ts'
 import type { Pod } from './objects.ts'
@@ -42,7 +43,7 @@ export async function probe(options: ProbeOptions): Promise<Check[]> {
   }
   let checks: Check[]
   try {
-    checks = [await outcomeOf(api, `${path}/${name}`, interrupted)]
+    checks = [await outcomeOf(options, `${path}/${name}`)]
   } catch (error) {
     checks = [
       check(
@@ -137,32 +138,42 @@ function probePod(name: string, image: string, ingestUrl: string | null, pods: P
   }
 }
 
-async function outcomeOf(api: Api, path: string, interrupted: AbortSignal): Promise<Check> {
-  const until = performance.now() + PROBE_MS_MAX
+async function outcomeOf({ api, now, interrupted }: ProbeOptions, path: string): Promise<Check> {
+  const until = now() + PROBE_MS_MAX
   for (;;) {
     const pod = await api.get<Pod>(path)
-    const { phase } = pod.status ?? {}
-    const state = pod.status?.containerStatuses?.[0]?.state
-    if (phase === 'Succeeded' || phase === 'Failed') {
-      const said = await firstLine(api, path)
-      if (phase === 'Succeeded') return check('from a pod', 'good', said ?? 'names are resolved')
-      return check(
-        'from a pod',
-        'wrong',
-        said ?? `the pod failed with code ${state?.terminated?.exitCode ?? 'unknown'}`,
-        'see the DNS and the network policies of the cluster, and ingestUrl in the cluster file',
-      )
+    const { phase, reason } = pod.status ?? {}
+    if (phase === 'Succeeded') return check('from a pod', 'good', (await firstLine(api, path)) ?? 'names are resolved')
+    if (phase === 'Failed') {
+      const exit = pod.status?.containerStatuses?.[0]?.state?.terminated?.exitCode
+      const said = reason === 'DeadlineExceeded' ? NO_END : `the pod failed with code ${exit ?? 'unknown'}`
+      return check('from a pod', 'wrong', (await firstLine(api, path)) ?? said, NETWORK)
     }
-    if (performance.now() > until) {
-      const why =
-        state?.waiting?.message ??
-        state?.waiting?.reason ??
-        pod.status?.conditions?.find(({ status }) => status === 'False')?.message
-      return check('from a pod', 'wrong', `a pod did not start within a minute${why === undefined ? '' : `: ${why}`}`)
-    }
-    await pause(500, undefined, { signal: interrupted }).catch(() => null)
     if (interrupted.aborted) return INTERRUPTED
+    if (now() > until) return phase === 'Running' ? check('from a pod', 'wrong', NO_END, NETWORK) : notStarted(pod)
+    await pause(500, undefined, { signal: interrupted }).catch(() => null)
   }
+}
+
+const NO_END = 'a pod ran for a minute and had not resolved names or reached ingest by then'
+const NETWORK = 'see the DNS and the network policies of the cluster, and ingestUrl in the cluster file'
+
+/** The pod is removed when this is read; what was said of it stays for an hour. */
+function notStarted({ metadata, status }: Pod): Check {
+  const waiting = status?.containerStatuses?.[0]?.state?.waiting
+  const refused = status?.conditions?.find((condition) => condition.status === 'False')
+  const words = [waiting?.reason ?? refused?.reason, waiting === undefined ? refused?.message : waiting.message]
+  const why = words.filter((word) => word !== undefined && word !== '').join(': ')
+  const events = `kubectl -n ${metadata.namespace} get events --field-selector involvedObject.name=${metadata.name}`
+  const hint = why.startsWith('Unschedulable')
+    ? 'see that a node has room, and that pods.nodeSelector and pods.tolerations in the cluster file let pods go there'
+    : hintOf(why)
+  return check(
+    'from a pod',
+    'wrong',
+    `a pod did not start within a minute${why === '' ? '' : `: ${why}`}`,
+    hint ?? `see what kept it: ${events}`,
+  )
 }
 
 async function firstLine(api: Api, path: string): Promise<string | null> {

@@ -185,7 +185,7 @@ async function nodesOf({ api, nodes, nodeSelector }: DoctorOptions): Promise<Che
 }
 
 /** Rank 0 is found by the name of a Service. */
-async function dnsOf({ api }: DoctorOptions): Promise<Check> {
+async function dnsOf({ api, image }: DoctorOptions): Promise<Check> {
   const found = await api
     .get<{ spec?: { clusterIP?: string } }>('/api/v1/namespaces/kube-system/services/kube-dns')
     .catch((error: unknown) => error)
@@ -194,7 +194,7 @@ async function dnsOf({ api }: DoctorOptions): Promise<Check> {
     'dns',
     'note',
     'no Service kube-dns is seen in kube-system: whether pods resolve names is known from a pod only',
-    'set image in the cluster file: then doctor tries it',
+    image === null ? 'set image in the cluster file: then doctor tries it' : 'see below what a pod found',
   )
 }
 

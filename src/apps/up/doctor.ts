@@ -64,11 +64,13 @@ async function examineCluster(cluster: string, interrupted: AbortSignal): Promis
   const { file, config } = named ?? readCluster(cluster)
   const { createApi } = await import('../../adapters/kubernetes/api.ts')
   const { examine } = await import('../../adapters/kubernetes/doctor.ts')
-  const { readKubeconfig } = await import('../../adapters/kubernetes/kubeconfig.ts')
+  const { proveFiles, readKubeconfig } = await import('../../adapters/kubernetes/kubeconfig.ts')
   try {
+    const kubeconfig = readKubeconfig(config.kubeconfig, config.context)
+    proveFiles(kubeconfig)
     return await examine({
       ...config,
-      api: createApi({ config: readKubeconfig(config.kubeconfig, config.context), ...config.requests }),
+      api: createApi({ config: kubeconfig, ...config.requests }),
       cluster: config.name,
       namespaces: [...new Set([config.namespace, ...config.projects.values()])],
       nodes: { ...config.nodes, tolerations: config.pods.tolerations },
