@@ -34,7 +34,11 @@ describe('kubernetes', { skip: found.kind === 'missing' && found.why }, () => {
     nodes = await makeNodes(plane.api, 200)
     await makeNamespace(plane.api, 'runs')
     logFile = join(mkdtempSync(join(tmpdir(), 'plimsoll-log-')), 'log')
-    const lines = [1, 2, 3].map((n) => `${new Date().toISOString().replace('Z', `00000${n}Z`)} stdout F line ${n}\n`)
+    // As runtimes write them: a long line in parts, and the last one without an end.
+    const bar = Array.from({ length: 20 }, () => `P ${'\r 99%'.repeat(3_000)}`)
+    const lines = ['F line 1', ...bar, 'F ', 'P line 3'].map(
+      (text, n) => `${new Date().toISOString().replace('Z', `${String(n).padStart(6, '0')}Z`)} stdout ${text}\n`,
+    )
     writeFileSync(logFile, lines.join(''))
   })
   after(async () => {

@@ -1,11 +1,15 @@
 // doctor, as an operator meets a cluster: with all rights, with few, and with a cluster that is not there.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { Home } from '../parts/plimsoll.ts'
+import { Home, root } from '../parts/plimsoll.ts'
 import { findBinaries } from './binaries.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plane.ts'
 import { BLOCK_LABEL, makeNodes, RACK_LABEL } from './nodes.ts'
+import { until } from './processes.ts'
 
 const found = await findBinaries(PLANE_BINARIES)
 type Doctor = { checks: { name: string; state: string; detail: string; whatToDo: string | null }[] }
@@ -14,7 +18,7 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
   let plane: ControlPlane
   let home: Home
   before(async () => {
-    const started = await startControlPlane({ identities: { nobody: { user: 'nobody' } } })
+    const started = await startControlPlane({ identities: { nobody: { user: 'nobody' }, maker: { user: 'maker' } } })
     assert.ok(started.kind === 'running')
     plane = started
     await makeNodes(plane.api, 3)
@@ -49,6 +53,7 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
       places.map(({ state, whatToDo }) => [state, whatToDo]),
       [RACK_LABEL, BLOCK_LABEL].map((label) => ['note', `set nodes.${label.split('/')[1]}Label to ${label}`]),
     )
+    assert.match(of(checks, 'dns')[0]?.whatToDo ?? '', /^set image in the cluster file/)
     const [storage] = of(checks, 'checkpoints')
     assert.deepEqual([storage?.state, storage?.whatToDo === null], ['wrong', false])
   })
@@ -88,6 +93,49 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
     assert.match(rights.find(({ detail }) => detail.startsWith('patch nodes'))?.detail ?? '', /inside Plimsoll only/)
   })
 
+  test('its pod is gone after an interruption, and where it may only be made and its like deleted', async () => {
+    const pods = async (): Promise<string[]> => {
+      const said = await plane.kubectl('-n', 'runs', 'get', 'pods', '-o', 'name')
+      return said.split('\n').filter((name) => name !== '')
+    }
+    // No node is like that, so it waits.
+    const path = file({ image: 'torch', pods: { nodeSelector: { 'no.such': 'node' } } })
+    const running = spawn(process.execPath, [join(root, 'bin', 'plimsoll.mjs'), 'doctor', '--cluster', path], {
+      env: home.env,
+      stdio: 'ignore',
+      detached: true,
+    })
+    const ended = once(running, 'exit')
+    await until('a pod of doctor', 60_000, async () => ((await pods()).length === 1 ? true : null))
+    // As a terminal does, to the whole group.
+    assert.ok(running.pid !== undefined)
+    process.kill(-running.pid, 'SIGINT')
+    assert.deepEqual(await ended, [130, null])
+    await until('no pod of doctor', 10_000, async () => ((await pods()).length === 0 ? true : null))
+
+    for (const [name, ...verbs] of [
+      ['role', '--verb=create,list,watch,patch,deletecollection', '--resource=pods'],
+      ['clusterrole', '--verb=list,watch', '--resource=nodes'],
+    ] as const)
+      await plane.kubectl('-n', 'runs', 'create', name, 'maker', ...verbs)
+    await plane.kubectl('-n', 'runs', 'create', 'rolebinding', 'maker', '--role=maker', '--user=maker')
+    await plane.kubectl('create', 'clusterrolebinding', 'maker', '--clusterrole=maker', '--user=maker')
+    const { checks } = examine(file({ image: 'torch' }, plane.kubeconfigFor('maker', plane.tokens['maker'] ?? '')))
+    const rights = of(checks, 'right').filter(({ detail }) => /^(?:get|delete) pods in runs/.test(detail))
+    assert.deepEqual(
+      rights.map(({ state, whatToDo }) => [state, whatToDo]),
+      [
+        ['note', 'grant get on pods in runs'],
+        ['note', 'grant delete on pods in runs'],
+      ],
+    )
+    assert.equal(of(checks, 'dns')[0]?.whatToDo, 'see below what a pod found')
+    const [probed, ...more] = of(checks, 'from a pod')
+    assert.match(probed?.detail ?? '', /what became of it could not be seen.*cannot get resource "pods"/)
+    assert.deepEqual(more, [])
+    await until('no pod of doctor', 10_000, async () => ((await pods()).length === 0 ? true : null))
+  })
+
   test('an address where nothing listens, a context and a file that are not there', () => {
     const nowhere = plane.kubeconfigFor('nowhere', 'x', 'https://127.0.0.1:61')
     const { code, checks } = examine(file({}, nowhere))
@@ -101,6 +149,29 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
     const wrong = home.say('doctor', '--cluster', home.file('wrong.yaml', 'kind: kubernetes\nname: x\ngrant: []\n'))
     assert.equal(wrong.code, 2)
     assert.match(wrong.stderr, /wrong\.yaml:3:1: there is no key grant here.*\n.*grants/)
+  })
+
+  test('a file or a program that the kubeconfig names and that is not there is named', () => {
+    const named = (user: object): string => {
+      const kubeconfig = home.file(
+        'named.kubeconfig',
+        JSON.stringify({
+          apiVersion: 'v1',
+          kind: 'Config',
+          'current-context': 'c',
+          clusters: [{ name: 'c', cluster: { server: plane.url } }],
+          contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+          users: [{ name: 'u', user }],
+        }),
+      )
+      const said = home.say('doctor', '--cluster', file({}, kubeconfig))
+      assert.equal(said.code, 2)
+      return said.stderr
+    }
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-login', interactiveMode: 'Never' }
+    assert.match(named({ exec }), /the program no-such-login .* is not there[^]*Install it where PATH finds it/)
+    assert.match(named({ exec: { ...exec, installHint: 'Ask Ada.' } }), /no-such-login[^]*Ask Ada\./)
+    assert.match(named({ 'client-certificate': 'gone.crt', 'client-key': 'gone.key' }), /certificate .*gone\.crt/)
   })
 
   test('a token that nobody knows is said to be one', () => {

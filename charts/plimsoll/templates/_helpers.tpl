@@ -43,6 +43,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- if has .Release.Namespace $all -}}
 {{- fail (printf "runs must not be in the namespace of the release (%s): what is secret there would be theirs. Choose another runs.namespace, or runs.projects" .Release.Namespace) -}}
 {{- end -}}
+{{- range $all -}}
+{{- if hasPrefix "kube-" . -}}
+{{- fail (printf "runs must not be in a namespace of Kubernetes itself (%s): who starts runs there rules the cluster. Choose another runs.namespace, or runs.projects" .) -}}
+{{- end -}}
+{{- end -}}
 {{- $all | uniq | sortAlpha | toJson -}}
 {{- end -}}
 

@@ -2,9 +2,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PodOptions } from '../../domain/pod-options.ts'
 import type { Api } from './api.ts'
-import { ApiError } from './api-error.ts'
+import { ApiError, isGone, isStatus } from './api-error.ts'
 import type { Check } from './check.ts'
 import { check } from './check.ts'
+import { hintOf } from './hints.ts'
 import { linesOf } from './lines.ts'
 import { CONTAINER, MANAGED_BY, PLIMSOLL } from './names.ts'
 import type { Pod } from './objects.ts'
@@ -16,27 +17,71 @@ export type ProbeOptions = {
   readonly image: string | null
   readonly ingestUrl: string | null
   readonly now: () => number
+  /** Whoever asked does not wait any more: what was made is removed, and that is all. */
+  readonly interrupted: AbortSignal
 }
 
 const PROBE_MS_MAX = 60_000
+const POD_SECONDS_MAX = 60
 
-/** A pod that resolves a name and calls ingest: Python is in every image that trains. */
-export async function probe(options: ProbeOptions): Promise<Check> {
-  const { api, image, ingestUrl, pods, namespaces } = options
+/** A pod that resolves a name and calls ingest: Python is in every image that trains. It is removed whatever became of it. */
+export async function probe(options: ProbeOptions): Promise<Check[]> {
+  const { api, image, ingestUrl, pods, namespaces, interrupted } = options
   const namespace = namespaces[0] ?? 'default'
   if (image === null)
-    return check('from a pod', 'note', 'names and ingest were not tried from a pod: the cluster file names no image')
+    return [check('from a pod', 'note', 'names and ingest were not tried from a pod: the cluster file names no image')]
+  if (interrupted.aborted) return [INTERRUPTED]
   const name = `plimsoll-doctor-${Math.floor(options.now()).toString(36)}`
   const path = `/api/v1/namespaces/${namespace}/pods`
   try {
     await api.create(path, probePod(name, image, ingestUrl, pods))
-    const said = await outcomeOf(api, `${path}/${name}`)
-    return said
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
-    return check('from a pod', 'note', `no pod could be made to try it: ${error.detail}`)
-  } finally {
-    await api.remove(`${path}/${name}`, { gracePeriodSeconds: 1 }).catch(() => null)
+    const checks = [check('from a pod', 'note', `no pod could be made to try it: ${error.detail}`)]
+    // Without an answer it may be there all the same.
+    return error.status === 0 ? [...checks, ...(await removed(api, namespace, name))] : checks
+  }
+  let checks: Check[]
+  try {
+    checks = [await outcomeOf(options, `${path}/${name}`)]
+  } catch (error) {
+    checks = [
+      check(
+        'from a pod',
+        'note',
+        `a pod was made to try it, and what became of it could not be seen: ${error instanceof ApiError ? error.detail : String(error)}`,
+        isStatus(error, 403) ? `grant get on pods in ${namespace}` : null,
+      ),
+    ]
+  }
+  return [...checks, ...(await removed(api, namespace, name))]
+}
+
+const INTERRUPTED = check('from a pod', 'note', 'names and ingest were not tried from a pod: doctor was interrupted')
+
+/** Nothing to say where it is gone. Who may not delete one pod may delete those that a selector names: runs need that right anyway. */
+async function removed(api: Api, namespace: string, name: string): Promise<Check[]> {
+  const path = `/api/v1/namespaces/${namespace}/pods`
+  const grace = { gracePeriodSeconds: 1 }
+  try {
+    await api
+      .remove(`${path}/${name}`, grace)
+      .catch((error: unknown) =>
+        isStatus(error, 403)
+          ? api.remove(path, grace, { fieldSelector: `metadata.name=${name}` })
+          : Promise.reject(error instanceof Error ? error : new Error(String(error))),
+      )
+    return []
+  } catch (error) {
+    if (isGone(error)) return []
+    return [
+      check(
+        'from a pod',
+        'wrong',
+        `its pod ${name} is left in ${namespace}, and ends a minute after it started: ${error instanceof ApiError ? error.detail : String(error)}`,
+        `kubectl -n ${namespace} delete pod ${name}, and grant delete on pods there`,
+      ),
+    ]
   }
 }
 
@@ -62,7 +107,8 @@ function probePod(name: string, image: string, ingestUrl: string | null, pods: P
     metadata: { name, labels: { [MANAGED_BY]: PLIMSOLL, 'app.kubernetes.io/name': 'plimsoll-doctor' } },
     spec: {
       restartPolicy: 'Never',
-      activeDeadlineSeconds: 60,
+      // Where it cannot be removed it ends all the same.
+      activeDeadlineSeconds: POD_SECONDS_MAX,
       automountServiceAccountToken: false,
       tolerations: pods.tolerations.map(({ key, operator, value, effect }) => {
         return {
@@ -92,31 +138,42 @@ function probePod(name: string, image: string, ingestUrl: string | null, pods: P
   }
 }
 
-async function outcomeOf(api: Api, path: string): Promise<Check> {
-  const until = performance.now() + PROBE_MS_MAX
+async function outcomeOf({ api, now, interrupted }: ProbeOptions, path: string): Promise<Check> {
+  const until = now() + PROBE_MS_MAX
   for (;;) {
     const pod = await api.get<Pod>(path)
-    const { phase } = pod.status ?? {}
-    const state = pod.status?.containerStatuses?.[0]?.state
-    if (phase === 'Succeeded' || phase === 'Failed') {
-      const said = await firstLine(api, path)
-      if (phase === 'Succeeded') return check('from a pod', 'good', said ?? 'names are resolved')
-      return check(
-        'from a pod',
-        'wrong',
-        said ?? `the pod failed with code ${state?.terminated?.exitCode ?? 'unknown'}`,
-        'see the DNS and the network policies of the cluster, and ingestUrl in the cluster file',
-      )
+    const { phase, reason } = pod.status ?? {}
+    if (phase === 'Succeeded') return check('from a pod', 'good', (await firstLine(api, path)) ?? 'names are resolved')
+    if (phase === 'Failed') {
+      const exit = pod.status?.containerStatuses?.[0]?.state?.terminated?.exitCode
+      const said = reason === 'DeadlineExceeded' ? NO_END : `the pod failed with code ${exit ?? 'unknown'}`
+      return check('from a pod', 'wrong', (await firstLine(api, path)) ?? said, NETWORK)
     }
-    if (performance.now() > until) {
-      const why =
-        state?.waiting?.message ??
-        state?.waiting?.reason ??
-        pod.status?.conditions?.find(({ status }) => status === 'False')?.message
-      return check('from a pod', 'wrong', `a pod did not start within a minute${why === undefined ? '' : `: ${why}`}`)
-    }
-    await pause(500)
+    if (interrupted.aborted) return INTERRUPTED
+    if (now() > until) return phase === 'Running' ? check('from a pod', 'wrong', NO_END, NETWORK) : notStarted(pod)
+    await pause(500, undefined, { signal: interrupted }).catch(() => null)
   }
+}
+
+const NO_END = 'a pod ran for a minute and had not resolved names or reached ingest by then'
+const NETWORK = 'see the DNS and the network policies of the cluster, and ingestUrl in the cluster file'
+
+/** The pod is removed when this is read; what was said of it stays for an hour. */
+function notStarted({ metadata, status }: Pod): Check {
+  const waiting = status?.containerStatuses?.[0]?.state?.waiting
+  const refused = status?.conditions?.find((condition) => condition.status === 'False')
+  const words = [waiting?.reason ?? refused?.reason, waiting === undefined ? refused?.message : waiting.message]
+  const why = words.filter((word) => word !== undefined && word !== '').join(': ')
+  const events = `kubectl -n ${metadata.namespace} get events --field-selector involvedObject.name=${metadata.name}`
+  const hint = why.startsWith('Unschedulable')
+    ? 'see that a node has room, and that pods.nodeSelector and pods.tolerations in the cluster file let pods go there'
+    : hintOf(why)
+  return check(
+    'from a pod',
+    'wrong',
+    `a pod did not start within a minute${why === '' ? '' : `: ${why}`}`,
+    hint ?? `see what kept it: ${events}`,
+  )
 }
 
 async function firstLine(api: Api, path: string): Promise<string | null> {

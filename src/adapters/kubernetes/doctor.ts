@@ -28,6 +28,8 @@ export type DoctorOptions = {
   readonly checkpoints: string
   readonly ingestUrl: string | null
   readonly now: () => number
+  /** Whoever asked does not wait any more: the checks that are left are made, but for the pod. */
+  readonly interrupted: AbortSignal
 }
 
 const MINOR_MIN = 29
@@ -42,7 +44,7 @@ export async function examine(options: DoctorOptions): Promise<Check[]> {
     for (const namespace of options.namespaces) checks.push(await namespaceOf(options, namespace))
     checks.push(...(await nodesOf(options)), await dnsOf(options))
     for (const namespace of options.namespaces) checks.push(...(await storageOf(options, namespace)))
-    checks.push(await probe(options))
+    checks.push(...(await probe(options)))
     return checks
   } catch (error) {
     const fault = faultOf(error, options.cluster, 'it cannot be asked')
@@ -183,7 +185,7 @@ async function nodesOf({ api, nodes, nodeSelector }: DoctorOptions): Promise<Che
 }
 
 /** Rank 0 is found by the name of a Service. */
-async function dnsOf({ api }: DoctorOptions): Promise<Check> {
+async function dnsOf({ api, image }: DoctorOptions): Promise<Check> {
   const found = await api
     .get<{ spec?: { clusterIP?: string } }>('/api/v1/namespaces/kube-system/services/kube-dns')
     .catch((error: unknown) => error)
@@ -192,7 +194,7 @@ async function dnsOf({ api }: DoctorOptions): Promise<Check> {
     'dns',
     'note',
     'no Service kube-dns is seen in kube-system: whether pods resolve names is known from a pod only',
-    'set image in the cluster file: then doctor tries it',
+    image === null ? 'set image in the cluster file: then doctor tries it' : 'see below what a pod found',
   )
 }
 

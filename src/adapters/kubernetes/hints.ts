@@ -22,8 +22,11 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
+/** Null: none is known. */
+export const hintOf = (text: string): string | null => HINTS.find(([pattern]) => pattern.test(text))?.[1] ?? null
+
 /** `text` and, where one is known, what to do. */
 export function hinted(text: string): string {
-  const hint = HINTS.find(([pattern]) => pattern.test(text))?.[1]
-  return hint === undefined ? text : `${text} (${hint})`
+  const hint = hintOf(text)
+  return hint === null ? text : `${text} (${hint})`
 }

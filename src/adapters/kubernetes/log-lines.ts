@@ -1,5 +1,8 @@
 // A pod's log as the API tells it, in the lines that every log of ours has: CRI lines, `time stream P|F text`. The API does not say
-// which stream a line came from. A mark, `time/n`, stands for "after the n-th line of that time": by it reading goes on after a restart.
+// which stream a line came from. A mark, `time/n`, stands for "after the n-th line of that time": by it reading goes on after a restart. The
+// pieces of a line that is too long each count as one, with the time of the line.
+import type { Piece } from './lines.ts'
+import { piecesOf, wholeCharacters } from './lines.ts'
 
 const LINE = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) ?([\s\S]*)$/
 /** What the supervisor of the local cluster cuts at, and CRI runtimes too. */
@@ -22,18 +25,33 @@ export function timed(line: string): { readonly time: string; readonly text: str
   return { time: `${utc}.${fraction.padEnd(9, '0')}Z`, text }
 }
 
-/** One line of the API as CRI lines, each ended. */
-export function criLines(time: string, text: string): Uint8Array {
+export type TimedPiece = { readonly time: string; readonly text: string; readonly ends: Piece['ends'] }
+
+/** A log as the API gives it. What has no time is no line of the container: the kubelet says there what it could not read. */
+export async function* timedPieces(chunks: AsyncIterable<Uint8Array>, bytesMax: number): AsyncGenerator<TimedPiece> {
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+  let time: string | null = null
+  for await (const { bytes, begins, ends } of piecesOf(chunks, bytesMax)) {
+    let text = decoder.decode(bytes)
+    if (begins) {
+      const read = timed(text)
+      time = read?.time ?? null
+      text = read?.text ?? ''
+    }
+    if (time !== null) yield { time, text, ends }
+  }
+}
+
+/** One line of the API as CRI lines, each ended. `isWhole`: nothing more of the line comes. */
+export function criLines(time: string, text: string, isWhole: boolean): Uint8Array {
   const bytes = Buffer.from(text)
-  if (bytes.length <= TEXT_BYTES_MAX) return Buffer.from(`${time} stdout F ${text}\n`)
+  const end = isWhole ? 'F' : 'P'
+  if (bytes.length <= TEXT_BYTES_MAX) return Buffer.from(`${time} stdout ${end} ${text}\n`)
   const parts: Uint8Array[] = []
-  for (let from = 0; from < bytes.length; from += TEXT_BYTES_MAX) {
-    const last = from + TEXT_BYTES_MAX >= bytes.length
-    parts.push(
-      Buffer.from(`${time} stdout ${last ? 'F' : 'P'} `),
-      bytes.subarray(from, from + TEXT_BYTES_MAX),
-      Buffer.from('\n'),
-    )
+  for (let from = 0, to = 0; from < bytes.length; from = to) {
+    const isLast = from + TEXT_BYTES_MAX >= bytes.length
+    to = isLast ? bytes.length : wholeCharacters(bytes, from + TEXT_BYTES_MAX)
+    parts.push(Buffer.from(`${time} stdout ${isLast ? end : 'P'} `), bytes.subarray(from, to), Buffer.from('\n'))
   }
   return Buffer.concat(parts)
 }

@@ -4,9 +4,8 @@ import type { WorkerId } from '../../domain/ids.ts'
 import type { LogSlice } from '../../ports/cluster.ts'
 import type { Api } from './api.ts'
 import { ApiError, isGone } from './api-error.ts'
-import { linesOf } from './lines.ts'
-import type { Mark } from './log-lines.ts'
-import { criLines, markOf, markText, Resume, timed } from './log-lines.ts'
+import type { Mark, TimedPiece } from './log-lines.ts'
+import { criLines, markOf, markText, Resume, timedPieces } from './log-lines.ts'
 import { CONTAINER } from './names.ts'
 
 export type PodLog = {
@@ -22,7 +21,8 @@ const FOLLOWED_MAX = 512
 const PIECE_MS = 10_000
 const PIECES_PER_SECOND = 20
 const WAITING_BYTES_MAX = 512 * 1024
-const LINE_BYTES_MAX = 4 * 1024 * 1024
+/** A longer line, such as a progress bar that never ends its line, is stored in parts. Marks count them: another size reads some twice. */
+const PIECE_BYTES_MAX = 128 * 1024
 /** A stream without a line for so long is asked for anew, in case its connection is dead. */
 const IDLE_MS = 10 * 60_000
 const TAIL_LINES = 400
@@ -67,10 +67,10 @@ export class Logs {
       const goesOn = !pod.over && this.#follows.size < FOLLOWED_MAX
       if (!pod.over && !goesOn && !this.#isTurnOf(worker)) return { ...nothing, skipped: true }
       if (goesOn) this.#pieces.delete(worker)
-      follow = new Follow(this.#api, pod.path, offset, markOf(mark), goesOn)
+      follow = new Follow(this.#api, pod, offset, markOf(mark), goesOn)
       this.#follows.set(worker, follow)
     }
-    const slice = await follow.take(offset, bytesMax)
+    const slice = await follow.take(offset, bytesMax, pod === null)
     if (slice.bytes.length > 0) return { ...slice, open: true }
     if (!follow.ended) {
       // Its container has ended, and all that came is read: what the stream has not brought by now a last look will.
@@ -85,7 +85,7 @@ export class Logs {
     // The stream is over: either so is the log, or it was cut and is taken up again from here.
     this.#follows.delete(worker)
     if (follow.failure !== null && !isGone(follow.failure) && pod !== null) throw follow.failure
-    const whole = pod?.over === true && follow.failure === null
+    const whole = pod?.over === true && follow.failure === null && follow.isWhole
     if (whole) this.#ends.set(worker, offset)
     return { ...nothing, mark: slice.mark ?? mark, open: pod !== null && !whole }
   }
@@ -105,10 +105,8 @@ export class Logs {
     let bytes = 0
     try {
       const chunks = await this.#api.stream(pod.path, query, { signal: ends.signal, idleMs: 5_000 })
-      for await (const line of linesOf(chunks, LINE_BYTES_MAX)) {
-        const read = timed(line)
-        if (read === null) continue
-        parts.push(criLines(read.time, read.text))
+      for await (const { time, text, ends: end } of timedPieces(chunks, PIECE_BYTES_MAX)) {
+        parts.push(criLines(time, text, end === 'line' || (end === 'rest' && pod.over)))
         bytes += parts.at(-1)?.length ?? 0
         while (bytes > bytesMax && parts.length > 1) bytes -= parts.shift()?.length ?? 0
       }
@@ -148,6 +146,8 @@ type Line = { readonly bytes: Uint8Array; readonly mark: Mark }
 class Follow {
   /** The stream brings what is written later too. */
   readonly goesOn: boolean
+  /** It was begun when the container had ended: its end is that of the log. */
+  readonly #final: boolean
   ended = false
   endedAt = Number.POSITIVE_INFINITY
   failure: unknown = null
@@ -157,14 +157,22 @@ class Follow {
   #lines: Line[] = []
   #bytes = 0
   #mark: Mark | null
+  /** What came behind the last line end of a stream that was begun while the container lived. */
+  #rest: TimedPiece | null = null
   #room: PromiseWithResolvers<void> | null = null
   #begun: Promise<void>
 
-  constructor(api: Api, path: string, offset: number, mark: Mark | null, follow: boolean) {
+  constructor(api: Api, pod: PodLog, offset: number, mark: Mark | null, follow: boolean) {
     this.goesOn = follow
+    this.#final = pod.over
     this.#offset = offset
     this.#mark = mark
-    this.#begun = this.#pump(api, path, mark, follow)
+    this.#begun = this.#pump(api, pod.path, mark, follow)
+  }
+
+  /** Where it ended so does the log of a container that has ended. A line without an end is seen to be the last by a last look only. */
+  get isWhole(): boolean {
+    return this.#final || (this.goesOn && this.#rest === null)
   }
 
   covers(offset: number): boolean {
@@ -172,9 +180,14 @@ class Follow {
   }
 
   /** What was taken before `offset` is let go; what is given now waits until it is asked beyond it. */
-  async take(offset: number, bytesMax: number): Promise<Omit<LogSlice, 'open'>> {
+  async take(offset: number, bytesMax: number, podIsGone: boolean): Promise<Omit<LogSlice, 'open'>> {
     // The first answer of a log that is there already: one look is then enough to have it.
     await this.#begun
+    // A line without an end goes on in the next stream, unless none can come.
+    if (this.#rest !== null && podIsGone) {
+      this.#push(this.#rest, null)
+      this.#rest = null
+    }
     while (this.#offset < offset && this.#lines.length > 0) {
       const line = this.#lines.shift()
       if (line === undefined) break
@@ -211,13 +224,15 @@ class Follow {
       const chunks = await api.stream(path, query, { signal: this.#ends.signal, idleMs: IDLE_MS, answerMs: IDLE_MS })
       setTimeout(begun.resolve, SETTLE_MS)
       const resume = new Resume(mark)
-      for await (const line of linesOf(chunks, LINE_BYTES_MAX)) {
-        const read = timed(line)
-        if (read === null) continue
-        const verdict = resume.take(read.time)
+      for await (const piece of timedPieces(chunks, PIECE_BYTES_MAX)) {
+        const verdict = resume.take(piece.time)
         if (verdict === 'skip') continue
-        if (verdict === 'lost' && mark !== null) this.#push(read.time, LOST, mark)
-        this.#push(read.time, read.text, null)
+        if (piece.ends === 'rest' && !this.#final) {
+          this.#rest = piece
+          return
+        }
+        if (verdict === 'lost' && mark !== null) this.#push({ ...piece, text: LOST, ends: 'line' }, mark)
+        this.#push(piece, null)
         if (this.#bytes < WAITING_BYTES_MAX) continue
         begun.resolve()
         this.#room = Promise.withResolvers()
@@ -242,9 +257,9 @@ class Follow {
   }
 
   /** `at`: a line of our own, which the API does not count. */
-  #push(time: string, text: string, at: Mark | null): void {
+  #push({ time, text, ends }: TimedPiece, at: Mark | null): void {
     const last = this.#lines.at(-1)?.mark ?? this.#mark
-    const bytes = criLines(time, text)
+    const bytes = criLines(time, text, ends !== 'cut')
     this.#lines.push({ bytes, mark: at ?? { time, count: last?.time === time ? last.count + 1 : 1 } })
     this.#bytes += bytes.length
   }

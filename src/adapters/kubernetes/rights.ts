@@ -41,6 +41,13 @@ export const RIGHTS: readonly Right[] = [
     ['create'],
     'submit cannot rehearse a pod: quotas and Pod Security are met at the launch only',
   ),
+  ...right(
+    'runs',
+    '',
+    'pods',
+    ['get', 'delete'],
+    'doctor cannot look at the pod that it tries names and ingest from, or leaves it behind; nothing else needs it',
+  ),
   ...right('runs', '', 'pods/log', ['get'], 'no logs: no progress, no checkpoints, no class of a failure'),
   ...right('runs', '', 'services', ['create'], 'gangs of more than one worker: rank 0 has no address'),
   ...right('runs', '', 'secrets', ['create'], 'no reports: the token of an attempt cannot be given to its pods'),

@@ -14,8 +14,12 @@ import { Exit } from '../parts/say.ts'
 
 export async function runDoctor(json: boolean, cluster: string | null): Promise<number> {
   let checks: Check[]
+  const interrupted = new AbortController()
+  // What it made on a cluster is removed first; a second one ends it at once.
+  const interrupt = (): void => interrupted.abort()
+  if (cluster !== null) process.once('SIGINT', interrupt).once('SIGTERM', interrupt)
   try {
-    checks = cluster === null ? await examineMachine() : await examineCluster(cluster)
+    checks = cluster === null ? await examineMachine() : await examineCluster(cluster, interrupted.signal)
   } catch (error) {
     if (!(error instanceof Exit)) throw error
     process.stderr.write(`plimsoll: ${error.message}\n`)
@@ -31,6 +35,7 @@ export async function runDoctor(json: boolean, cluster: string | null): Promise<
       )
     }
   }
+  if (interrupted.signal.aborted) return 130
   return bad.length === 0 ? 0 : 1
 }
 
@@ -45,7 +50,7 @@ const examineMachine = async (): Promise<Check[]> => [
 ]
 
 /** A cluster of config.yaml by its name, or a file. */
-async function examineCluster(cluster: string): Promise<Check[]> {
+async function examineCluster(cluster: string, interrupted: AbortSignal): Promise<Check[]> {
   const folder = process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll')
   const known = readSettings(folder).config.clusters.map((file) => readCluster(resolve(folder, file)))
   const named = known.find(({ config }) => config.name === cluster)
@@ -59,16 +64,19 @@ async function examineCluster(cluster: string): Promise<Check[]> {
   const { file, config } = named ?? readCluster(cluster)
   const { createApi } = await import('../../adapters/kubernetes/api.ts')
   const { examine } = await import('../../adapters/kubernetes/doctor.ts')
-  const { readKubeconfig } = await import('../../adapters/kubernetes/kubeconfig.ts')
+  const { proveFiles, readKubeconfig } = await import('../../adapters/kubernetes/kubeconfig.ts')
   try {
+    const kubeconfig = readKubeconfig(config.kubeconfig, config.context)
+    proveFiles(kubeconfig)
     return await examine({
       ...config,
-      api: createApi({ config: readKubeconfig(config.kubeconfig, config.context), ...config.requests }),
+      api: createApi({ config: kubeconfig, ...config.requests }),
       cluster: config.name,
       namespaces: [...new Set([config.namespace, ...config.projects.values()])],
       nodes: { ...config.nodes, tolerations: config.pods.tolerations },
       nodeSelector: config.nodes.selector,
       now: Date.now,
+      interrupted,
     })
   } catch (error) {
     if (error instanceof Fault) throw new Exit(2, `${file}: ${error.message}\n  ${error.whatToDo ?? ''}`)
