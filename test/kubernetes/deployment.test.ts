@@ -106,7 +106,7 @@ kubernetes: { annotations: ${settings}${more} }
     const early = deployment.say('controller')
     assert.equal(early.code, 1)
     assert.match(early.stderr, /has not had the migrations 0001-initial.*\n.*plimsoll migrate/)
-    for (const said of [/0011-log-limit\n[^]*that of an admin/, /up to date\n[^]*is known/]) {
+    for (const said of [/0012-findings\n[^]*that of an admin/, /up to date\n[^]*is known/]) {
       const migrated = deployment.say('migrate')
       assert.deepEqual([migrated.code, said.test(migrated.stderr)], [0, true], migrated.stderr)
     }
