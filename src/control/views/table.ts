@@ -25,13 +25,11 @@ export async function tableOf(control: Control, query: RunsQuery): Promise<Table
 export async function rowsOf(control: Control, runs: readonly Run[]): Promise<TableRow[]> {
   const { store } = control
   const attempts = runs.flatMap((run) => (run.attempts > 0 ? [attemptIdOf(run.id, run.attempts)] : []))
-  const [steps, all, open, trouble] = await Promise.all([
-    store.newestSteps(attempts),
-    store.claimsOf(runs.map((run) => run.id)),
-    // Only what runs has any.
-    runs.some((run) => run.state.kind === 'running') ? store.openFindings() : [],
-    troubles(control),
-  ])
+  const steps = await store.newestSteps(attempts)
+  const all = await store.claimsOf(runs.map((run) => run.id))
+  // Only what runs has any.
+  const open = runs.some((run) => run.state.kind === 'running') ? await store.openFindings() : []
+  const trouble = await troubles(control)
   const claims = Map.groupBy(all, (claim) => claim.run)
   const findings = Map.groupBy(open, ({ subject }) => subject.run)
   const waits = runs.some((run) => run.state.kind === 'queued')
