@@ -232,3 +232,19 @@ void test('AMD devices are shown by id to the lower layer and by index to the up
   assert.deepEqual(await world.text(second), ['stdout GPU-000000000000beef 0'])
   await world.exited(workerIdOf(plan.attempt, 0))
 })
+
+void test('who stops looking while a program is found not to be there ends nobody', async () => {
+  // In a process group of its own: a signal to the whole group ends that alone.
+  const code = `
+    const { createInventory } = await import(${JSON.stringify(new URL('gpus.ts', import.meta.url).href)})
+    for (let turn = 0; turn < 5; turn += 1) {
+      const inventory = createInventory({ env: { PATH: '/none' }, bootMs: () => turn, isOurs: () => false, log: () => {} })
+      const looked = inventory.current().catch(() => null)
+      inventory.close()
+      await looked
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    process.exit(7)`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { detached: true, stdio: 'ignore' })
+  assert.deepEqual(await once(child, 'exit'), [7, null])
+})

@@ -162,12 +162,20 @@ function broken(vendor: 'nvidia' | 'amd', why: string): never {
 
 function run(program: string, args: readonly string[], env: Options['env'], signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve) => {
-    const options = { env, signal, timeout: PROGRAM_MS, killSignal: 'SIGKILL', maxBuffer: 4 * 1024 * 1024 } as const
-    execFile(program, args, options, (error, stdout, stderr) => {
+    const options = { env, timeout: PROGRAM_MS, killSignal: 'SIGKILL', maxBuffer: 4 * 1024 * 1024 } as const
+    const child = execFile(program, args, options, (error, stdout, stderr) => {
+      signal.removeEventListener('abort', end)
       if (error === null) resolve({ kind: 'told', text: stdout })
       else if (NO_DEVICES.has(codeOf(error))) resolve({ kind: 'absent' })
       else resolve({ kind: 'failed', why: (stderr.trim() || stdout.trim() || error.message).slice(0, 500) })
     })
+    // Not by the option `signal`: of a program that is not there Node keeps the pid 0 for a moment, and kills that, which is our own
+    // process group and whoever started us.
+    const end = (): void => {
+      if (child.pid !== undefined) child.kill('SIGKILL')
+    }
+    if (signal.aborted) end()
+    else signal.addEventListener('abort', end)
   })
 }
 
