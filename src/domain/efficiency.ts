@@ -17,7 +17,13 @@ export const MFU_UNKNOWN = ['no-model', 'nothing-kept', 'no-tokens', 'no-peak'] 
 export type MfuUnknown = (typeof MFU_UNKNOWN)[number]
 
 /** Why there is no best interval between its checkpoints. */
-export const INTERVAL_UNKNOWN = ['no-checkpoint', 'no-save-time', 'no-interval', 'restarts-too-slow'] as const
+export const INTERVAL_UNKNOWN = [
+  'no-checkpoint',
+  'no-save-time',
+  'no-interval',
+  'restarts-too-slow',
+  'too-short',
+] as const
 export type IntervalUnknown = (typeof INTERVAL_UNKNOWN)[number]
 
 export const WHY_UNKNOWN: Readonly<Record<MfuUnknown | IntervalUnknown, string>> = {
@@ -29,6 +35,7 @@ export const WHY_UNKNOWN: Readonly<Record<MfuUnknown | IntervalUnknown, string>>
   'no-save-time': 'nothing says how long a save stops training',
   'no-interval': 'no two checkpoints of one attempt were seen',
   'restarts-too-slow': 'a restart takes as long as the mean time to the next failure',
+  'too-short': 'it has not yet trained for as long as the best interval would be',
 }
 
 export type Efficiency = {

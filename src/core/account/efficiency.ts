@@ -84,6 +84,8 @@ function checkpointsOf(used: Used): CheckpointEfficiency {
     productiveGpuMs,
   })
   if (best === null) return without('restarts-too-slow')
+  // Until then the rate of failures is that of others: a run that failed in its first minute would have lost all.
+  if (best.intervalMs > productiveGpuMs / gpus) return without('too-short')
   const steps = Math.max(1, Math.round((best.intervalMs / intervalMs) * intervalSteps))
   return {
     ...measured,
