@@ -26,3 +26,20 @@ test('a connection that breaks between two statements of a transaction ends the 
     await database.end()
   }
 })
+
+test('who stands still in the middle of a transaction lets go of its locks sooner than a lease ends, and may try again', async () => {
+  const server = await start(freshHome())
+  const database = new Database(server.connection, 2, () => {})
+  try {
+    const shown = await database.query({ text: 'show idle_in_transaction_session_timeout', values: [] })
+    assert.deepEqual(shown, [{ idle_in_transaction_session_timeout: '5s' }])
+    const still = database.transaction('write', async (tx) => {
+      await tx.query({ text: 'set local idle_in_transaction_session_timeout = 100', values: [] })
+      await pause(500)
+      await tx.query({ text: 'select 1', values: [] })
+    })
+    await assert.rejects(still, (error) => error instanceof Fault && error.retryable)
+  } finally {
+    await database.end()
+  }
+})

@@ -36,6 +36,8 @@ function safeInteger(text: string): number {
   return value
 }
 
+const IDLE_IN_TRANSACTION_MS_MAX = 5_000
+
 export class Database {
   readonly #pool: Pool
   /** Tests look between the statements of a transaction. */
@@ -50,7 +52,8 @@ export class Database {
       statement_timeout: 30_000,
       // A server that hangs answers no timeout of its own.
       query_timeout: 35_000,
-      idle_in_transaction_session_timeout: 30_000,
+      // Who stands still in the middle of one holds what the next leader waits for: shorter than a lease.
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS_MAX,
       application_name: 'plimsoll',
     })
     // An idle connection that breaks is replaced when it is needed; without a listener it would end the process.
@@ -111,8 +114,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   '42501': 'Grant the user the right to create tables in the database.',
 }
 
-/** Classes of SQLSTATE that say "not now", not "wrong". */
-const PASSING = /^(08|40|53|55|57)/
+/** Classes of SQLSTATE that say "not now", not "wrong"; 25P03: we stood still in the middle of a transaction. */
+const PASSING = /^(08|40|53|55|57|25P03)/
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOTFOUND'])
 
 export function translate(error: unknown): unknown {
