@@ -18,7 +18,7 @@ import { createApi } from './api.ts'
 import { faultOf, faultOfRefusal, isGone, isStatus, otherPlan } from './api-error.ts'
 import { Cache } from './cache.ts'
 import { dropFinalizer } from './finalizer.ts'
-import { letGo } from './gates.ts'
+import { letGo, toLetGo } from './gates.ts'
 import { goneNodes } from './gone.ts'
 import type { JobRecord } from './jobs.ts'
 import { workersWithoutPod } from './jobs.ts'
@@ -28,7 +28,7 @@ import type { PodLog } from './logs.ts'
 import { Logs } from './logs.ts'
 import type { ManifestOptions } from './manifest.ts'
 import { jobOf, manifestOptionsOf, masterAddressOf, planHash, secondsUntil, secretOf, serviceOf } from './manifest.ts'
-import { ATTEMPT, CONTROL_PLANE, ENDED, GATE, PLAN } from './names.ts'
+import { ATTEMPT, CONTROL_PLANE, ENDED, PLAN } from './names.ts'
 import type { NodeOptions } from './nodes.ts'
 import { nodeSeen } from './nodes.ts'
 import type { Job } from './objects.ts'
@@ -203,7 +203,7 @@ class Kubernetes implements KubernetesCluster {
       if (job === undefined) this.#refuse(plan)
       const uid = job?.uid ?? (await this.#createJob(plan, deadlineAt))
       await this.#furnish(plan, uid, ingest)
-      if (job !== undefined) await this.#liftGates(plan)
+      if (job !== undefined) await this.#liftGates(plan, job)
     } catch (error) {
       throw faultOf(error, this.name, `attempt ${plan.attempt} could not be launched`)
     }
@@ -252,12 +252,8 @@ class Kubernetes implements KubernetesCluster {
   }
 
   /** Once every index has its pod, each is told its node and let go. This is another call than the one that made them. */
-  async #liftGates(plan: AttemptPlan): Promise<void> {
-    const pods = this.#cache
-      .podsOf(plan.attempt)
-      .filter(({ ours, over }) => ours !== null && !over && ours.deletedAt === null)
-    if (new Set(pods.map(({ ours }) => ours?.index)).size < plan.workers.length) return
-    const gated = pods.filter(({ ours, uid }) => ours?.gates.includes(GATE) === true && !this.#isLifted(uid))
+  async #liftGates(plan: AttemptPlan, job: JobRecord): Promise<void> {
+    const gated = toLetGo(job, this.#cache.podsOf(plan.attempt)).filter(({ uid }) => !this.#isLifted(uid))
     await atOnce(gated, PATCHES_AT_ONCE, (pod) => this.#lift(plan, pod))
   }
 
