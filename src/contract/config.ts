@@ -76,7 +76,23 @@ const schema = strict({
   local: strict({ name, slots: z.union([z.literal('auto'), z.int().min(1).max(64)]) }),
   clusters: z.array(text).max(64),
   loops: strict({ place: ms, launch: ms, observe: ms, account: ms, detect: ms }),
-  alerts: strict({ thresholds: text.nullable() }),
+  alerts: strict({
+    thresholds: text.nullable(),
+    pages: text
+      .regex(/^https?:\/\/[^\s/?#]+(?:\/[^\s?#]*)?$/, 'must be an address such as https://plimsoll.lab.org')
+      .nullable(),
+    allowNetworks: z
+      .array(text.regex(/^[0-9a-fA-F:.]+(?:\/\d{1,3})?$/, 'must be an address or a network such as 10.0.0.0/8'))
+      .max(256),
+    smtp: strict({
+      host: text.nullable(),
+      port: z.int().min(1).max(65_535),
+      security: z.enum(['tls', 'starttls', 'none']),
+      from: text.regex(/^[^\s@<>]+@[^\s@<>]+$/, 'must be an address such as plimsoll@lab.org').nullable(),
+      user: text.nullable(),
+      passwordFile: text.nullable(),
+    }),
+  }),
   retention: strict({ facts: ms, logs: ms, logsPerRun: bytes, experts: ms, feed: ms }),
   log: strict({ level: z.enum(['debug', 'info', 'warn', 'error']) }),
 })

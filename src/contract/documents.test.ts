@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
+import type * as alerts from '../domain/alert-documents.ts'
 import type * as domain from '../domain/documents.ts'
 import { epochMs, micros } from '../domain/units.ts'
 import type { DocumentName, Wire } from './documents.ts'
@@ -37,9 +38,17 @@ const agreed: [
   Agree<'budgets', { budgets: readonly domain.BudgetDocument[] }>,
   Agree<'ledger', domain.LedgerDocument>,
   Agree<'audit', { entries: readonly domain.AuditDocument[]; next: string | null }>,
+  Agree<'deliveries', alerts.DeliveriesDocument>,
+  Agree<'channel', alerts.ChannelDocument>,
+  Agree<'silence', alerts.SilenceDocument>,
+  Agree<'acknowledgement', alerts.AcknowledgementDocument>,
   Agree<'token', domain.TokenDocument>,
   Agree<'tokens', { tokens: readonly domain.TokenDocument[] }>,
 ] = [
+  true,
+  true,
+  true,
+  true,
   true,
   true,
   true,

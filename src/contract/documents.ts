@@ -1,6 +1,7 @@
 // Every document that goes over the wire, by the name that stands in its `schema`: `plimsoll.<name>/v1`. What they say is decided in
 // domain/documents; documents.test.ts holds the two together.
 import type { z } from 'zod'
+import * as alerts from './alert-documents.ts'
 import * as local from './local-documents.ts'
 import * as operate from './operate-documents.ts'
 import * as runs from './run-documents.ts'
@@ -28,6 +29,13 @@ export const DOCUMENTS = {
   budgets: operate.budgets,
   ledger: operate.ledger,
   findings: operate.findings,
+  alerts: alerts.alerts,
+  deliveries: alerts.deliveries,
+  channel: alerts.channel,
+  'channel-created': alerts.channelCreated,
+  'channel-tested': alerts.channelTested,
+  silence: alerts.silence,
+  acknowledgement: alerts.acknowledgement,
   audit: operate.audit,
   policy: operate.policy,
   'policy-applied': operate.policyApplied,

@@ -44,6 +44,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     meaning: 'the run is not in a state in which this can be asked',
     whatToDo: 'look at it with plimsoll show',
   },
+  'too-many': {
+    status: 409,
+    meaning: 'there are as many of them as there may be',
+    whatToDo: 'remove one that nobody needs',
+  },
   stale: { status: 409, meaning: 'it changed between the look and the write, several times', whatToDo: 'try again' },
   'policy-in-use': {
     status: 409,

@@ -77,29 +77,31 @@ export const ledger = document('ledger', 'Ledger', {
   ),
 })
 
+export const findingFields = {
+  id: z.string(),
+  rule: z.enum(RULES),
+  severity: z.enum(SEVERITIES),
+  project: z.string().nullable(),
+  run: z.string().nullable(),
+  runName: z.string().nullable(),
+  attempt: z.int().nullable(),
+  budget: z.string().nullable(),
+  since: moment,
+  seenAt: moment,
+  resolvedAt: moment.nullable(),
+  message: z.string(),
+  evidence: z.array(
+    z.looseObject({ what: z.string(), value: z.string(), at: moment.nullable(), worker: z.string().nullable() }),
+  ),
+  gpuMs: amount.nullable(),
+  money: money.nullable(),
+  whatToTry: z.string(),
+}
+
 export const findings = document('findings', 'Findings', {
   findings: z.array(
     z
-      .looseObject({
-        id: z.string(),
-        rule: z.enum(RULES),
-        severity: z.enum(SEVERITIES),
-        project: z.string().nullable(),
-        run: z.string().nullable(),
-        runName: z.string().nullable(),
-        attempt: z.int().nullable(),
-        budget: z.string().nullable(),
-        since: moment,
-        seenAt: moment,
-        resolvedAt: moment.nullable(),
-        message: z.string(),
-        evidence: z.array(
-          z.looseObject({ what: z.string(), value: z.string(), at: moment.nullable(), worker: z.string().nullable() }),
-        ),
-        gpuMs: amount.nullable(),
-        money: money.nullable(),
-        whatToTry: z.string(),
-      })
+      .looseObject(findingFields)
       .meta({ id: 'FindingRow', description: 'what a detector found; resolvedAt null: it is not over' }),
   ),
   next: z.string().nullable(),

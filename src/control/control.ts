@@ -6,11 +6,14 @@ import type { Durations } from '../domain/settings.ts'
 import type { Thresholds } from '../domain/thresholds.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { ClusterHealth } from '../domain/world.ts'
+import type { AlertStore } from '../ports/alert-store.ts'
 import type { Chance } from '../ports/chance.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Cluster, IngestAddress } from '../ports/cluster.ts'
 import type { Doorbell } from '../ports/doorbell.ts'
 import type { Log } from '../ports/log.ts'
+import type { Notifier } from '../ports/notifier.ts'
+import type { Seal } from '../ports/seal.ts'
 import type { ReadSpool } from '../ports/spool.ts'
 import type { Epoch, Store } from '../ports/store.ts'
 
@@ -35,6 +38,16 @@ export type Control = {
   /** Where the jobs of an attempt send their reports; null where none are taken. */
   readonly ingest: ((attempt: AttemptId) => IngestAddress) | null
   readonly readSpool: ReadSpool
+  /** Null: nobody is told of anything. */
+  readonly alerting: Alerting | null
+}
+
+export type Alerting = {
+  readonly store: AlertStore
+  readonly notifier: Notifier
+  readonly seal: Seal
+  /** Where the pages are, for links in messages; without a slash at its end. */
+  readonly pages: () => string
 }
 
 /** The lead as this process believes to have it. `until` is on its own clock: what is started must be over by then. */

@@ -83,3 +83,12 @@ export const TRACE_PROBLEMS_SHOWN_MAX = 20
 export const CLUSTER_NODES_MAX = 16_384
 /** Nodes x cells of five minutes: each is a row of the books or more, and a replay holds them all in memory. */
 export const REPLAY_CELLS_MAX = 8_000_000
+/** One message: what more there is goes into the next one. */
+export const NOTICE_ITEMS_MAX = 20
+/** Messages that wait for a channel. Beyond, none is made: what fires then is told when there is room again. */
+export const OUTBOX_MAX = 1_000
+/** Silences that are not over, and channels: each look goes through all of them. */
+export const SILENCES_MAX = 1_000
+export const CHANNELS_MAX = 500
+/** A silence always ends. */
+export const SILENCE_MS_MAX = 31 * 86_400_000

@@ -9,6 +9,7 @@ export const REFUSAL_CODES = [
   'unknown-cluster',
   'priority-too-high',
   'too-many-runs',
+  'too-many',
   'wrong-state',
   'stale',
   'invalid',

@@ -47,6 +47,7 @@ export async function reporting(bench?: Bench): Promise<Reporting> {
     lead: { epoch: null, until: epochMs(0) },
     ingest: null,
     readSpool,
+    alerting: null,
   }
   const none = (): never => {
     throw new Error('bug: a report has no secrets')
@@ -55,7 +56,7 @@ export async function reporting(bench?: Bench): Promise<Reporting> {
     control,
     defaultCluster: 'simulated' as ClusterName,
     peaks: new Map<string, number | null>(),
-    secrets: { create: none, hash: none },
+    secrets: { create: none, hash: none, signing: none },
   }
   return { requests: requestsOf(context), views: viewsOf(context), store, attempt: attempt.id, control }
 }

@@ -11,11 +11,14 @@ import type {
   StatementDocument,
   TokenDocument,
 } from '../../domain/documents.ts'
+import type { Say } from './fakes-alerts.fixture.ts'
+import { alertFakes, finding } from './fakes-alerts.fixture.ts'
 import { efficiency, pageFakes } from './fakes-pages.fixture.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
-import { epochMs, gpuMs, micros } from '../../domain/units.ts'
+import { epochMs, micros } from '../../domain/units.ts'
+import type { Alerts } from '../../ports/alerts.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Views } from '../../ports/views.ts'
 import type { ServerOptions } from './server.ts'
@@ -217,6 +220,7 @@ export function fakes(): Fakes {
     answer: () => null,
     requests: {} as Requests,
     views: {} as Views,
+    alerts: {} as Alerts,
     feed: {
       feedPosition: async () => 'here',
       feedAfter: async (position) => ({ changes: [], position, more: false, lagMs: 0 }),
@@ -233,7 +237,7 @@ export function fakes(): Fakes {
     log: null,
     version: '1',
   }
-  const say = async <Value>(what: string, args: readonly unknown[], value: Value): Promise<Answer<Value>> => {
+  const say: Say = async <Value>(what: string, args: readonly unknown[], value: Value): Promise<Answer<Value>> => {
     asked.push({ what, with: args })
     return (await self.answer(what)) ?? accepted(value)
   }
@@ -334,26 +338,7 @@ export function fakes(): Fakes {
       }),
     findings: (_who, filter, page) =>
       say('findings', [filter, page], {
-        findings: [
-          {
-            id: `no-progress/${run.id}-1/0`,
-            rule: 'no-progress' as const,
-            severity: 'critical' as const,
-            project: 'demo',
-            run: run.id,
-            runName: 'moe',
-            attempt: 1,
-            budget: null,
-            since: at(1),
-            seenAt: at(2),
-            resolvedAt: null,
-            message: 'no step for 5 min',
-            evidence: [{ what: 'last step', value: '600', at: at(1), worker: null }],
-            gpuMs: gpuMs(480_000),
-            money: eur(1),
-            whatToTry: 'read its log',
-          },
-        ],
+        findings: [finding],
         next: null,
       }),
     audit: (_who, page) =>
@@ -375,7 +360,7 @@ export function fakes(): Fakes {
     policy: () => say('policy', [], { version: 3, document: POLICY }),
     tokens: () => say('tokens', [], { tokens: [token] }),
   }
-  return Object.assign(self, { requests, views })
+  return Object.assign(self, { requests, views, alerts: alertFakes(say) })
 }
 
 export const POLICY = {

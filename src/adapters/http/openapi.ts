@@ -1,4 +1,5 @@
 // The OpenAPI document: the routes, and nothing behind them.
+import type { Alerts } from '../../ports/alerts.ts'
 import type { Feed } from '../../ports/feed.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Views } from '../../ports/views.ts'
@@ -8,6 +9,7 @@ export async function openApiDocument(version: string): Promise<unknown> {
   const app = await createServer({
     requests: {} as Requests,
     views: {} as Views,
+    alerts: {} as Alerts,
     feed: {} as Feed,
     authenticate: async () => null,
     metrics: { contentType: '', text: async () => '' },

@@ -44,6 +44,14 @@ export const findingsQuery = z.strictObject({
     .regex(/^\d{1,15}~./, 'must be the `next` of an earlier page')
     .optional(),
 })
+export const noticesQuery = z.strictObject({
+  limit,
+  after: z
+    .string()
+    .max(100)
+    .regex(/^\d{1,15}~./, 'must be the `next` of an earlier page')
+    .optional(),
+})
 export const runsQuery = z.strictObject({
   project: z.string().max(63).optional(),
   state: z.enum(RUN_STATES).optional(),

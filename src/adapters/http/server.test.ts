@@ -52,6 +52,22 @@ const ROUTES: readonly Case[] = [
   ['GET', '/ledger?by=project,account,label:team&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00%2B01:00', 'ledger'],
   ['GET', '/findings', 'findings'],
   ['GET', `/findings?run=${run.id}&open=true&limit=2&after=1~x`, 'findings'],
+  ['GET', '/alerts', 'alerts'],
+  ['GET', '/alerts/deliveries?limit=2&after=1~n1', 'deliveries'],
+  [
+    'POST',
+    '/alerts/channels',
+    'channel-created',
+    { name: 'oncall', address: { kind: 'webhook', url: 'https://hooks.test/in' } },
+    201,
+  ],
+  ['DELETE', '/alerts/channels/oncall', 'channel'],
+  ['POST', '/alerts/channels/oncall/test', 'channel-tested'],
+  ['POST', '/alerts/channels/oncall/wake', 'channel'],
+  ['POST', '/alerts/silences', 'silence', { rule: 'no-progress', forMs: 3_600_000, reason: 'known' }, 201],
+  ['DELETE', '/alerts/silences/s1', 'silence'],
+  ['POST', '/alerts/acknowledgements', 'acknowledgement', { finding: 'no-progress/x/1', note: 'mine' }],
+  ['POST', '/alerts/acknowledgements/end', 'acknowledgement', { finding: 'no-progress/x/1' }],
   ['GET', '/audit', 'audit'],
   ['GET', '/policy', 'policy'],
   ['PUT', '/policy', 'policy-applied', POLICY],
@@ -114,9 +130,11 @@ test('no route answers without a token, and a wrong one is no better', () =>
     )
     const covered = new Set(
       ROUTES.map(([method, path]) => {
-        const bare = (path.split('?')[0] ?? '').replace(/^\/(runs|nodes|tokens)\/[^/]+/, (_, of: string) => {
-          return `/${of}/{${of === 'tokens' ? 'id' : of.slice(0, -1)}}`
-        })
+        const bare = (path.split('?')[0] ?? '').replace(
+          /^(\/alerts)?\/(runs|nodes|tokens|channels|silences)\/[^/]+/,
+          (_, above: string | undefined, of: string) =>
+            `${above ?? ''}/${of}/{${of === 'tokens' || of === 'silences' ? 'id' : of.slice(0, -1)}}`,
+        )
         return `${method} /api/v1${bare}`
       }),
     )

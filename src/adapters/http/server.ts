@@ -9,6 +9,7 @@ import type { Gauges } from '../../domain/documents.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { RunSpec } from '../../domain/spec.ts'
+import type { Alerts } from '../../ports/alerts.ts'
 import type { Feed } from '../../ports/feed.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Authenticate, Readiness, Views } from '../../ports/views.ts'
@@ -17,6 +18,7 @@ import { mended } from './openapi-parts.ts'
 import { problem, sendProblem, sendRefusal } from './problem.ts'
 import { expertRoutes } from './routes-experts.ts'
 import { servePages } from './pages.ts'
+import { alertRoutes } from './routes-alerts.ts'
 import { operateRoutes } from './routes-operate.ts'
 import { pageRoutes } from './routes-pages.ts'
 import { runRoutes } from './routes-runs.ts'
@@ -28,6 +30,7 @@ import { streamRoutes } from './stream.ts'
 export type ServerOptions = {
   readonly requests: Requests
   readonly views: Views
+  readonly alerts: Alerts
   readonly feed: Feed
   readonly authenticate: Authenticate
   readonly readiness: Readiness
@@ -120,6 +123,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       runRoutes(scope, options)
       expertRoutes(scope, options)
       operateRoutes(scope, options)
+      alertRoutes(scope, options)
       tokenRoutes(scope, options)
       pageRoutes(scope, options)
       sessionRoutes(scope, options)

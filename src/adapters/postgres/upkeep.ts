@@ -22,6 +22,8 @@ export type Upkeep = {
 /** How many attempts' expert load goes in one transaction: rows of a large run are many. */
 const ATTEMPTS_MAX = 20
 const REQUEST_KEYS_MS = 30 * 24 * 3_600_000
+/** Messages with their tries, and who silenced and acknowledged what: the audit log keeps the acts. */
+const ALERTS_MS = 90 * 24 * 3_600_000
 
 const KEYS = { fact: 'sent_at', log_chunk: 'written_at', feed: 'at', audit: 'at', held: '"from"', posting: 'cell' }
 
@@ -49,6 +51,13 @@ export async function upkeep(database: Database, now: EpochMs, retention: Retent
     dropped += row?.count ?? 0
   }
   await database.query({ text: 'delete from request_key where created_at < $1', values: [now - REQUEST_KEYS_MS] })
+  for (const old of [
+    `delete from notice where ended_at < $1`,
+    `delete from told where at < $1 and state = 'resolved'`,
+    'delete from silence where ends_at < $1',
+    'delete from acknowledgement where at < $1',
+  ])
+    await database.query({ text: old, values: [now - ALERTS_MS] })
   return {
     made,
     dropped,

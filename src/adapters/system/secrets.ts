@@ -10,6 +10,9 @@ export const secrets = {
   hash(secret: string): Uint8Array {
     return createHash('sha256').update(secret).digest()
   },
+  signing(): string {
+    return `whsec_${randomBytes(32).toString('base64')}`
+  },
 }
 
 const BITS_30 = 2 ** 30

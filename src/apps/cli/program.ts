@@ -1,6 +1,7 @@
 // Every command, in the order in which a new user meets them. Each is a file of commands/.
 import { Command } from 'commander'
 import { version } from '../parts/files.ts'
+import { alertsCommand } from './commands/alerts.ts'
 import { auditCommand } from './commands/audit.ts'
 import { budgetsCommand } from './commands/budgets.ts'
 import { completionCommand } from './commands/completion.ts'
@@ -48,6 +49,7 @@ export function createProgram(): Command {
     ledgerCommand,
     policyCommand,
     findingsCommand,
+    alertsCommand,
     auditCommand,
     tokenCommand,
     loginCommand,

@@ -30,6 +30,7 @@ export async function serveApi(
   const app = await createServer({
     requests: service.requests,
     views: service.views,
+    alerts: service.alerts,
     feed: service.feed,
     authenticate: (secret) => authenticate(service.context, secret),
     metrics: service.metrics,

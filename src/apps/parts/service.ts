@@ -6,6 +6,7 @@ import { migrate, refuseOutdated } from '../../adapters/postgres/migrate.ts'
 import { measureFrame } from '../../core/experts/measures.ts'
 import type { Connection } from '../../adapters/postgres/pool.ts'
 import { Database } from '../../adapters/postgres/pool.ts'
+import { alertStore } from '../../adapters/postgres/alerts.ts'
 import { feedOf } from '../../adapters/postgres/feed.ts'
 import { postgresStore } from '../../adapters/postgres/store.ts'
 import type { Retention } from '../../adapters/postgres/upkeep.ts'
@@ -16,20 +17,24 @@ import { readSpool } from '../../adapters/system/spool.ts'
 import type { Metrics } from '../../adapters/telemetry/metrics.ts'
 import { createMetrics } from '../../adapters/telemetry/metrics.ts'
 import { accountTurn } from '../../control/account.ts'
-import type { Control, ControlSettings } from '../../control/control.ts'
+import type { Alerting, Control, ControlSettings } from '../../control/control.ts'
 import { rollExperts } from '../../control/experts.ts'
 import { tellHealth, withToldHealth } from '../../control/health.ts'
 import { launchTurn } from '../../control/launch.ts'
 import { detectTurn } from '../../control/detect.ts'
 import { followLogs } from '../../control/logs.ts'
+import { tellTurn } from '../../control/tell.ts'
+import { Deliveries } from '../../control/deliver.ts'
 import { observeTurn } from '../../control/observe.ts'
 import { placeTurn } from '../../control/place.ts'
 import type { RequestContext } from '../../control/requests/context.ts'
+import { alertsFor } from '../../control/requests/alerting.ts'
 import { requestsOf } from '../../control/requests/requests.ts'
 import { viewsOf } from '../../control/views/views.ts'
 import type { ClusterName } from '../../domain/ids.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
+import type { Alerts } from '../../ports/alerts.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { Doorbell, LoopName } from '../../ports/doorbell.ts'
@@ -60,6 +65,8 @@ export type ServiceOptions = {
   readonly ingest: Control['ingest']
   readonly clusters: (clock: Clock) => Promise<readonly (Cluster & { close(): Promise<void> })[]>
   readonly prepare: (store: Store, clock: Clock) => Promise<void>
+  /** How messages get out; null: nobody is told of anything. */
+  readonly alerting: Omit<Alerting, 'store'> | null
 }
 
 /** What this process is of the control plane. */
@@ -75,6 +82,7 @@ export type Service = {
   readonly control: Control
   readonly requests: Requests
   readonly views: Views
+  readonly alerts: Alerts
   readonly context: RequestContext
   readonly store: Store
   readonly feed: Feed
@@ -140,17 +148,21 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     lead: { epoch: null, until: epochMs(0) },
     ingest: options.ingest,
     readSpool,
+    alerting: options.alerting === null ? null : { ...options.alerting, store: alertStore(database) },
   }
   const metrics = createMetrics()
   const startLoops = async (): Promise<End> => {
     const looks = await startLooks(looksOf(control, metrics, options))
     const stopRolling = startRolling(control, metrics)
-    const stopDetecting = startDetecting(control, metrics, options.timersMs.detect)
+    const deliveries = new Deliveries()
+    const stopDetecting = startDetecting(control, metrics, options.timersMs.detect, deliveries)
+    const stopDelivering = startDelivering(control, metrics, deliveries)
     bell = looks
     for (const loop of ['observe', 'place', 'launch', 'account'] as const) looks.ring(loop)
     return async () => {
       bell = SILENT
       await stopDetecting()
+      await stopDelivering()
       await stopRolling()
       await looks.close()
     }
@@ -190,6 +202,7 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     metrics,
     requests: requestsOf(context),
     views: viewsOf(context),
+    alerts: alertsFor(context),
     stop: () => endAll(ends),
   }
 }
@@ -260,14 +273,35 @@ const startRolling = (control: Control, metrics: Metrics): End =>
     }
   })
 
-const startDetecting = (control: Control, metrics: Metrics, everyMs: number): End =>
+/** Who is to be told is told before the next look: what is over by then was told all the same. */
+const startDetecting = (control: Control, metrics: Metrics, everyMs: number, deliveries: Deliveries): End =>
   turnEvery(everyMs, async () => {
     try {
+      await metrics.turn('tell', () => tellTurn(control))
       await metrics.turn('detect', () => detectTurn(control))
+      await metrics.turn('tell', () => tellTurn(control))
+      await deliveries.look(control)
     } catch (error) {
       control.log.warn({ error: String(error) }, 'nothing could be looked for; it will be tried again')
     }
   })
+
+/** A test, and what is tried again: what was just found does not wait for it. */
+const DELIVER_EVERY_MS = 1_000
+
+function startDelivering(control: Control, metrics: Metrics, deliveries: Deliveries): End {
+  const stop = turnEvery(DELIVER_EVERY_MS, async () => {
+    try {
+      await metrics.turn('deliver', () => deliveries.look(control))
+    } catch (error) {
+      control.log.warn({ error: String(error) }, 'the outbox could not be read; it will be tried again')
+    }
+  })
+  return async () => {
+    await stop()
+    await deliveries.stop()
+  }
+}
 
 /** One turn after the other, and none beside another. */
 function turnEvery(ms: number, turn: () => Promise<unknown>): End {

@@ -93,6 +93,7 @@ export class ReplayWorld {
       health: new Map(),
       ingest: null,
       readSpool,
+      alerting: null,
       lead: { epoch: null, until: epochMs(0) },
     }
     this.#watch = new Watch(this.tables, this.cluster, NO_MAIL, {
@@ -104,7 +105,7 @@ export class ReplayWorld {
       clocksAreTrue: () => true,
     })
     this.tables.watch = (commit) => this.#watch.commit(commit)
-    const secrets = { create: noSecrets, hash: noSecrets }
+    const secrets = { create: noSecrets, hash: noSecrets, signing: noSecrets }
     this.#context = { control: this.control, defaultCluster: shape.name as ClusterName, peaks: new Map(), secrets }
   }
 

@@ -227,6 +227,7 @@ export class SimulatedWorld {
       health: new Map(),
       ingest: ingestAddress,
       readSpool,
+      alerting: null,
       lead: { epoch: null, until: epochMs(0) },
     }
   }
@@ -245,7 +246,7 @@ export class SimulatedWorld {
     const noSecrets = (): never => {
       throw new Error('bug: nobody has tokens here')
     }
-    const secrets: RequestContext['secrets'] = { create: noSecrets, hash: noSecrets }
+    const secrets: RequestContext['secrets'] = { create: noSecrets, hash: noSecrets, signing: noSecrets }
     return requestsOf({ control, defaultCluster: CLUSTER, peaks: new Map(), secrets })
   }
 

@@ -19,6 +19,8 @@ export type Secrets = {
   /** A new secret, and its hash as it is stored. */
   create(): { readonly id: string; readonly secret: string; readonly hash: Uint8Array }
   hash(secret: string): Uint8Array
+  /** What a receiver of webhooks checks our signature with, as Standard Webhooks write it: `whsec_` and base64. */
+  signing(): string
 }
 
 export function mayNot(

@@ -8,6 +8,7 @@ const READ: readonly Verb[] = [
   'node.read',
   'ledger.read',
   'budget.read',
+  'alert.read',
   'system.read',
 ]
 
@@ -15,8 +16,18 @@ const READ: readonly Verb[] = [
 const MAY: Readonly<Record<Role, readonly Verb[]>> = {
   viewer: READ,
   // `run.stop` and its kin are for his own runs, which `authorise` checks by the owner.
-  member: [...READ, 'run.submit', 'run.stop', 'run.suspend', 'run.resume'],
-  lead: [...READ, 'run.submit', 'run.stop', 'run.suspend', 'run.resume', 'policy.read', 'audit.read'],
+  member: [...READ, 'run.submit', 'run.stop', 'run.suspend', 'run.resume', 'alert.handle'],
+  lead: [
+    ...READ,
+    'run.submit',
+    'run.stop',
+    'run.suspend',
+    'run.resume',
+    'alert.handle',
+    'channel.write',
+    'policy.read',
+    'audit.read',
+  ],
   operator: [
     ...READ,
     'run.stop',
@@ -25,6 +36,7 @@ const MAY: Readonly<Record<Role, readonly Verb[]>> = {
     'queue.pause',
     'node.cordon',
     'node.forget',
+    'alert.handle',
     'policy.read',
     'audit.read',
   ],
@@ -34,6 +46,8 @@ const MAY: Readonly<Record<Role, readonly Verb[]>> = {
     'node.read',
     'ledger.read',
     'budget.read',
+    'alert.read',
+    'alert.handle',
     'policy.read',
     'audit.read',
     'system.read',
@@ -47,6 +61,8 @@ const MAY: Readonly<Record<Role, readonly Verb[]>> = {
     'queue.pause',
     'node.cordon',
     'node.forget',
+    'alert.handle',
+    'channel.write',
     'policy.read',
     'policy.apply',
     'audit.read',
