@@ -43,6 +43,13 @@ export const EVIDENCE_CHARS_MAX = 500
 export const AVOIDED_NODES_MAX = 16
 /** One request to a cluster. A lease must outlast it, so that nobody acts who does not lead. */
 export const REQUEST_MS_MAX = 5_000
+/** One try to bring a notice to a channel, from its first look at the name to the end of the answer (Standard Webhooks: 15 to 30 s). */
+export const DELIVERY_MS_MAX = 15_000
+/** What is read of an answer of a channel: a sentence of what is wrong stands in it, not more. */
+export const DELIVERY_ANSWER_BYTES_MAX = 4 * 1024
+/** A line of a notice, as people read it. */
+export const NOTICE_LINE_CHARS_MAX = 600
+export const NOTICE_EVIDENCE_LINES_MAX = 12
 /** ingest/v1: a batch as sent, and unpacked. */
 export const REPORT_BYTES_MAX = 1024 * 1024
 export const REPORT_BYTES_UNPACKED_MAX = 4 * 1024 * 1024

@@ -52,3 +52,29 @@ export type Notice = {
   readonly more: number
   readonly link: string
 }
+
+/** An item in words, for people: five parts, one line each, made harmless and bounded. */
+export type ItemText = {
+  /** What it is about at a glance: `critical: no-progress`. */
+  readonly headline: string
+  readonly what: string
+  /** GPU-hours and money. */
+  readonly howMuch: string
+  readonly since: string
+  readonly who: string
+  readonly whatToDo: string
+  readonly evidence: readonly string[]
+  readonly link: string
+}
+
+/** A notice in words (core/alert makes them): channels lay them out, and change nothing but what would be read as markup. */
+export type NoticeText = {
+  readonly title: string
+  readonly text: readonly string[]
+  readonly items: readonly ItemText[]
+  /** What was left out; null: nothing. */
+  readonly more: string | null
+  readonly link: string
+  /** All of it as plain text. */
+  readonly plain: string
+}
