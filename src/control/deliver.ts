@@ -36,10 +36,15 @@ export class Deliveries {
     }
   }
 
+  /** Resolves when every channel that was begun with is through. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#busy.values())
+  }
+
   /** What is under way is broken off: it stays in the outbox. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await Promise.all(this.#busy.values())
+    await this.idle()
   }
 }
 

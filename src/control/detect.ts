@@ -1,7 +1,7 @@
 // Looks for what is wrong: series since the last look, and the world, become findings. A look writes only what changed.
 import { decideFindings } from '../core/detect/decide.ts'
 import { detect } from '../core/detect/detectors.ts'
-import type { BudgetLook, ExpertSeries, Look, Running, Series } from '../core/detect/look.ts'
+import type { BudgetLook, ExpertSeries, Failed, Look, Recovering, Running, Series } from '../core/detect/look.ts'
 import { unheard } from '../core/detect/look.ts'
 import { seriesFrom } from '../core/detect/series.ts'
 import { budgetRates } from '../core/detect/rates.ts'
@@ -9,12 +9,13 @@ import type { Attempt } from '../domain/attempt.ts'
 import type { Fact } from '../domain/fact.ts'
 import type { Finding } from '../domain/finding.ts'
 import { keyOf } from '../domain/finding.ts'
+import { FAILED_MS } from '../core/detect/detectors/failure.ts'
 import type { AttemptId } from '../domain/ids.ts'
 import type { Item } from '../domain/item.ts'
 import { SERIES_FACTS_MAX } from '../domain/limits.ts'
 import { gpusOf } from '../domain/spec.ts'
 import type { EpochMs } from '../domain/units.ts'
-import { epochMs } from '../domain/units.ts'
+import { epochMs, gpuMs } from '../domain/units.ts'
 import type { World } from '../domain/world.ts'
 import { claimsOf } from '../domain/world.ts'
 import type { Hearing } from '../ports/detect-store.ts'
@@ -74,7 +75,57 @@ async function lookAt(control: Control, world: World): Promise<Look> {
     return [{ run, attempt, spec, gpus: gpusOf(run.resources), price, startedAt, series }]
   })
   const budgets: readonly BudgetLook[] = budgetRates(world)
-  return { now: world.now, running, budgets, thresholds: control.settings.thresholds }
+  return {
+    now: world.now,
+    running,
+    budgets,
+    recovering: await recoveringOf(control, world),
+    failed: await failedOf(control, world),
+    nodes: [...world.nodes.values()],
+    prices: world.prices,
+    thresholds: control.settings.thresholds,
+  }
+}
+
+async function recoveringOf({ store }: Control, world: World): Promise<Recovering[]> {
+  const runs = [...world.runs.values()].filter(
+    ({ failuresInRow, state, wish }) => failuresInRow > 0 && wish === 'run' && state.kind !== 'suspended',
+  )
+  if (runs.length === 0) return []
+  const ended = await store.newestEnded(runs.map(({ id }) => id))
+  const held = Map.groupBy(world.claims, (claim) => claim.run)
+  return runs.flatMap((run): Recovering[] => {
+    const attempt = ended.get(run.id)
+    if (attempt === undefined) return []
+    const claims = held.get(run.id) ?? []
+    const gpus = claims.reduce((sum, { slots }) => sum + slots.length, 0)
+    return [{ run, attempt, gpus, price: claims[0]?.price ?? null }]
+  })
+}
+
+/** Failed runs that are looked at: when more fail within a day it is the same for all. */
+const FAILED_MAX = 200
+
+async function failedOf({ store }: Control, world: World): Promise<Failed[]> {
+  const runs = await store.failedSince(epochMs(world.now - FAILED_MS), FAILED_MAX)
+  if (runs.length === 0) return []
+  const ids = runs.map(({ id }) => id)
+  const ended = await store.newestEnded(ids)
+  const claims = Map.groupBy(await store.claimsOf(ids), ({ attempt }) => attempt)
+  return runs.map((run): Failed => {
+    const attempt = ended.get(run.id) ?? null
+    const held = attempt === null ? [] : (claims.get(attempt.id) ?? [])
+    const spent = held.reduce(
+      (sum, each) => sum + each.slots.length * ((each.releasedAt ?? world.now) - each.placedAt),
+      0,
+    )
+    return {
+      run,
+      attempt,
+      gpuMs: attempt === null ? null : gpuMs(spent),
+      price: held[0]?.price ?? null,
+    }
+  })
 }
 
 /** Begins and ends since the last step: of each rank some. */

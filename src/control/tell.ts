@@ -39,5 +39,5 @@ async function notifyOf({ store }: Control, runs: readonly RunId[]): Promise<Ale
 }
 
 /** `n` and 24 characters of chance: nobody can guess the id of a message that he did not get. */
-export const noticeId = ({ bits30 }: Chance): string =>
-  `n${[0, 0, 0, 0].map(() => bits30().toString(32).padStart(6, '0')).join('')}`
+export const noticeId = (chance: Chance): string =>
+  `n${[0, 0, 0, 0].map(() => chance.bits30().toString(32).padStart(6, '0')).join('')}`

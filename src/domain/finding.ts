@@ -12,6 +12,9 @@ export const RULES = [
   'experts-collapsed',
   'experts-dead',
   'gpus-idle',
+  'attempt-failed',
+  'run-failed',
+  'node-away',
   'budget-used',
   'budget-forecast',
 ] as const
@@ -43,6 +46,8 @@ export type Sighting = {
   readonly evidence: readonly Evidence[]
   /** GPUs that compute for nothing while it lasts; null where none do, or nobody can say. */
   readonly gpus: number | null
+  /** What it has cost for good, where nothing more is lost while it lasts. */
+  readonly spent?: GpuMs | null
   readonly price: Price | null
   readonly whatToTry: string
 }

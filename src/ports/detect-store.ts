@@ -1,7 +1,9 @@
 // What detectors read beside the world, and where findings are kept.
+import type { Attempt } from '../domain/attempt.ts'
 import type { Fact } from '../domain/fact.ts'
 import type { Finding } from '../domain/finding.ts'
 import type { AttemptId, RunId } from '../domain/ids.ts'
+import type { Run } from '../domain/run.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { LayerSet, StoredMeasures } from './store.ts'
 
@@ -20,6 +22,10 @@ export interface DetectStore {
   ): Promise<ReadonlyMap<AttemptId, readonly Fact[]>>
   /** The newest measures of each set of layers of these attempts, the oldest step first. */
   newestMeasures(attempts: readonly AttemptId[], steps: number): Promise<readonly NewestMeasures[]>
+  /** Of each run the newest attempt that has ended. */
+  newestEnded(runs: readonly RunId[]): Promise<ReadonlyMap<RunId, Attempt>>
+  /** Runs that failed for good after a moment and of whose name no newer one is there, the newest first; at most `limit`. */
+  failedSince(at: EpochMs, limit: number): Promise<readonly Run[]>
   openFindings(): Promise<readonly Finding[]>
   /** A page, the newest first. `projects` null: all. */
   findings(query: FindingsQuery): Promise<readonly Finding[]>

@@ -37,7 +37,7 @@ export function problemOfEmail({ to }: Email, smtp: Smtp | null): string | null 
   return unfit === undefined ? null : `${JSON.stringify(unfit.slice(0, 80))} is not an address of the form name@host`
 }
 
-export function createEmail(smtp: Smtp, publicUrl: string) {
+export function createEmail(smtp: Smtp, publicUrl: () => string) {
   if (!MAILBOX.test(smtp.from)) throw new Error('alerts.smtp.from is not an address of the form name@host')
   const transport = createTransport({
     host: smtp.host,
@@ -66,7 +66,7 @@ export function createEmail(smtp: Smtp, publicUrl: string) {
       return { kind: 'delivered', said: `${server} accepted it for all recipients at earlier tries` }
     try {
       const info = await transport.sendMail({
-        ...messageOf(smtp, publicUrl, to, notice, text),
+        ...messageOf(smtp, publicUrl(), to, notice, text),
         envelope: { from: smtp.from, to: open },
         signal,
       })

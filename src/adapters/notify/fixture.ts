@@ -50,7 +50,7 @@ export function keepingLog(): Log & { readonly words: () => string } {
 }
 
 export const optionsOf = (more: Partial<NotifierOptions> = {}): NotifierOptions => ({
-  publicUrl: PUBLIC_URL,
+  publicUrl: () => PUBLIC_URL,
   allowNetworks: [],
   allowLoopback: true,
   smtp: null,

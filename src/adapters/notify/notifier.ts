@@ -17,7 +17,7 @@ import { problemOfWebhook, sendWebhook } from './webhook.ts'
 
 export type NotifierOptions = {
   /** Where people find the pages: the source of events, and the host of a Message-ID. */
-  readonly publicUrl: string
+  readonly publicUrl: () => string
   /** Networks or addresses that channels may be at although they are not public; a word that is none throws. */
   readonly allowNetworks: readonly string[]
   /** This machine too: what listens here is ours. */
@@ -64,7 +64,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
     if (problem !== null) return failure(problem, address.kind === 'email' && email === null)
     switch (address.kind) {
       case 'webhook':
-        return await sendWebhook(world, publicUrl, address, notice, signal)
+        return await sendWebhook(world, publicUrl(), address, notice, signal)
       case 'slack':
         return await slack(address, render(notice), signal)
       case 'email':

@@ -289,7 +289,9 @@ void test('no part of an address and no secret is in any message or word of a lo
   const answers = ['500 Oh', '404 Not Found', '302 Found', '410 Gone', '200 OK', '429 Slow']
   for (const status of answers) {
     const { url } = await receiver(context, (socket, { path: asked, headers }) =>
-      said(socket, status, `cannot POST ${asked} ${NEW} ${String(headers['webhook-signature'])}`, [`location: ${asked}`]),
+      said(socket, status, `cannot POST ${asked} ${NEW} ${String(headers['webhook-signature'])}`, [
+        `location: ${asked}`,
+      ]),
     )
     words.push(JSON.stringify(await notifier.deliver(webhook(`${url}${path}`), NOTICE, never)))
   }

@@ -1,5 +1,6 @@
 // What detectors look at beside the world, and what they found.
 import { compareStreams, reporterSource, reporterStream, streamOf } from '../../domain/fact.ts'
+import type { Attempt } from '../../domain/attempt.ts'
 import type { Finding } from '../../domain/finding.ts'
 import type { AttemptId } from '../../domain/ids.ts'
 import type { EpochMs } from '../../domain/units.ts'
@@ -7,8 +8,8 @@ import type { DetectStore, Hearing, NewestMeasures } from '../../ports/detect-st
 import type { Database, Queryable } from './pool.ts'
 import { columns } from './pool.ts'
 import { storedMeasures } from './reports.ts'
-import type { FactRow } from './rows.ts'
-import { factOf } from './rows.ts'
+import type { FactRow, RunRow } from './rows.ts'
+import { factOf, runOf } from './rows.ts'
 
 export function detectStore(database: Database): DetectStore {
   return {
@@ -55,6 +56,27 @@ export function detectStore(database: Database): DetectStore {
         topK,
         steps: storedMeasures(packed),
       }))
+    },
+    async newestEnded(runs) {
+      if (runs.length === 0) return new Map()
+      const rows = await database.query<{ image: Attempt }>({
+        text: `select newest.image from unnest($1::text[]) as w(run)
+               cross join lateral (
+                 select image from attempt where attempt.run = w.run and not living order by number desc limit 1
+               ) newest`,
+        values: [runs],
+      })
+      return new Map(rows.map(({ image }) => [image.run, image]))
+    },
+    async failedSince(at, limit) {
+      const rows = await database.query<RunRow>({
+        text: `select image, version from run_ended r where state = 'failed' and (image->>'endedAt')::bigint > $1
+               and not exists (select from run n where n.project = r.project and n.name = r.name)
+               and not exists (select from run_ended n where n.project = r.project and n.name = r.name and n.id > r.id)
+               order by (image->>'endedAt')::bigint desc limit $2`,
+        values: [at, limit],
+      })
+      return rows.map(runOf)
     },
     async openFindings() {
       const rows = await database.query<{ image: Finding }>({

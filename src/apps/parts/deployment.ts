@@ -6,6 +6,7 @@ import { keysOf } from '../../adapters/system/attempt-token.ts'
 import type { Connection } from '../../adapters/postgres/pool.ts'
 import type { Control } from '../../control/control.ts'
 import type { Log } from '../../ports/log.ts'
+import { alertingOf } from './alerting.ts'
 import { connectionTo } from './connection.ts'
 import type { Files } from './files.ts'
 import { readSettingsFile } from './files.ts'
@@ -78,7 +79,7 @@ export function readKeys({ file, files }: Deployment): Uint8Array[] {
 }
 
 export function startPart(
-  { files, id, connection, clusters }: Deployment,
+  deployment: Deployment,
   options: {
     readonly part: Exclude<Part, { kind: 'whole' }>
     readonly log: Log
@@ -87,6 +88,7 @@ export function startPart(
   },
 ): Promise<Service> {
   const { log } = options
+  const { file, files, id, connection, clusters } = deployment
   return startService({
     connection,
     poolMax: files.config.database.poolMax,
@@ -113,5 +115,13 @@ export function startPart(
         log: (level, fields, message) => log[level]({ ...fields }, message),
       }),
     prepare: async () => {},
+    alerting: alertingOf({
+      config: files.config,
+      file,
+      keys: readKeys(deployment),
+      // A deployment has one address for people, which the settings name.
+      pages: () => `http://${files.config.listen.host}:${files.config.listen.port}`,
+      log,
+    }),
   })
 }

@@ -4,6 +4,8 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { EnvironmentFault, prepareEnvironment } from '../../adapters/local/environment.ts'
 import { booksOf, statementOf } from '../../control/views/statement.ts'
+import type { Receiver } from './receiver.ts'
+import { startReceiver } from './receiver.ts'
 import { killMarked } from '../../adapters/local/processes.ts'
 import type { RunDocument, ShowDocument, StatementDocument } from '../../domain/documents.ts'
 import type { RunId, WorkerId } from '../../domain/ids.ts'
@@ -38,6 +40,7 @@ export class Demonstration {
   readonly #abort = new AbortController()
   #preparing: Promise<void> = Promise.resolve()
   #fault: EnvironmentFault | null = null
+  #receiver: { readonly receiver: Receiver; readonly remove: () => Promise<unknown> } | null = null
 
   async run(
     service: Service,
@@ -45,6 +48,7 @@ export class Demonstration {
     options: { untilDone: boolean; json: boolean; asked: Ending; fault: DemoFault },
   ): Promise<DemoResult> {
     this.#preparing = this.#prepare(service)
+    this.#receiver = await listen(service, who)
     const run = await submitExample(service, who)
     const ended = await this.#follow(service, who, run, options)
     if (!ended) {
@@ -66,6 +70,13 @@ export class Demonstration {
   async end(): Promise<void> {
     this.#abort.abort(new Error('plimsoll ends'))
     await this.#preparing
+  }
+
+  /** While the service still stands. */
+  async hangUp(): Promise<void> {
+    await this.#receiver?.remove().catch(() => null)
+    await this.#receiver?.receiver.close()
+    this.#receiver = null
   }
 
   async #prepare(service: Service): Promise<void> {
@@ -129,6 +140,29 @@ export class Demonstration {
   }
 }
 
+const CHANNEL = 'demonstration'
+
+/** Alerts of the demonstration go to a receiver of our own. One that was left by an `up` that was killed led nowhere any more. */
+async function listen(service: Service, who: Principal) {
+  let secret = ''
+  const receiver = await startReceiver(() => secret)
+  const remove = (): Promise<unknown> => service.alerts.removeChannel(who, CHANNEL)
+  await patient(remove)
+  const made = await patient(() =>
+    service.alerts.createChannel(who, {
+      name: CHANNEL,
+      project: 'demo',
+      address: { kind: 'webhook', url: receiver.url, secrets: [] },
+      severity: 'warning',
+      rules: null,
+      digest: false,
+    }),
+  )
+  if (made.ok) secret = made.value.secret ?? ''
+  else say(`nobody is told of the alerts of the demonstration: ${made.message}`)
+  return { receiver, remove }
+}
+
 /** Kills worker 1 of the first attempt once; true when it was done, or when this run has had a failure already. */
 function killOne(show: ShowDocument): boolean {
   const [first, second] = show.attempts
@@ -176,7 +210,8 @@ async function settled(service: Service, run: RunId): Promise<StatementDocument>
   for (let waited = 0; ; waited += 100) {
     const { found, open, statement } = await patient(() => look(service, run))
     const ended = ['succeeded', 'failed', 'cancelled', 'suspended'].includes(found.state.kind)
-    if ((ended && !open && statement.provisionalGpuMs === 0) || (ended && waited > SETTLE_MS_MAX))
+    const told = ((await service.control.alerting?.store.alertsOf(run))?.pending ?? 0) === 0
+    if ((ended && !open && told && statement.provisionalGpuMs === 0) || (ended && waited > SETTLE_MS_MAX))
       return patient(() => statementOf(service.context, found))
     service.control.doorbell.ring(open ? 'observe' : 'account')
     await pause(100)

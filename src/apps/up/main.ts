@@ -13,6 +13,7 @@ import { counted } from '../../domain/words.ts'
 import { Fault } from '../../ports/fault.ts'
 import { readSettings } from '../parts/files.ts'
 import type { Service } from '../parts/service.ts'
+import { alertingOf } from '../parts/alerting.ts'
 import { startApi } from './api.ts'
 import type { DemoFault } from './demo.ts'
 import { Demonstration } from './demo.ts'
@@ -72,6 +73,8 @@ async function up(options: UpOptions): Promise<number> {
     const demo = options.demo ? new Demonstration() : null
     let service: Service | null = null
     let ingest: Ingest | null = null
+    // Known once the API listens.
+    let pagesAt = 'http://127.0.0.1'
     try {
       const { listen } = files.config
       const port = ingestPortOf(listen)
@@ -87,6 +90,15 @@ async function up(options: UpOptions): Promise<number> {
         log: logs.log,
         connection: postgres?.connection ?? connectionTo(external ?? '', '--database'),
         ingest: ingest.address,
+        alerting: alertingOf({
+          config: files.config,
+          file: join(home, 'config.yaml'),
+          keys: homeKeys(home),
+          pages: () => pagesAt,
+          // Its own receiver, and nothing else of this machine for longer than it runs.
+          allowNetworks: demo === null ? [] : ['127.0.0.1'],
+          log: logs.log,
+        }),
         clusters: async (clock) => [
           await localCluster({ home, clock, config: files.config, python: interpreter, demo, log: toLog }),
           ...(await kubernetesClusters({ clusters: remote, controlPlane: homeId(home), clock, log: toLog })),
@@ -97,6 +109,7 @@ async function up(options: UpOptions): Promise<number> {
       const signIn = signInCodes(service, who)
       const pages = await building
       const api = await startApi(service, files, home, logs.pino.child({}, { level: 'warn' }), who, { pages, signIn })
+      pagesAt = api.url
       const keeping = postgres === null ? null : keepPostgres(service, home, postgres, toLog)
       try {
         const link = pages === null ? null : `${api.url}/#code=${signIn.newCode()}`
@@ -106,6 +119,7 @@ async function up(options: UpOptions): Promise<number> {
         postgres = (await keeping?.stop()) ?? postgres
       }
     } finally {
+      await demo?.hangUp()
       await ingest?.close()
       await service?.stop()
       await demo?.end()

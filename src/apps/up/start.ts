@@ -5,7 +5,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { Cluster } from '../../ports/cluster.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Files } from '../parts/files.ts'
-import type { Service } from '../parts/service.ts'
+import type { Service, ServiceOptions } from '../parts/service.ts'
 import { seedPolicy } from '../parts/seed.ts'
 import { startService } from '../parts/service.ts'
 
@@ -15,6 +15,7 @@ export async function startAll(options: {
   readonly log: Log
   readonly connection: Connection
   readonly ingest: Control['ingest']
+  readonly alerting: ServiceOptions['alerting']
   readonly clusters: (clock: Clock) => Promise<readonly (Cluster & { close(): Promise<void> })[]>
 }): Promise<Service> {
   const { files, home } = options
@@ -36,6 +37,7 @@ export async function startAll(options: {
     log: options.log,
     ingest: options.ingest,
     clusters: options.clusters,
+    alerting: options.alerting,
     prepare: (store, clock) => seedPolicy(store, clock, files),
   })
 }

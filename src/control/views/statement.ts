@@ -34,10 +34,16 @@ export async function statementOf(
     failed,
     peaks,
   })
-  return { ...books, efficiency, experts: await balanceOfExperts(control.store, run) }
+  const { sent, failed: lost } = (await control.alerting?.store.alertsOf(run.id)) ?? { sent: 0, failed: 0 }
+  return {
+    ...books,
+    efficiency,
+    experts: await balanceOfExperts(control.store, run),
+    alerts: { sent, failed: lost },
+  }
 }
 
-type Books = Omit<StatementDocument, 'efficiency' | 'experts'>
+type Books = Omit<StatementDocument, 'efficiency' | 'experts' | 'alerts'>
 
 /** Without what takes reading facts or frames: what is looked at twice a second. */
 export const booksOf = async (control: Control, run: Run): Promise<Books> => (await look(control, run)).books
@@ -81,7 +87,6 @@ async function look(control: Control, run: Run) {
     ettr: wall <= 0 ? null : productive / (wall * gpusOf(run.resources)),
     tokens: known,
     tokensPerGpuHour: known === null || heldGpuMs === 0 ? null : Math.round(known / (heldGpuMs / MS_PER_HOUR)),
-    alerts: { sent: 0, failed: 0 },
   }
   const failed = read.books.flatMap(({ attempt }) => (hasFailed(attempt) ? [attempt.id] : []))
   return { books, attempts, failed }

@@ -145,6 +145,7 @@ void test('what gets worse is told again, what comes back at once is not, and wh
   assert.deepEqual(said({ channels, open: [finding], told, now: t(ALERTMANAGER_REPEAT_MS) }), [
     'c1: firing no-progress',
   ])
+  assert.deepEqual(said({ channels, open: [worse], told }), ['c1: firing no-progress, resolved no-progress'])
 })
 
 void test('an acknowledgement ends the repeats for a day while it gets no worse; a silence holds back what it matches, and then it is told', () => {

@@ -13,9 +13,9 @@ import type { EpochMs } from '../../domain/units.ts'
 
 /** What came back so soon after it was over is told only when it is worse, or lasts. */
 export const FLAP_MS = 600_000
-/** What still fires and nobody has acknowledged is told again. Alertmanager forgets what is not repeated within `resolve_timeout`, by default 5 min. */
+/** What still fires and nobody has acknowledged is told again; an Alertmanager that lost its memory soon, and whoever looks at it. */
 export const REPEAT_MS = 4 * 3_600_000
-export const ALERTMANAGER_REPEAT_MS = 120_000
+export const ALERTMANAGER_REPEAT_MS = 600_000
 /** An acknowledgement counts so long. */
 export const ACKNOWLEDGED_MS = 24 * 3_600_000
 /** So many messages of a channel within a minute go at once; what comes then is put together and goes half a minute after the last one. */
@@ -54,7 +54,7 @@ export function decideAlerts(look: AlertLook, newId: () => string): AlertDecisio
   for (const channel of look.channels) {
     if (channel.off !== null || channel.pending >= OUTBOX_MAX || waitsForMore(look, channel)) continue
     const told = new Map((toldOf.get(channel.id) ?? []).map((each) => [each.key, each]))
-    const news: { readonly told: Told; readonly item: NoticeItem }[] = []
+    const news: { readonly told: Told | null; readonly item: NoticeItem }[] = []
     const tell = (finding: Finding, state: Told['state']): void => {
       const { id, severity } = finding
       const key = keyOf(finding)
@@ -62,8 +62,13 @@ export function decideAlerts(look: AlertLook, newId: () => string): AlertDecisio
       news.push({ told: row, item: itemOf(look, finding, state) })
     }
     for (const finding of awake)
-      if (takes(look, channel, finding) && isNews(look, channel, finding, told.get(keyOf(finding)) ?? null))
+      if (takes(look, channel, finding) && isNews(look, channel, finding, told.get(keyOf(finding)) ?? null)) {
+        const before = told.get(keyOf(finding))
+        // There its severity is part of what it is: the milder one would fire on beside it.
+        if (channel.kind === 'alertmanager' && before?.state === 'firing' && before.severity !== finding.severity)
+          news.push({ told: null, item: itemOf(look, { ...finding, severity: before.severity }, 'resolved') })
         tell(finding, 'firing')
+      }
     for (const before of told.values()) {
       if (before.state !== 'firing' || open.has(before.key)) continue
       const finding = look.ended.get(before.finding)
@@ -80,7 +85,7 @@ export function decideAlerts(look: AlertLook, newId: () => string): AlertDecisio
           newId(),
         ),
       )
-      written.push(...some.map((each) => each.told))
+      written.push(...some.flatMap((each) => each.told ?? []))
     }
   }
   return { outgoing, told: written }

@@ -37,8 +37,8 @@ export function decideFindings(
 
 /** A finding as it stands at a moment, with what it has cost until then. */
 function at(sighting: Sighting & { readonly id: string }, now: EpochMs, resolvedAt: EpochMs | null): Finding {
-  const { gpus, since, price } = sighting
-  const cost = gpus === null ? null : gpuMs(gpus * Math.max(0, now - since))
+  const { gpus, since, price, spent = null } = sighting
+  const cost = gpus === null ? spent : gpuMs(gpus * Math.max(0, now - since))
   return {
     ...sighting,
     gpuMs: cost,

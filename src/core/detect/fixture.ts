@@ -32,7 +32,17 @@ export function runningOf(series: Partial<Series>, over: Partial<Running> = {}):
 }
 
 export function lookOf(now: number, running: readonly Running[], over: Partial<Look> = {}): Look {
-  return { now: t(now), running, budgets: [], thresholds: DEFAULT_THRESHOLDS, ...over }
+  return {
+    now: t(now),
+    running,
+    budgets: [],
+    recovering: [],
+    failed: [],
+    nodes: [],
+    prices: new Map(),
+    thresholds: DEFAULT_THRESHOLDS,
+    ...over,
+  }
 }
 
 /** What is seen of one run that was heard up to now. */

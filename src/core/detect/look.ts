@@ -8,7 +8,9 @@ import type { AttemptId } from '../../domain/ids.ts'
 import type { Run } from '../../domain/run.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { Thresholds } from '../../domain/thresholds.ts'
-import type { EpochMs, Price } from '../../domain/units.ts'
+import type { Node } from '../../domain/node.ts'
+import type { EpochMs, GpuMs, Price } from '../../domain/units.ts'
+import type { World } from '../../domain/world.ts'
 
 /** A step as its source told it. */
 export type Mark = {
@@ -55,7 +57,28 @@ export type Look = {
   readonly now: EpochMs
   readonly running: readonly Running[]
   readonly budgets: readonly BudgetLook[]
+  readonly recovering: readonly Recovering[]
+  readonly failed: readonly Failed[]
+  readonly nodes: readonly Node[]
+  readonly prices: World['prices']
   readonly thresholds: Thresholds
+}
+
+/** A living run that has failed before: its newest attempt that has ended, and what it holds now. */
+export type Recovering = {
+  readonly run: Run
+  readonly attempt: Attempt
+  readonly gpus: number
+  readonly price: Price | null
+}
+
+/** A run that has failed for good, and was not submitted again. */
+export type Failed = {
+  readonly run: Run
+  readonly attempt: Attempt | null
+  /** What its last attempt held in all. */
+  readonly gpuMs: GpuMs | null
+  readonly price: Price | null
 }
 
 export type BudgetLook = {

@@ -1,8 +1,9 @@
 // Findings in memory, and what detectors look at.
+import type { Attempt } from '../../domain/attempt.ts'
 import type { Fact } from '../../domain/fact.ts'
 import { compareStreams, streamOf } from '../../domain/fact.ts'
 import type { Finding } from '../../domain/finding.ts'
-import type { AttemptId } from '../../domain/ids.ts'
+import type { AttemptId, RunId } from '../../domain/ids.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { later } from '../../domain/units.ts'
 import type { DetectStore, Hearing } from '../../ports/detect-store.ts'
@@ -45,6 +46,26 @@ export function detectStore(tables: Tables, measure: MeasureFrame): DetectStore 
           return [{ attempt, names, experts, topK, steps: measured }]
         }),
       )
+    },
+    async newestEnded(runs) {
+      const wanted = new Set(runs)
+      const newest = new Map<RunId, Attempt>()
+      for (const attempt of tables.attempts.values())
+        if (wanted.has(attempt.run) && attempt.state.kind === 'ended') {
+          const known = newest.get(attempt.run)
+          if (known === undefined || attempt.number > known.number) newest.set(attempt.run, attempt)
+        }
+      return newest
+    },
+    async failedSince(at, limit) {
+      const failed = [...tables.runs.values()].filter(
+        ({ id, project, name, state, endedAt }) =>
+          state.kind === 'failed' &&
+          endedAt !== null &&
+          endedAt > at &&
+          ![...tables.runs.values()].some((run) => run.id > id && run.project === project && run.name === name),
+      )
+      return failed.toSorted((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0)).slice(0, limit)
     },
     openFindings: async () =>
       [...tables.findings.values()]

@@ -56,3 +56,6 @@ create table delivery (
   said text not null,
   primary key (notice, try)
 );
+
+create index attempt_run on attempt (run, number desc) where not living;
+create index run_ended_failed on run_ended (((image->>'endedAt')::bigint) desc) where state = 'failed';
