@@ -80,8 +80,12 @@ export function createNotifier(options: NotifierOptions): Notifier {
     check,
     async deliver(address, notice, signal) {
       const began = performance.now()
-      const limited = AbortSignal.any([signal, closing.signal, AbortSignal.timeout(limitMs)])
-      const sending = send(address, notice, limited)
+      const limit = new AbortController()
+      const timer = setTimeout(
+        () => limit.abort(new DOMException('the time for one try is over', 'TimeoutError')),
+        limitMs,
+      )
+      const sending = send(address, notice, AbortSignal.any([signal, closing.signal, limit.signal]))
       open.add(sending)
       try {
         const outcome = await sending
@@ -93,6 +97,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
           )
         return { ...outcome, tookMs }
       } finally {
+        clearTimeout(timer)
         open.delete(sending)
       }
     },
