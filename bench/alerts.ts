@@ -20,17 +20,17 @@ export async function alertLatency(): Promise<Result> {
   const arrived = new Map<string, number>()
   const seen = new Map<string, number>()
   const receiver = createServer((request, response) => {
-    void bodyOf(request).then((body) => {
-      const at = Date.now()
-      const event = JSON.parse(body) as Event
-      if (!seen.has(event.id))
-        for (const { state, rule, who } of event.data.items)
-          if (state === 'firing' && rule === 'run-failed' && who.run !== null && !arrived.has(who.run.id))
-            arrived.set(who.run.id, at)
-      seen.set(event.id, (seen.get(event.id) ?? 0) + 1)
-      response.writeHead(204).end()
-    })
+    void take(request).then(() => response.writeHead(204).end())
   })
+  const take = async (request: IncomingMessage): Promise<void> => {
+    const event = JSON.parse(await bodyOf(request)) as Event
+    const at = Date.now()
+    if (!seen.has(event.id))
+      for (const { state, rule, who } of event.data.items)
+        if (state === 'firing' && rule === 'run-failed' && who.run !== null && !arrived.has(who.run.id))
+          arrived.set(who.run.id, at)
+    seen.set(event.id, (seen.get(event.id) ?? 0) + 1)
+  }
   await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
   const { port } = receiver.address() as AddressInfo
   try {

@@ -29,15 +29,16 @@ let secret = ''
 /** Answers so late that a kill falls between what was sent and what is known of it. */
 let lateMs = 0
 const receiver = createServer((request, response) => {
-  void bodyOf(request).then(async (body) => {
-    const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
-    // The official library throws where the signature is not ours.
-    const event = new Webhook(secret).verify(body, headers) as Event
-    got.push({ id: headers['webhook-id'] ?? '', event })
-    await pause(lateMs)
-    response.writeHead(204).end()
-  })
+  void take(request).then(() => response.writeHead(204).end())
 })
+async function take(request: IncomingMessage): Promise<void> {
+  const body = await bodyOf(request)
+  const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
+  // The official library throws where the signature is not ours.
+  const event = new Webhook(secret).verify(body, headers) as Event
+  got.push({ id: headers['webhook-id'] ?? '', event })
+  await pause(lateMs)
+}
 before(async () => {
   await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
   await home.up()

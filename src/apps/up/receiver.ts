@@ -5,6 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
+type Answer = { readonly status: number; readonly text: string }
 export type Receiver = { readonly url: string; close(): Promise<void> }
 
 const BYTES_MAX = 1024 * 1024
@@ -14,12 +15,11 @@ const LATE_S_MAX = 300
 export async function startReceiver(secret: () => string, arrived: (title: string) => void): Promise<Receiver> {
   const seen = new Set<string>()
   const server = createServer((request, response) => {
-    void answer(request, secret(), seen, arrived)
-      .catch((error: unknown) => ({ status: 400, text: String(error) }))
-      .then(({ status, text }) => {
-        response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
-        response.end(text)
-      })
+    const end = ({ status, text }: Answer): unknown =>
+      response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' }).end(text)
+    void answer(request, secret(), seen, arrived).then(end, (error: unknown) =>
+      end({ status: 400, text: String(error) }),
+    )
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

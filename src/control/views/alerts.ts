@@ -78,7 +78,7 @@ export async function deliveriesOf(
       at: notice.at,
       state,
       endedAt,
-      tries: deliveries.map(({ notice: _, ...delivery }) => delivery),
+      tries: deliveries.map(({ try: number, at, tookMs, ok, said }) => ({ try: number, at, tookMs, ok, said })),
     })),
     next: found.length > limit && last !== undefined ? `${last.at}~${last.id}` : null,
   })
