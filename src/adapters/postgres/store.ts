@@ -1,6 +1,4 @@
 // The real store, put together. Each part is a file of its own.
-import type { RunId } from '../../domain/ids.ts'
-import type { RunSpec } from '../../domain/spec.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { MeasureFrame, Store } from '../../ports/store.ts'
 import { booksStore, isRevisionTaken } from './books.ts'
@@ -13,12 +11,15 @@ import type { Database } from './pool.ts'
 import { reportStore } from './reports.ts'
 import { requestStore } from './requests.ts'
 import { viewStore } from './views.ts'
+import { KnownRuns, KnownSpecs } from './known.ts'
 import { readShares, readWorld } from './world.ts'
 
 export type StoreSettings = { readonly blindAfterMs: number; readonly measure: MeasureFrame }
 
 export function postgresStore(database: Database, clock: Clock, settings: StoreSettings): Store {
   const books = booksStore(database, clock)
+  const runs = new KnownRuns()
+  const specs = new KnownSpecs()
   return {
     ...leaderStore(database),
     ...ingestStore(database, clock),
@@ -39,14 +40,8 @@ export function postgresStore(database: Database, clock: Clock, settings: StoreS
       }
     },
     shares: () => readShares(database),
-    world: (health) => readWorld(database, clock, health),
+    world: (health) => readWorld(database, clock, health, runs),
     commit: (epoch, items) => commitItems(database, clock, settings.blindAfterMs, epoch, items),
-    async specs(runs) {
-      const rows = await database.query<{ run: RunId; spec: RunSpec }>({
-        text: 'select run, spec from run_spec where run = any($1)',
-        values: [runs],
-      })
-      return new Map(rows.map((row) => [row.run, row.spec]))
-    },
+    specs: (asked) => specs.of(database, asked),
   }
 }

@@ -4,9 +4,10 @@ import type { Price } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
 import type { AttemptReports, ClusterHealth, World } from '../../domain/world.ts'
 import type { Clock } from '../../ports/clock.ts'
+import type { KnownRuns } from './known.ts'
 import type { Database, Statement } from './pool.ts'
-import type { AttemptRow, BudgetRow, ClaimRow, NodeRow, ProjectRow, ReserveRow, RunRow } from './rows.ts'
-import { attemptOf, budgetOf, claimOf, nodeOf, projectOf, reserveOf, runOf } from './rows.ts'
+import type { AttemptRow, BudgetRow, ClaimRow, NodeRow, ProjectRow, ReserveRow } from './rows.ts'
+import { attemptOf, budgetOf, claimOf, nodeOf, projectOf, reserveOf } from './rows.ts'
 
 const sql = (text: string): Statement => ({ text, values: [] })
 
@@ -14,6 +15,7 @@ export async function readWorld(
   database: Database,
   clock: Clock,
   clusters: ReadonlyMap<ClusterName, ClusterHealth>,
+  knownRuns: KnownRuns,
 ): Promise<World> {
   return database.transaction('read', async (tx) => {
     const nodes = (
@@ -22,7 +24,7 @@ export async function readWorld(
     const claims = await tx.query<ClaimRow>(
       sql('select image from claim where released_at is null order by node, holder'),
     )
-    const runs = await tx.query<RunRow>(sql('select image, version from run'))
+    const runs = await knownRuns.all(tx)
     const attempts = await tx.query<AttemptRow>(sql('select image from attempt where living'))
     const projects = await tx.query<ProjectRow>(
       sql('select name, parent, quota_gpus, max_priority, version from project'),
@@ -59,7 +61,7 @@ export async function readWorld(
       clusters,
       nodes: new Map(nodes.map((node) => [node.id, node])),
       claims: claims.map(claimOf),
-      runs: new Map(runs.map(runOf).map((run) => [run.id, run])),
+      runs: new Map(runs.map((run) => [run.id, run])),
       attempts: new Map(attempts.map(attemptOf).map((attempt) => [attempt.id, attempt])),
       projects: new Map(projects.map(projectOf).map((project) => [project.name, project])),
       budgets: new Map(budgets.map(budgetOf).map((budget) => [budget.id, budget])),
