@@ -7,7 +7,10 @@ import { amount, document, moment, money, runFields } from './document-parts.ts'
 export const budget = z
   .looseObject({
     id: z.string(),
-    project: z.string(),
+    project: z.string().nullable(),
+    user: z.string().nullable(),
+    label: z.looseObject({ key: z.string(), value: z.string() }).nullable(),
+    run: z.string().nullable(),
     unit: z.enum(['gpu-ms', 'micros']),
     currency: z.string().nullable(),
     hard: z.boolean(),
@@ -17,7 +20,11 @@ export const budget = z
     over: z.int(),
     left: z.int(),
   })
-  .meta({ id: 'Budget', description: 'amounts are in the unit of the budget' })
+  .meta({
+    id: 'Budget',
+    description:
+      'amounts are in the unit of the budget; it covers the runs for which all of project, user, label and run that is not null is so',
+  })
 
 export const budgets = document('budgets', 'Budgets', { budgets: z.array(budget) })
 

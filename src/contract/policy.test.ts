@@ -77,6 +77,32 @@ test('what is wrong is said with its place', () => {
   ])
 })
 
+test('a budget is of a project, a user or a label, or of a run of a project', () => {
+  const head = 'defaultCluster: local\ncurrency: EUR\nprojects: { a: {} }\n'
+  const parsed = parsePolicy(
+    `${head}budgets:\n  ada: { user: ada, gpuHours: 1 }\n  core: { project: a, label: team=core, money: 5 }\n  moe: { project: a, run: moe, gpuHours: 2 }\n`,
+  )
+  assert.ok(parsed.ok)
+  assert.deepEqual(
+    parsed.policy.budgets.map(({ id, project, user, label, run }) => [id, project, user, label, run]),
+    [
+      ['ada', null, 'ada', null, null],
+      ['core', 'a', null, { key: 'team', value: 'core' }, null],
+      ['moe', 'a', null, null, 'moe'],
+    ],
+  )
+  assert.deepEqual(
+    problemsOf(
+      `${head}budgets:\n  x: { gpuHours: 1 }\n  y: { user: ada, run: moe, gpuHours: 1 }\n  z: { label: team, gpuHours: 1 }\n`,
+    ),
+    [
+      '5:3 /budgets/x must name a project, a user or a label: whom it covers',
+      '6:24 /budgets/y/run needs the project of the run beside it',
+      '7:15 /budgets/z/label must be a key and a value, such as team=vision',
+    ],
+  )
+})
+
 test('a wrong price hides nothing that is wrong between projects and budgets', () => {
   const text = [
     'defaultCluster: local',

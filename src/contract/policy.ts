@@ -28,8 +28,21 @@ const project = strict({
   maxPriority: z.enum(PRIORITIES).default('normal'),
 })
 
+const LABEL = /^([A-Za-z0-9][-A-Za-z0-9_./]{0,62})=([A-Za-z0-9][-A-Za-z0-9_.]{0,62})$/
+
 const budget = strict({
-  project: name,
+  project: name.nullish(),
+  user: z.string().min(1).max(100).nullish(),
+  /** `team=vision`. */
+  label: z
+    .string()
+    .regex(LABEL, 'must be a key and a value, such as team=vision')
+    .transform((text) => {
+      const [, key = '', value = ''] = LABEL.exec(text) ?? []
+      return { key, value }
+    })
+    .nullish(),
+  run: name.nullish(),
   gpuHours: hours.nullish(),
   money: amount.nullish(),
   hard: z.boolean().default(true),
@@ -89,7 +102,13 @@ function relationFaults(given: unknown): Fault[] {
     else if (cyclic.has(each)) faults.push(fault(pointerOf(path), `project ${excerpt(each)} is its own ancestor`))
   }
   for (const [id, of] of Object.entries(treeOf(budgets))) {
-    const { project: owner, gpuHours, money } = treeOf(of)
+    const { project: owner, user, label, run, gpuHours, money } = treeOf(of)
+    if (owner == null && user == null && label == null)
+      faults.push(
+        fault(pointerOf(['budgets', id]), 'must name a project, a user or a label: whom it covers', null, 'key'),
+      )
+    if (run != null && owner == null)
+      faults.push(fault(pointerOf(['budgets', id, 'run']), 'needs the project of the run beside it'))
     if (typeof owner === 'string' && !parents.has(owner)) unknown(['budgets', id, 'project'], owner)
     if ((gpuHours == null) === (money == null))
       faults.push(fault(pointerOf(['budgets', id]), 'must have either gpuHours or money', null, 'key'))
@@ -130,7 +149,10 @@ function policyOf(given: Given): Policy {
     })),
     budgets: Object.entries(given.budgets).map(([id, each]): PolicyBudget => ({
       id: id as BudgetId,
-      project: each.project as ProjectName,
+      project: (each.project ?? null) as ProjectName | null,
+      user: each.user ?? null,
+      label: each.label ?? null,
+      run: each.run ?? null,
       unit: each.money == null ? { kind: 'gpu-ms' } : { kind: 'money', currency: given.currency },
       hard: each.hard,
       limit: each.money ?? each.gpuHours ?? 0,

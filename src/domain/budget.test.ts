@@ -1,9 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Budget, BudgetUnit, Reserve } from './budget.ts'
-import { chargeCeiling, chargeFloor, chargeOf, giveBack, grant, lastsGpuMs, left, post, remaining } from './budget.ts'
+import type { Budget, BudgetScope, BudgetUnit, Reserve } from './budget.ts'
+import {
+  chargeCeiling,
+  chargeFloor,
+  chargeOf,
+  covers,
+  giveBack,
+  grant,
+  lastsGpuMs,
+  left,
+  post,
+  remaining,
+  scopeText,
+} from './budget.ts'
 import { budgetOf, runId } from './fixture.ts'
+import type { ProjectName } from './ids.ts'
 import { gpuMs, micros } from './units.ts'
 
 const MONEY: BudgetUnit = { kind: 'money', currency: 'EUR' }
@@ -123,5 +136,28 @@ void test('safety: what is promised for some time always covers what is charged 
       assert.ok(chargeCeiling(MONEY, charge) >= chargeFloor(MONEY, charge))
       assert.ok(chargeCeiling(MONEY, charge) - chargeFloor(MONEY, charge) <= 1)
     }),
+  )
+})
+
+test('a budget covers the runs for which all that it names is so', () => {
+  const line = new Set(['vision', 'lab'] as ProjectName[])
+  const of = { user: 'ada', name: 'moe', labels: { team: 'core' } }
+  const none = { project: null, user: null, label: null, run: null }
+  const covered = (over: Partial<BudgetScope>, labels: Record<string, string> = of.labels): boolean =>
+    covers({ ...none, ...over }, { ...of, labels }, line)
+  assert.ok(covered({ project: 'vision' as ProjectName }))
+  assert.ok(covered({ project: 'lab' as ProjectName }), 'of a project below it')
+  assert.ok(!covered({ project: 'speech' as ProjectName }))
+  assert.ok(covered({ user: 'ada' }))
+  assert.ok(!covered({ user: 'bob' }))
+  assert.ok(covered({ label: { key: 'team', value: 'core' } }))
+  assert.ok(!covered({ label: { key: 'team', value: 'other' } }))
+  assert.ok(!covered({ label: { key: 'toString', value: 'core' } }, {}))
+  assert.ok(covered({ project: 'vision' as ProjectName, run: 'moe' }))
+  assert.ok(!covered({ project: 'vision' as ProjectName, run: 'other' }))
+  assert.ok(!covered({ project: 'vision' as ProjectName, user: 'bob' }), 'all of it, not some')
+  assert.equal(
+    scopeText({ project: 'lab', user: 'ada', label: { key: 'team', value: 'core' }, run: 'moe' }),
+    'project lab, run moe, user ada, label team=core',
   )
 })

@@ -6,9 +6,46 @@ import { integer } from './units.ts'
 
 export type BudgetUnit = { readonly kind: 'gpu-ms' } | { readonly kind: 'money'; readonly currency: string }
 
-export type Budget = {
+/** The runs that a budget covers: those for which all that it names is so. It names a project, a user or a label at least. */
+export type BudgetScope = {
+  /** And those below it. */
+  readonly project: ProjectName | null
+  readonly user: string | null
+  readonly label: { readonly key: string; readonly value: string } | null
+  /** Every run of this name in the project, one after the other. */
+  readonly run: string | null
+}
+
+/** `line`: the project of the run and those above it. */
+export function covers(
+  { project, user, label, run }: BudgetScope,
+  of: { readonly user: string; readonly name: string; readonly labels: Readonly<Record<string, string>> },
+  line: ReadonlySet<ProjectName>,
+): boolean {
+  return (
+    (project === null || line.has(project)) &&
+    (user === null || user === of.user) &&
+    (label === null || (Object.hasOwn(of.labels, label.key) && of.labels[label.key] === label.value)) &&
+    (run === null || run === of.name)
+  )
+}
+
+/** `project demo, user ada`. */
+export const scopeText = ({
+  project,
+  user,
+  label,
+  run,
+}: Omit<BudgetScope, 'project'> & { readonly project: string | null }): string =>
+  [
+    ...(project === null ? [] : [`project ${project}`]),
+    ...(run === null ? [] : [`run ${run}`]),
+    ...(user === null ? [] : [`user ${user}`]),
+    ...(label === null ? [] : [`label ${label.key}=${label.value}`]),
+  ].join(', ')
+
+export type Budget = BudgetScope & {
   readonly id: BudgetId
-  readonly project: ProjectName
   readonly unit: BudgetUnit
   readonly hard: boolean
   /** In GPU-milliseconds or in micros, as `unit` says; the same for the rest. */

@@ -156,7 +156,11 @@ export type PlanDocument = {
 
 export type BudgetDocument = {
   readonly id: string
-  readonly project: string
+  /** What it covers: all that is not null must be so. */
+  readonly project: string | null
+  readonly user: string | null
+  readonly label: { readonly key: string; readonly value: string } | null
+  readonly run: string | null
   readonly unit: 'gpu-ms' | 'micros'
   readonly currency: string | null
   readonly hard: boolean

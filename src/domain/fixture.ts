@@ -133,6 +133,9 @@ export function budgetOf(id: string, over: Partial<Budget> = {}): Budget {
   return {
     id: id as BudgetId,
     project: PROJECT,
+    user: null,
+    label: null,
+    run: null,
     unit: { kind: 'gpu-ms' },
     hard: true,
     limit: 1_000,

@@ -1,5 +1,5 @@
 // Who may use how much of what, as an operator writes it. It lives in the database, versioned and audited; config/policy is its seed.
-import type { BudgetUnit } from './budget.ts'
+import type { BudgetScope, BudgetUnit } from './budget.ts'
 import type { BudgetId, ClusterName, ProjectName } from './ids.ts'
 import type { Priority } from './reasons.ts'
 import type { Price } from './units.ts'
@@ -19,9 +19,8 @@ export type PolicyProject = {
   readonly maxPriority: Priority
 }
 
-export type PolicyBudget = {
+export type PolicyBudget = BudgetScope & {
   readonly id: BudgetId
-  readonly project: ProjectName
   readonly unit: BudgetUnit
   readonly hard: boolean
   /** GPU-milliseconds or micros, as `unit` says. */

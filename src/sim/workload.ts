@@ -61,6 +61,9 @@ export function policyOf(chance: SeededChance, { nodes, slots }: ClusterShape): 
       {
         id: 'hours' as BudgetId,
         project: PROJECT,
+        user: null,
+        label: null,
+        run: null,
         unit: { kind: 'gpu-ms' },
         hard: chance.happens(0.8),
         limit: hours * HOUR_MS,
@@ -71,6 +74,9 @@ export function policyOf(chance: SeededChance, { nodes, slots }: ClusterShape): 
             {
               id: 'money' as BudgetId,
               project: TEAM,
+              user: null,
+              label: null,
+              run: null,
               unit: { kind: 'money', currency: 'EUR' } as const,
               hard: chance.happens(0.7),
               limit: money * 1_000_000,

@@ -4,11 +4,12 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { FactBody } from '../../src/domain/fact.ts'
 import { logSource, reporterSource, reporterStream } from '../../src/domain/fact.ts'
-import type { AttemptId, ClusterName, WorkerId } from '../../src/domain/ids.ts'
+import type { AttemptId, BudgetId, ClusterName, ProjectName, WorkerId } from '../../src/domain/ids.ts'
 import { attemptIdOf, workerIdOf } from '../../src/domain/ids.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
 import type { Write } from '../../src/domain/item.ts'
+import type { PolicyBudget } from '../../src/domain/policy.ts'
 import type { Run } from '../../src/domain/run.ts'
 import { DEFAULT_LOG_BYTES_MAX } from '../../src/domain/settings.ts'
 import { checkpointDirective } from '../../src/domain/report.ts'
@@ -332,6 +333,35 @@ for (const [name, open] of [
       await store.takeLead('b', 10_000, false)
       await store.saveHealth(first, cluster, { health: { kind: 'reachable' }, observedAt: epochMs(T0 + 9) })
       assert.deepEqual(await store.health(), new Map([[cluster, unknown]]))
+    })
+
+    check('a budget keeps whom it covers, through changes of the policy', async ({ store }) => {
+      const policy = policyOf(1_000)
+      const [hours] = policy.budgets
+      assert.ok(hours !== undefined)
+      const scoped: PolicyBudget = {
+        ...hours,
+        id: 'core' as BudgetId,
+        project: null,
+        user: 'ada',
+        label: { key: 'team', value: 'core' },
+      }
+      const scopes = async () =>
+        [...(await store.shares()).budgets.values()].map(({ id, project, user, label, run }) => [
+          id,
+          project,
+          user,
+          label,
+          run,
+        ])
+      await store.applyPolicy({ ...policy, budgets: [hours, scoped] }, {}, auditOf('policy.apply'))
+      assert.deepEqual(await scopes(), [
+        ['core', null, 'ada', { key: 'team', value: 'core' }, null],
+        ['hours', 'default', null, null, null],
+      ])
+      const changed = { ...scoped, project: 'default' as ProjectName, user: null, label: null, run: 'moe' }
+      await store.applyPolicy({ ...policy, budgets: [hours, changed] }, {}, auditOf('policy.apply'))
+      assert.deepEqual((await scopes())[0], ['core', 'default', null, null, 'moe'])
     })
 
     check('what was decided under a quota is stale once the policy is another one', async ({ store }) => {

@@ -29,7 +29,18 @@ export function policyOf(limit: number): Policy {
       { name: 'team' as ProjectName, parent: 'default' as ProjectName, quotaGpus: 4, maxPriority: 'normal' },
       { name: 'default' as ProjectName, parent: null, quotaGpus: null, maxPriority: 'high' },
     ],
-    budgets: [{ id: BUDGET, project: 'default' as ProjectName, unit: { kind: 'gpu-ms' }, hard: true, limit }],
+    budgets: [
+      {
+        id: BUDGET,
+        project: 'default' as ProjectName,
+        user: null,
+        label: null,
+        run: null,
+        unit: { kind: 'gpu-ms' },
+        hard: true,
+        limit,
+      },
+    ],
     prices: [{ gpuModel: 'h100', price: PRICE }],
   }
 }

@@ -80,6 +80,13 @@ test('a channel is made by the command line, tried, and says what became of it',
   const metadata = home.say('alerts', 'channel', 'create', 'cloud', '--slack', 'http://169.254.169.254/latest')
   assert.equal(metadata.code, 2)
   assert.match(metadata.stderr, /169\.254/)
+  const spec = home.file(
+    'names.yaml',
+    'name: names\ncommand: [true]\nresources: { nodes: 1, gpusPerNode: 1 }\nnotify: [webhook:oncall, slack:nobody]\n',
+  )
+  const plan = home.say('submit', spec, '--dry-run')
+  assert.match(plan.stdout + plan.stderr, /notify: there is no channel slack:nobody for project default/)
+  assert.doesNotMatch(plan.stdout + plan.stderr, /no channel webhook:oncall/)
 })
 
 test('whatever is killed while runs fail, each is told once', async () => {

@@ -153,6 +153,9 @@ const { tableRow, hit, experts, expertTile, expertFrame } = pageFakes(run, at, e
 export const budget: BudgetDocument = {
   id: 'demo-hours',
   project: 'demo',
+  user: null,
+  label: null,
+  run: null,
   unit: 'gpu-ms',
   currency: null,
   hard: true,

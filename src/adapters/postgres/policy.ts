@@ -83,9 +83,10 @@ async function saveProjects(tx: Queryable, policy: Policy): Promise<void> {
 async function saveBudgets(tx: Queryable, policy: Policy): Promise<void> {
   if (policy.budgets.length === 0) return
   await tx.query({
-    text: `insert into budget (id, project, unit, currency, hard, "limit")
-           select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[])
-           on conflict (id) do update set project = excluded.project, hard = excluded.hard, "limit" = excluded."limit", version = budget.version + 1`,
+    text: `insert into budget (id, project, unit, currency, hard, "limit", submitter, label_key, label_value, run_name)
+           select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[])
+           on conflict (id) do update set project = excluded.project, submitter = excluded.submitter, label_key = excluded.label_key,
+             label_value = excluded.label_value, run_name = excluded.run_name, hard = excluded.hard, "limit" = excluded."limit", version = budget.version + 1`,
     values: columns(policy.budgets, (each) => [
       each.id,
       each.project,
@@ -93,6 +94,10 @@ async function saveBudgets(tx: Queryable, policy: Policy): Promise<void> {
       each.unit.kind === 'money' ? each.unit.currency : null,
       each.hard,
       each.limit,
+      each.user,
+      each.label?.key ?? null,
+      each.label?.value ?? null,
+      each.run,
     ]),
   })
 }

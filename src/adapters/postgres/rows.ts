@@ -23,7 +23,11 @@ export type AttemptRow = { image: Attempt }
 export type ClaimRow = { image: Claim }
 export type BudgetRow = {
   id: BudgetId
-  project: ProjectName
+  project: ProjectName | null
+  submitter: string | null
+  label_key: string | null
+  label_value: string | null
+  run_name: string | null
   unit: 'gpu-ms' | 'money'
   currency: string | null
   hard: boolean
@@ -91,6 +95,9 @@ export function budgetOf(row: BudgetRow): Budget {
   return {
     id: row.id,
     project: row.project,
+    user: row.submitter,
+    label: row.label_key === null || row.label_value === null ? null : { key: row.label_key, value: row.label_value },
+    run: row.run_name,
     unit: row.currency === null ? { kind: 'gpu-ms' } : { kind: 'money', currency: row.currency },
     hard: row.hard,
     limit: row.limit,

@@ -26,6 +26,9 @@ test('gauges say what is now, and nothing of what was', async () => {
       {
         id: 'demo/1',
         project: 'demo',
+        user: null,
+        label: null,
+        run: null,
         unit: 'gpu-ms',
         currency: null,
         hard: true,

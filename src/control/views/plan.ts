@@ -15,6 +15,8 @@ import type { RunSpec } from '../../domain/spec.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { Price } from '../../domain/units.ts'
 import { micros } from '../../domain/units.ts'
+import { lineage } from '../../domain/project.ts'
+import type { Control } from '../control.ts'
 import { placeSettings } from '../place.ts'
 import type { RequestContext } from '../requests/context.ts'
 import { mayNot } from '../requests/context.ts'
@@ -49,6 +51,7 @@ export async function planOfSpec(
   else if (estimate.gpuMs === null)
     notes.push(`no GPU-hours: ${model ?? 'the GPU model'} has no peak FLOP/s in the catalogue`)
   if (price === null) notes.push(`no money: ${model ?? 'the GPU model'} has no price in the policy`)
+  notes.push(...(await unknownChannels(control, spec)))
   notes.push(...withoutEffect(spec, control.clusters.get(run.cluster)?.rehearse !== undefined))
   return accepted({
     gpus: gpusOf(spec.resources),
@@ -76,13 +79,28 @@ export async function planOfSpec(
   })
 }
 
+/** Channels that the spec names and that are not there, or are of another project. */
+async function unknownChannels({ alerting, store }: Control, { notify, project }: RunSpec): Promise<string[]> {
+  if (notify.length === 0) return []
+  const channels = (await alerting?.store.channels()) ?? []
+  const { projects } = await store.shares()
+  const line = new Set(lineage(projects, project).map(({ name }) => name))
+  const known = new Set(
+    channels
+      .filter((each) => each.project === null || line.has(each.project))
+      .map(({ kind, name }) => `${kind}:${name}`),
+  )
+  return notify
+    .filter((name) => !known.has(name))
+    .map((name) => `notify: there is no channel ${name} for project ${project}: plimsoll alerts lists them`)
+}
+
 /** What a spec asks for that this version takes and does not act on: said before anything is spent. */
 function withoutEffect(spec: RunSpec, containers: boolean): string[] {
   const notes: string[] = []
   const { framework } = spec.training
   if (framework !== 'custom' && dialectsFor(framework).length === 0)
     notes.push(`training.framework ${framework}: its lines are not read yet, progress stays unknown`)
-  if (spec.notify.length > 0) notes.push('notify: nothing is sent yet')
   if (spec.image !== null && !containers) notes.push('image: this machine runs no containers')
   return notes
 }
@@ -98,6 +116,9 @@ export function budgetDocument(budget: Budget): BudgetDocument {
   return {
     id: budget.id,
     project: budget.project,
+    user: budget.user,
+    label: budget.label,
+    run: budget.run,
     unit: budget.unit.kind === 'gpu-ms' ? 'gpu-ms' : 'micros',
     currency: budget.unit.kind === 'gpu-ms' ? null : budget.unit.currency,
     hard: budget.hard,

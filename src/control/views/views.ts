@@ -148,7 +148,7 @@ export function viewsOf(context: RequestContext): Views {
       const world = await store.world(control.health)
       return accepted({
         budgets: [...world.budgets.values()]
-          .filter((budget) => visible === 'all' || visible.has(budget.project))
+          .filter((budget) => visible === 'all' || (budget.project !== null && visible.has(budget.project)))
           .map(budgetDocument),
       })
     },

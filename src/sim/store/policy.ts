@@ -62,13 +62,14 @@ function saveProjects(tables: Tables, policy: Policy): void {
 function saveBudgets(tables: Tables, policy: Policy): void {
   const old = new Map(tables.budgets)
   tables.budgets.clear()
-  for (const { id, project, unit, hard, limit } of policy.budgets) {
+  for (const budget of policy.budgets) {
+    const { id, unit: _, ...changed } = budget
     const before = old.get(id)
     tables.budgets.set(
       id,
       before === undefined
-        ? { id, project, unit, hard, limit, used: 0, reserved: 0, over: 0, version: 1 }
-        : { ...before, project, hard, limit, version: before.version + 1 },
+        ? { ...budget, used: 0, reserved: 0, over: 0, version: 1 }
+        : { ...before, ...changed, version: before.version + 1 },
     )
   }
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { scopeText } from '../../../domain/budget.ts'
 import { ask } from '../client.ts'
 import { budgetAmount, table } from '../format.ts'
 import type { Output } from '../print.ts'
@@ -11,10 +12,10 @@ export function budgetsCommand(program: Command): void {
         budgets.length === 0
           ? 'no budgets: plimsoll policy apply FILE brings some'
           : table(
-              ['BUDGET', 'PROJECT', 'KIND', 'LIMIT', 'USED', 'RESERVED', 'LEFT', 'OVER'],
+              ['BUDGET', 'OF', 'KIND', 'LIMIT', 'USED', 'RESERVED', 'LEFT', 'OVER'],
               budgets.map((each) => [
                 each.id,
-                each.project,
+                scopeText(each),
                 each.hard ? 'hard' : 'soft',
                 ...[each.limit, each.used, each.reserved, each.left, each.over].map((value) =>
                   budgetAmount(each, value),
