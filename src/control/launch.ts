@@ -50,7 +50,8 @@ export async function launchTurn(control: Control): Promise<void> {
 async function startAll(control: Control, world: World): Promise<void> {
   const attempts = attemptsToLaunch(world)
   const before = troubles.get(control) ?? new Map<AttemptId, string>()
-  const trouble = new Map<AttemptId, string>()
+  // What was wrong at the last try stands until this one is through: whoever looks in between would see it pass and come back.
+  const trouble = new Map(attempts.flatMap(({ id }) => (before.has(id) ? [[id, before.get(id) ?? ''] as const] : [])))
   troubles.set(control, trouble)
   if (attempts.length === 0) return
   const specs = await control.store.specs(attempts.map((attempt) => attempt.run))
@@ -63,10 +64,13 @@ async function startAll(control: Control, world: World): Promise<void> {
     const plan = planOf(attempt, spec, cluster.checkpointRoot, control.settings.durations.graceMs)
     await outside(control, attempt, 'launch', async () => {
       const ingest = control.ingest?.(attempt.id) ?? null
-      await cluster.launch(plan, attempt.deadlineAt, ingest).catch((error: unknown) => {
-        trouble.set(attempt.id, saidOf(error))
-        throw error
-      })
+      await cluster.launch(plan, attempt.deadlineAt, ingest).then(
+        () => trouble.delete(attempt.id),
+        (error: unknown) => {
+          trouble.set(attempt.id, saidOf(error))
+          throw error
+        },
+      )
     })
   }
   // What was launched is looked for; what failed as before shows nothing new.

@@ -2,7 +2,9 @@
 // and what to do, and keep nobody else waiting.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { Home, until } from '../parts/plimsoll.ts'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Home, pause, until } from '../parts/plimsoll.ts'
 import { findBinaries } from './binaries.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plane.ts'
@@ -70,6 +72,15 @@ describe('several clusters', { skip: found.kind === 'missing' && found.why }, ()
     }
   })
 
+  test('two names of one API server are noticed at the start', () => {
+    const log = readFileSync(join(home.path, 'plimsoll.log'), 'utf8')
+    assert.match(
+      log,
+      /"cluster":"homeless","msg":"it is the API server of cluster works too, with nodes that both book/,
+    )
+    assert.doesNotMatch(log, /"cluster":"nowhere","msg":"it is the API server/)
+  })
+
   test('meanwhile the others do their work: this machine, and the cluster that answers', async () => {
     submit('local', { image: null })
     submit('works', { kubernetes: { annotations: { 'kwok.plimsoll.dev/run-ms': '100' } } })
@@ -94,6 +105,10 @@ describe('several clusters', { skip: found.kind === 'missing' && found.why }, ()
       plane.programs.apiServer.signal('SIGCONT')
     }
     await until('it is said', () => /does not let specs ask for hostNetwork/.test(show('asks').message ?? ''))
+    // Tried again and again, and told once.
+    await pause(5_000)
+    const { events } = home.document<{ events: { kind: string }[] }>('events', 'default/asks')
+    assert.equal(events.filter(({ kind }) => kind === 'waits').length, 1)
     const { items } = await plane.api.get<{ items: unknown[] }>(
       '/apis/batch/v1/namespaces/plimsoll-runs/jobs?labelSelector=plimsoll.dev/run-name=asks',
     )

@@ -49,6 +49,25 @@ function tolerating({ pods, taint }: KubernetesClusterConfig): KubernetesCluster
   return { ...pods, tolerations: [...pods.tolerations, own] }
 }
 
+type Seen = ClusterFile & { readonly server: string }
+
+/**
+ * What is wrong where two names are of one cluster: its nodes would be booked twice, and each would take the other's Jobs for strangers. It is
+ * said and not refused: one API server may be reached by two addresses, so that a refusal would only catch some.
+ */
+function sharedWith(seen: readonly Seen[], next: Seen): string | null {
+  for (const other of seen) {
+    if (other.server.replace(/\/+$/, '') !== next.server.replace(/\/+$/, '')) continue
+    const shared = namespacesOf(other.config).find((namespace) => namespacesOf(next.config).includes(namespace))
+    const selectors = [other.config.nodes.selector, next.config.nodes.selector]
+    if (shared === undefined && selectors[0] !== null && selectors[1] !== null && selectors[0] !== selectors[1])
+      continue
+    const what = shared === undefined ? 'nodes that both book' : `namespace ${shared} in both`
+    return `it is the API server of cluster ${other.config.name} too, with ${what}: give each namespaces of its own and a nodes.selector that the other does not match`
+  }
+  return null
+}
+
 export async function kubernetesClusters(options: {
   readonly clusters: readonly ClusterFile[]
   /** Which control plane we are: the id of our home. */
@@ -63,6 +82,7 @@ export async function kubernetesClusters(options: {
   const { createKubernetesCluster } = await import('../../adapters/kubernetes/cluster.ts')
   const { createRehearsalCluster } = await import('../../adapters/kubernetes/rehearsal-cluster.ts')
   const { readKubeconfig } = await import('../../adapters/kubernetes/kubeconfig.ts')
+  const seen: Seen[] = []
   return options.clusters.map(({ file, config }) => {
     try {
       const settings = {
@@ -79,6 +99,12 @@ export async function kubernetesClusters(options: {
         pods: tolerating(config),
       } satisfies Omit<KubernetesClusterOptions, 'config'>
       const kubeconfig = use === 'know' ? null : readKubeconfig(config.kubeconfig, config.context)
+      if (kubeconfig !== null) {
+        const next = { file, config, server: kubeconfig.getCurrentCluster()?.server ?? '' }
+        const shared = sharedWith(seen, next)
+        if (shared !== null) options.log('warn', { cluster: config.name }, shared)
+        seen.push(next)
+      }
       return use === 'run' && kubeconfig !== null
         ? createKubernetesCluster({ ...settings, config: kubeconfig })
         : createRehearsalCluster({ ...settings, config: kubeconfig })
