@@ -73,6 +73,18 @@ describe('doctor', { skip: found.kind === 'missing' && found.why }, () => {
     assert.match(of(bare, 'nodes')[0]?.detail ?? '', /none of 3 nodes advertises amd\.com\/gpu/)
   })
 
+  test('a namespace that would refuse the pods of jobs is wrong, and not good', async () => {
+    const level = (value: string): Promise<unknown> =>
+      plane.api.patch('/api/v1/namespaces/runs', {
+        metadata: { labels: { 'pod-security.kubernetes.io/enforce': value } },
+      })
+    await level('restricted')
+    const [restricted] = of(examine(file({})).checks, 'namespace')
+    assert.deepEqual([restricted?.state, /enforce=baseline/.test(restricted?.whatToDo ?? '')], ['wrong', true])
+    await level('baseline')
+    assert.equal(of(examine(file({})).checks, 'namespace')[0]?.state, 'good')
+  })
+
   test('nodes are in the racks that the label of the file names, and in none where they do not have it', () => {
     const { checks } = examine(file({ nodes: { rackLabel: RACK_LABEL, blockLabel: 'no.such/block' } }))
     const [rack, block] = of(checks, 'topology')

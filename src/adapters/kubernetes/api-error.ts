@@ -90,7 +90,7 @@ export function faultOf(error: unknown, cluster: string, doing: string): Fault {
     )
   if (error.reason === NO_CREDENTIALS)
     return fault(
-      'Run the program that the kubeconfig names under exec by hand, as this user: it has to answer by itself.',
+      'Run the program that the kubeconfig names under exec by hand, as this user, or look at the file that it names: credentials have to come without a question.',
       true,
     )
   if (status === 0)

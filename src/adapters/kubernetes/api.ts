@@ -208,8 +208,8 @@ class HttpApi implements Api {
     try {
       return await within(this.#authentication(), signal)
     } catch (error) {
-      if (!signal.aborted) throw error
-      throw new ApiError(0, NO_CREDENTIALS, `no credentials came within ${this.#timeoutMs} ms`, null, error)
+      const what = signal.aborted ? `no credentials came within ${this.#timeoutMs} ms` : noAnswer(error, 0).detail
+      throw new ApiError(0, NO_CREDENTIALS, what, null, error)
     }
   }
 

@@ -140,6 +140,21 @@ test(
     ),
 )
 
+test(
+  'a program of the kubeconfig that fails is said to be what is wrong, and not the server',
+  { timeout: 20_000 },
+  () =>
+    against(
+      () => ({ status: 200 }),
+      async ({ api }) => {
+        await assert.rejects(api.get('/version'), /^ApiError: NoCredentials: /)
+      },
+      {
+        exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'false', args: [], interactiveMode: 'Never' },
+      },
+    ),
+)
+
 test('a server that asks for a long pause is left alone, and nobody waits for it', { timeout: 10_000 }, () => {
   let asked = 0
   return against(

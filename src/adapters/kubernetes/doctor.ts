@@ -107,7 +107,15 @@ async function namespaceOf({ api }: DoctorOptions, namespace: string): Promise<C
       `/api/v1/namespaces/${namespace}`,
     )
     const level = metadata.labels?.['pod-security.kubernetes.io/enforce']
-    return level === 'baseline' || level === 'restricted'
+    // Images of jobs run as root mostly, and nothing takes their capabilities away.
+    if (level === 'restricted')
+      return check(
+        'namespace',
+        'wrong',
+        `${namespace} has Pod Security restricted, which refuses pods of jobs: they do not have to run as another user than root`,
+        `kubectl label --overwrite namespace ${namespace} pod-security.kubernetes.io/enforce=baseline`,
+      )
+    return level === 'baseline'
       ? check('namespace', 'good', `${namespace}, with Pod Security ${level}`)
       : check(
           'namespace',
