@@ -4,6 +4,7 @@ import { createTransport } from 'nodemailer'
 import type { Address, Notice, NoticeText } from '../../domain/notice.ts'
 import type { Outcome } from './answer.ts'
 import { failure, shown } from './answer.ts'
+import { wordsOf } from './codes.ts'
 import { stopped } from './post.ts'
 
 export type Smtp = {
@@ -56,12 +57,16 @@ export function createEmail(smtp: Smtp, publicUrl: () => string) {
     disableUrlAccess: true,
   })
   const server = `${smtp.host}:${smtp.port}`
-  const secrets = smtp.password === null ? [] : [smtp.password, Buffer.from(smtp.password).toString('base64')]
+  // As it goes over the wire: a server may say that back.
+  const secrets =
+    smtp.password === null
+      ? []
+      : [smtp.password, base64(smtp.password), base64(`\u0000${smtp.user ?? ''}\u0000${smtp.password}`)]
   const arrived = new Map<string, Set<string>>()
 
   async function send({ to }: Email, notice: Notice, text: NoticeText, signal: AbortSignal): Promise<Outcome> {
     const had = arrived.get(notice.id) ?? new Set<string>()
-    const open = to.filter((each) => !had.has(each.toLowerCase()))
+    const open = to.filter((each) => !had.has(mailboxOf(each)))
     if (open.length === 0)
       return { kind: 'delivered', said: `${server} accepted it for all recipients at earlier tries` }
     try {
@@ -82,7 +87,7 @@ export function createEmail(smtp: Smtp, publicUrl: () => string) {
   }
 
   function remember(id: string, accepted: readonly string[]): void {
-    const had = new Set([...(arrived.get(id) ?? []), ...accepted.map((each) => each.toLowerCase())])
+    const had = new Set([...(arrived.get(id) ?? []), ...accepted.map(mailboxOf)])
     arrived.delete(id)
     arrived.set(id, had)
     for (const oldest of arrived.keys()) {
@@ -93,6 +98,11 @@ export function createEmail(smtp: Smtp, publicUrl: () => string) {
 
   return { send, close: () => transport.close() }
 }
+
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+
+/** The case of a host has no meaning. */
+const mailboxOf = (address: string): string => address.replace(/@.*$/, (host) => host.toLowerCase())
 
 type Refusal = { readonly recipient: string; readonly said: string; readonly retryable: boolean }
 
@@ -123,6 +133,8 @@ function messageOf({ from }: Smtp, publicUrl: string, to: readonly string[], not
 type SmtpError = {
   readonly message: string
   readonly code?: string | undefined
+  /** Of a connection: what Node said. */
+  readonly originalCode?: unknown
   readonly responseCode?: number | undefined
   readonly response?: string | undefined
   readonly recipient?: string | undefined
@@ -149,6 +161,7 @@ function failed(server: string, thrown: unknown, secrets: readonly string[]): Ou
     return failure(`${server} refused the message: ${each}`, !refusals.every(isForGood))
   }
   // Of the settings and of the network: when that is mended, it goes out.
+  if (typeof error.originalCode === 'string') return failure(`${server}: ${wordsOf(error.originalCode)}`, true)
   const what = FAULTS.find(([code]) => code === error.code)?.[1] ?? 'cannot be reached or broke off'
   return failure(`${server} ${what}${why}`, true)
 }
@@ -156,7 +169,7 @@ function failed(server: string, thrown: unknown, secrets: readonly string[]): Ou
 const FAULTS: readonly (readonly [string, string])[] = [
   ['EAUTH', 'does not take our user and password (alerts.smtp)'],
   ['ENOAUTH', 'wants a user and a password (alerts.smtp)'],
-  ['ETLS', 'gives no encrypted connection that can be trusted (alerts.smtp.security)'],
+  ['ETLS', 'does not encrypt, which is asked of it (alerts.smtp.security)'],
   ['EDNS', 'has a name that cannot be resolved'],
   ['ETIMEDOUT', 'does not answer'],
 ]

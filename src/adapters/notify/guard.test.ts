@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import type { SecureContext } from 'node:tls'
+import { createSecureContext } from 'node:tls'
 import type { Address } from '../../domain/notice.ts'
+import { selfSigned } from './certificate-fixture.ts'
 import type { Lookup } from './guard.ts'
 import { problemOfUrl } from './guard.ts'
 import { keepingLog, NOTICE, optionsOf, receiver, said } from './fixture.ts'
@@ -138,10 +143,7 @@ void test('a name that cannot be resolved, or not in time, may be resolved later
   assert.equal(unknown.message, 'nowhere.example: its name cannot be resolved (ENOTFOUND)')
 
   const hangs = createNotifier(optionsOf({ limitMs: 50, lookup: () => Promise.withResolvers<never>().promise }))
-  // A timer of its own keeps this process alive: a signal's does not.
-  const alive = setTimeout(() => {}, 5_000)
   const late = await hangs.deliver(slack('https://nowhere.example/s3cret'), NOTICE, never)
-  clearTimeout(alive)
   assert.ok(late.kind === 'failed' && late.retryable)
   assert.equal(late.message, 'nowhere.example: its name was not resolved in time')
   await Promise.all([refused.close(), hangs.close()])
@@ -160,4 +162,44 @@ void test('loopback is closed unless it is opened', async (context) => {
   assert.equal(received.length, 0)
   assert.match(log.words(), /a notice did not arrive/)
   await notifier.close()
+})
+
+void test('of TLS the name stays the one that was asked for, and whoever is not trusted for it gets nothing', async (context) => {
+  const names: string[] = []
+  let requests = 0
+  const own = selfSigned()
+  const SNICallback = (name: string, done: (error: null, context: SecureContext) => void): void => {
+    names.push(name)
+    done(null, createSecureContext(own))
+  }
+  const server = createServer({ ...own, SNICallback }, () => (requests += 1))
+  server.on('tlsClientError', () => {})
+  const { promise, resolve } = Promise.withResolvers<void>()
+  server.listen(0, '127.0.0.1', resolve)
+  await promise
+  context.after(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const notifier = createNotifier(optionsOf({ lookup: resolvesTo(['127.0.0.1']) }))
+  const outcome = await notifier.deliver(slack(`https://hooks.example:${port}/s3cret`), NOTICE, never)
+  assert.ok(outcome.kind === 'failed' && outcome.retryable)
+  assert.equal(
+    outcome.message,
+    `hooks.example:${port}: its certificate is signed by nobody whom we trust (DEPTH_ZERO_SELF_SIGNED_CERT)`,
+  )
+  assert.deepEqual([names, requests], [['hooks.example'], 0])
+  await notifier.close()
+})
+
+void test("a name is resolved by this machine's resolver, and any of its addresses that answers will do", async (context) => {
+  const { port, received } = await receiver(context)
+  const address = slack(`http://localhost:${port}/`)
+  const open = createNotifier(optionsOf())
+  assert.equal((await open.deliver(address, NOTICE, never)).kind, 'delivered')
+  const closed = createNotifier(optionsOf({ allowLoopback: false }))
+  assert.equal(closed.check(address), null, 'of a name nothing can be said without asking')
+  const outcome = await closed.deliver(address, NOTICE, never)
+  assert.ok(outcome.kind === 'failed' && !outcome.retryable)
+  assert.match(outcome.message, /its name leads to (?:127\.0\.0\.1|::1), which is a loopback address/)
+  assert.equal(received.length, 1)
+  await Promise.all([open.close(), closed.close()])
 })

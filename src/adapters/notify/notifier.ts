@@ -3,7 +3,7 @@ import { DELIVERY_MS_MAX } from '../../domain/limits.ts'
 import type { Address, Notice, NoticeText } from '../../domain/notice.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Notifier } from '../../ports/notifier.ts'
-import { problemOfAlertmanager, sendAlertmanager } from './alertmanager.ts'
+import { createAlertmanager, problemOfAlertmanager } from './alertmanager.ts'
 import type { Outcome } from './answer.ts'
 import { failure } from './answer.ts'
 import type { Smtp } from './email.ts'
@@ -41,6 +41,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
     nowMs: options.nowMs ?? Date.now,
   }
   const slack = createSlack(world)
+  const alertmanager = createAlertmanager(world)
   const email = smtp === null ? null : createEmail(smtp, publicUrl)
   const closing = new AbortController()
   const open = new Set<Promise<Outcome>>()
@@ -72,7 +73,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
           ? failure('no SMTP server', true)
           : await email.send(address, notice, render(notice), signal)
       case 'alertmanager':
-        return await sendAlertmanager(world, address, notice, render(notice), signal)
+        return await alertmanager(address, notice, render(notice), signal)
     }
   }
 
@@ -80,8 +81,12 @@ export function createNotifier(options: NotifierOptions): Notifier {
     check,
     async deliver(address, notice, signal) {
       const began = performance.now()
-      const limited = AbortSignal.any([signal, closing.signal, AbortSignal.timeout(limitMs)])
-      const sending = send(address, notice, limited)
+      const limit = new AbortController()
+      const timer = setTimeout(
+        () => limit.abort(new DOMException('the time for one try is over', 'TimeoutError')),
+        limitMs,
+      )
+      const sending = send(address, notice, AbortSignal.any([signal, closing.signal, limit.signal]))
       open.add(sending)
       try {
         const outcome = await sending
@@ -93,6 +98,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
           )
         return { ...outcome, tookMs }
       } finally {
+        clearTimeout(timer)
         open.delete(sending)
       }
     },

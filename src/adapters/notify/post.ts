@@ -7,6 +7,7 @@ import type { LookupFunction } from 'node:net'
 import { DELIVERY_ANSWER_BYTES_MAX } from '../../domain/limits.ts'
 import type { Answer, Outcome } from './answer.ts'
 import { failure, outcomeOf } from './answer.ts'
+import { wordsOf } from './codes.ts'
 import type { Lookup } from './guard.ts'
 import { reach } from './guard.ts'
 import type { Ruling } from './networks.ts'
@@ -75,14 +76,10 @@ function ask(
   })
   request.on('error', reject)
   request.on('response', (response) => {
-    // From here on its status counts, and whoever stops us stops only the reading of the rest.
-    request.off('error', reject)
-    request.on('error', () => {})
-    void beginning(response).then((text) => {
-      request.destroy()
-      const { 'retry-after': retryAfter = null } = response.headers
-      resolve({ status: response.statusCode ?? 0, retryAfter, body: text })
-    })
+    // From here on its status counts: whoever stops us stops only the reading of the rest.
+    const { 'retry-after': retryAfter = null } = response.headers
+    const status = response.statusCode ?? 0
+    resolve(beginning(response).then((text) => ({ status, retryAfter, body: text })))
   })
   request.end(body)
   return promise
@@ -103,18 +100,14 @@ async function beginning(response: IncomingMessage): Promise<string> {
     // Its status has come, which is what counts.
   } finally {
     clearTimeout(timer)
+    response.destroy()
   }
   return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, DELIVERY_ANSWER_BYTES_MAX))
 }
 
 function noAnswer(error: unknown, signal: AbortSignal, connected: boolean): string {
   if (signal.aborted) return stopped(signal, connected ? 'it took the message and did not answer' : 'no connection')
-  const code = codeOf(error)
-  const words = WORDS[code]
-  if (words !== undefined) return `${words} (${code})`
-  if (code.startsWith('HPE_')) return `what it answered is not HTTP (${code})`
-  if (/CERT|TLS|SSL|UNABLE_TO|SELF_SIGNED|EPROTO/.test(code)) return `its TLS cannot be trusted or is none (${code})`
-  return `no answer (${code})`
+  return wordsOf(codeOf(error))
 }
 
 /** Why a signal ended it: the limit of time, or whoever closes. */
@@ -122,20 +115,6 @@ export const stopped = (signal: AbortSignal, what: string): string =>
   signal.reason instanceof Error && signal.reason.name === 'TimeoutError'
     ? `${what} within the time for one try`
     : `${what} before we were told to stop`
-
-const WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'nobody listens there',
-  ECONNRESET: 'it closed the connection before it answered',
-  EPIPE: 'it closed the connection before it had the message',
-  EHOSTUNREACH: 'there is no way to it',
-  ENETUNREACH: 'there is no way to its network',
-  ETIMEDOUT: 'it does not take a connection',
-  HPE_HEADER_OVERFLOW: 'the headers of its answer are too long',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by nobody whom we trust',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by nobody whom we trust',
-}
 
 /** Where several addresses were tried, the word about the first. */
 function codeOf(error: unknown): string {
