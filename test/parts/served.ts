@@ -6,6 +6,7 @@ import { feedOf } from '../../src/adapters/postgres/feed.ts'
 import { postgresStore } from '../../src/adapters/postgres/store.ts'
 import { sealWith } from '../../src/adapters/system/seal.ts'
 import { secrets } from '../../src/adapters/system/secrets.ts'
+import type { Metrics } from '../../src/adapters/telemetry/metrics.ts'
 import { createMetrics } from '../../src/adapters/telemetry/metrics.ts'
 import { parsePolicyValue } from '../../src/contract/policy.ts'
 import { parseRunSpecValue } from '../../src/contract/run-spec.ts'
@@ -37,6 +38,7 @@ export type Served = {
   readonly clock: StandingClock
   readonly requests: Requests
   readonly alerts: Alerts
+  readonly metrics: Metrics
   /** The secret of a new token. */
   readonly token: (of: {
     readonly role: Role
@@ -90,13 +92,14 @@ export async function serve(benches: PostgresBenches, now: number): Promise<Serv
   const requests = requestsOf(context)
   const alerts = alertsFor(context)
   const catalogue = { gpus: new Set(['h100']), presets: new Map() }
+  const metrics = createMetrics()
   const app = await createServer({
     requests,
     views: viewsOf(context),
     alerts,
     feed: feedOf(database),
     authenticate: (secret) => authenticate(context, secret),
-    metrics: createMetrics(),
+    metrics,
     readiness: async () => ({ ready: true, checks: {} }),
     parseSpec: (value) => parseRunSpecValue(value, { catalogue }),
     parsePolicy: parsePolicyValue,
@@ -115,6 +118,7 @@ export async function serve(benches: PostgresBenches, now: number): Promise<Serv
     clock,
     requests,
     alerts,
+    metrics,
     async token({ role, project, subject, expiresAt, revokedAt }) {
       const { id, secret, hash } = secrets.create()
       const at = clock.now()

@@ -25,6 +25,7 @@ export const POLICY = {
   projects: { lab: {}, alpha: { parent: 'lab' }, beta: { parent: 'lab' } },
   budgets: {
     'alpha-hours': { project: 'alpha', gpuHours: 100 },
+    'alpha-money': { project: 'alpha', money: 100, hard: false },
     'beta-hours': { project: 'beta', gpuHours: 100 },
     'lab-hours': { project: 'lab', gpuHours: 1_000 },
   },

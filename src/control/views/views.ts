@@ -14,6 +14,7 @@ import { accepted, refused } from '../../domain/refusal.ts'
 import type { Run } from '../../domain/run.ts'
 import type { World } from '../../domain/world.ts'
 import type { Views } from '../../ports/views.ts'
+import { epochNow } from '../control.ts'
 import type { RequestContext } from '../requests/context.ts'
 import { findVisible, isRefusal, mayNot } from '../requests/context.ts'
 import type { Principal, Verb } from '../../domain/principal.ts'
@@ -190,8 +191,17 @@ export function viewsOf(context: RequestContext): Views {
       if (visibleProjects(who, 'system.read') !== 'all')
         return refused('not-allowed', 'metrics are about every project', 'use a token that is not for one project')
       const world = await store.world(control.health)
-      const open = await store.openFindings()
-      return accepted(gaugesOf(world, heldSlots(world), open, control.settings.durations.blindAfterMs))
+      return accepted(
+        gaugesOf({
+          world,
+          held: heldSlots(world),
+          open: await store.openFindings(),
+          channels: (await control.alerting?.store.channels()) ?? [],
+          oldestPendingAt: (await control.alerting?.store.oldestPendingAt()) ?? null,
+          leads: epochNow(control) !== null,
+          blindAfterMs: control.settings.durations.blindAfterMs,
+        }),
+      )
     },
     async policy(who) {
       const refusal = mayNot(who, 'policy.read', null)
