@@ -198,7 +198,17 @@ export type Gauges = {
   /** How far the books of the node that is booked least are behind the clock. */
   readonly bookedBehindMs: number
   readonly queuePaused: boolean
+  readonly clusters: readonly { readonly cluster: string; readonly reachable: boolean }[]
+  /** Whether this process leads. */
+  readonly leads: boolean
+  /** Messages about alerts that wait, by the kind of their channel. */
+  readonly messages: readonly Count<{ readonly kind: string }>[]
+  /** How long the oldest of them has waited; null: none waits. */
+  readonly oldestMessageMs: number | null
+  readonly channels: readonly Count<{ readonly kind: string; readonly state: ChannelHealth }>[]
 }
+/** `failing`: the last try was in vain; `off`: its receiver wants nothing any more. */
+export type ChannelHealth = 'ok' | 'failing' | 'off'
 type Count<Labels> = { readonly labels: Labels; readonly count: number }
 
 export type QueueDocument = {

@@ -51,6 +51,8 @@ export interface AlertStore {
   channels(): Promise<readonly KeptChannel[]>
   addSilence(silence: Silence, audit: AuditEntry): Promise<void>
   endSilence(id: string, at: EpochMs, audit: AuditEntry): Promise<boolean>
+  /** When the oldest message that waits was made, whatever its channel; null: none waits. */
+  oldestPendingAt(): Promise<EpochMs | null>
   /** Those that are not over, the last to end last. */
   silences(now: EpochMs): Promise<readonly Silence[]>
   acknowledge(acknowledgement: Acknowledgement, audit: AuditEntry): Promise<void>

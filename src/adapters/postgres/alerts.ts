@@ -149,6 +149,13 @@ export function alertStore(database: Database): AlertStore {
         [id],
       ),
     channels: () => channelsOf(database),
+    async oldestPendingAt() {
+      const [row] = await database.query<{ at: EpochMs | null }>({
+        text: `select min(made_at) as at from notice where state = 'pending'`,
+        values: [],
+      })
+      return row?.at ?? null
+    },
     addSilence: async (silence, audit) =>
       void (await change(audit, 'insert into silence (id, ends_at, image) values ($1, $2, $3) returning id', [
         silence.id,

@@ -13,6 +13,11 @@ const none: Gauges = {
   findings: [],
   bookedBehindMs: 0,
   queuePaused: false,
+  clusters: [],
+  leads: false,
+  messages: [],
+  oldestMessageMs: null,
+  channels: [],
 }
 
 test('gauges say what is now, and nothing of what was', async () => {
@@ -42,6 +47,14 @@ test('gauges say what is now, and nothing of what was', async () => {
     findings: [{ labels: { rule: 'no-progress', severity: 'critical' }, count: 4 }],
     bookedBehindMs: 1500,
     queuePaused: true,
+    clusters: [
+      { cluster: 'local', reachable: true },
+      { cluster: 'hamina', reachable: false },
+    ],
+    leads: true,
+    messages: [{ labels: { kind: 'slack' }, count: 3 }],
+    oldestMessageMs: 2500,
+    channels: [{ labels: { kind: 'slack', state: 'failing' }, count: 1 }],
   }
   const first = await metrics.text(now, 250)
   for (const line of [
@@ -53,11 +66,18 @@ test('gauges say what is now, and nothing of what was', async () => {
     'plimsoll_books_behind_seconds 1.5',
     'plimsoll_findings{rule="no-progress",severity="critical"} 4',
     'plimsoll_queue_paused 1',
+    'plimsoll_cluster_reachable{cluster="local"} 1',
+    'plimsoll_cluster_reachable{cluster="hamina"} 0',
+    'plimsoll_leader 1',
+    'plimsoll_alert_messages_pending{kind="slack"} 3',
+    'plimsoll_alert_oldest_pending_seconds 2.5',
+    'plimsoll_alert_channels{kind="slack",state="failing"} 1',
     'plimsoll_feed_lag_seconds 0.25',
   ])
     assert.ok(first.split('\n').includes(line), line)
   const second = await metrics.text(none, 0)
-  assert.doesNotMatch(second, /state="running"|budget="demo/)
+  assert.doesNotMatch(second, /state="running"|budget="demo|hamina|slack/)
+  assert.match(second, /^plimsoll_alert_oldest_pending_seconds 0$/m)
   assert.match(second, /^process_resident_memory_bytes \d+/m)
 })
 
@@ -71,6 +91,18 @@ test('turns are timed, and one that fails is counted and fails', async () => {
   const text = await metrics.text(none, 0)
   assert.match(text, /plimsoll_turn_duration_seconds_count\{step="place"\} 2/)
   assert.match(text, /plimsoll_turn_failures_total\{step="place"\} 1/)
+  const at = Number(/plimsoll_turn_last_success_timestamp_seconds\{step="place"\} (\S+)/.exec(text)?.[1])
+  assert.ok(Math.abs(at - Date.now() / 1_000) < 60)
+  await assert.rejects(metrics.turn('launch', () => Promise.reject(new Error('x'))))
+  assert.doesNotMatch(await metrics.text(none, 0), /last_success_timestamp_seconds\{step="launch"\}/)
+})
+
+test('tries of messages are counted by the kind of their channel', async () => {
+  const metrics = createMetrics()
+  for (const outcome of ['delivered', 'failed', 'delivered'] as const) metrics.tried('email', outcome)
+  const text = await metrics.text(none, 0)
+  assert.match(text, /plimsoll_alert_deliveries_total\{kind="email",outcome="delivered"\} 2/)
+  assert.match(text, /plimsoll_alert_deliveries_total\{kind="email",outcome="failed"\} 1/)
 })
 
 test('every metric stands in docs/metrics.md, and nothing else does', async () => {

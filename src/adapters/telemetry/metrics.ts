@@ -7,6 +7,8 @@ export type Metrics = {
   readonly contentType: string
   /** Runs one turn of a step, and counts how long it took and whether it failed. */
   turn<Value>(step: string, run: () => Promise<Value>): Promise<Value>
+  /** One try to bring a message to a channel. */
+  tried(kind: string, outcome: 'delivered' | 'failed'): void
   /** `feedLagMs`: how long what is committed waits before whoever follows the feed may read it. */
   text(now: Gauges, feedLagMs: number): Promise<string>
 }
@@ -31,6 +33,18 @@ export function createMetrics(): Metrics {
     labelNames: ['step'],
     registers,
   })
+  const succeeded = new Gauge({
+    name: 'plimsoll_turn_last_success_timestamp_seconds',
+    help: 'when a turn of a step ended well last',
+    labelNames: ['step'],
+    registers,
+  })
+  const tries = new Counter({
+    name: 'plimsoll_alert_deliveries_total',
+    help: 'tries to bring a message to a channel, by the kind of the channel',
+    labelNames: ['kind', 'outcome'],
+    registers,
+  })
   const gauge = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
     new Gauge({ name: `plimsoll_${name}`, help, labelNames: [...labelNames], registers })
   const runs = gauge('runs', 'runs that have not ended, by state', ['state'])
@@ -48,6 +62,13 @@ export function createMetrics(): Metrics {
   const behind = gauge('books_behind_seconds', 'how far the least booked node is behind the clock')
   const lag = gauge('feed_lag_seconds', 'how long what is committed waits behind a transaction that is still open')
   const paused = gauge('queue_paused', '1 while nothing new is placed')
+  const clusters = gauge('cluster_reachable', '0 while a cluster cannot be asked', ['cluster'])
+  const leader = gauge('leader', '1 in the process that leads')
+  const messages = gauge('alert_messages_pending', 'messages about alerts that wait, by the kind of their channel', [
+    'kind',
+  ])
+  const oldest = gauge('alert_oldest_pending_seconds', 'how long the oldest message has waited; 0 where none waits')
+  const channels = gauge('alert_channels', 'channels by how their last try went', ['kind', 'state'])
 
   const set = ({
     runs: byState,
@@ -56,10 +77,13 @@ export function createMetrics(): Metrics {
     gpus: byHolder,
     budgets,
     findings: byRule,
+    messages: byKind,
+    channels: byHealth,
     ...rest
   }: Gauges): void => {
     // What is no more must not go on being told.
-    for (const each of [runs, waiting, nodes, gpus, gpuTime, money, findings]) each.reset()
+    for (const each of [runs, waiting, nodes, gpus, gpuTime, money, findings, clusters, messages, channels])
+      each.reset()
     for (const { labels, count } of byState) runs.set(labels, count)
     for (const { labels, count } of byReason) waiting.set(labels, count)
     for (const { labels, count } of byNode) nodes.set(labels, count)
@@ -74,13 +98,20 @@ export function createMetrics(): Metrics {
     for (const { labels, count } of byRule) findings.set(labels, count)
     behind.set(rest.bookedBehindMs / 1000)
     paused.set(rest.queuePaused ? 1 : 0)
+    for (const { cluster, reachable } of rest.clusters) clusters.set({ cluster }, reachable ? 1 : 0)
+    leader.set(rest.leads ? 1 : 0)
+    for (const { labels, count } of byKind) messages.set(labels, count)
+    oldest.set((rest.oldestMessageMs ?? 0) / 1000)
+    for (const { labels, count } of byHealth) channels.set(labels, count)
   }
   return {
     contentType: registry.contentType,
     async turn(step, run) {
       const end = turns.startTimer({ step })
       try {
-        return await run()
+        const value = await run()
+        succeeded.setToCurrentTime({ step })
+        return value
       } catch (error) {
         failures.inc({ step })
         throw error
@@ -88,6 +119,7 @@ export function createMetrics(): Metrics {
         end()
       }
     },
+    tried: (kind, outcome) => tries.inc({ kind, outcome }),
     // One after the other, without a pause between: two collectors do not see each other's half.
     text(now, feedLagMs) {
       set(now)

@@ -40,6 +40,7 @@ import type { Cluster } from '../../ports/cluster.ts'
 import type { Doorbell, LoopName } from '../../ports/doorbell.ts'
 import type { Feed } from '../../ports/feed.ts'
 import type { Log } from '../../ports/log.ts'
+import type { Notifier } from '../../ports/notifier.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Store } from '../../ports/store.ts'
 import type { Views } from '../../ports/views.ts'
@@ -126,6 +127,7 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
   await options.prepare(truth, clock)
   const clusters = await options.clusters(clock)
   for (const cluster of clusters) ends.push(() => cluster.close())
+  const metrics = createMetrics()
   // The bell exists before the loops that it rings for.
   let bell = SILENT
   const control: Control = {
@@ -148,9 +150,15 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     lead: { epoch: null, until: epochMs(0) },
     ingest: options.ingest,
     readSpool,
-    alerting: options.alerting === null ? null : { ...options.alerting, store: alertStore(database) },
+    alerting:
+      options.alerting === null
+        ? null
+        : {
+            ...options.alerting,
+            notifier: counted(options.alerting.notifier, metrics),
+            store: alertStore(database),
+          },
   }
-  const metrics = createMetrics()
   const startLoops = async (): Promise<End> => {
     const looks = await startLooks(looksOf(control, metrics, options))
     const stopRolling = startRolling(control, metrics)
@@ -206,6 +214,17 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
     stop: () => endAll(ends),
   }
 }
+
+/** Each try of a message is counted. */
+const counted = (notifier: Notifier, metrics: Metrics): Notifier => ({
+  check: (address) => notifier.check(address),
+  async deliver(address, notice, signal) {
+    const outcome = await notifier.deliver(address, notice, signal)
+    metrics.tried(address.kind, outcome.kind)
+    return outcome
+  },
+  close: () => notifier.close(),
+})
 
 const toLog =
   (log: Log) =>

@@ -1,18 +1,26 @@
 // Numbers of the whole installation as they are now, for a collector of metrics.
-import type { Gauges } from '../../domain/documents.ts'
+import type { KeptChannel } from '../../domain/alert.ts'
+import type { ChannelHealth, Gauges } from '../../domain/documents.ts'
 import type { Finding } from '../../domain/finding.ts'
 import type { NodeId } from '../../domain/ids.ts'
 import { nodeState } from '../../domain/node.ts'
+import type { EpochMs } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
 import { budgetDocument } from './plan.ts'
 
+export type GaugesRead = {
+  readonly world: World
+  readonly held: ReadonlyMap<NodeId, number>
+  /** Findings that are open. */
+  readonly open: readonly Pick<Finding, 'rule' | 'severity'>[]
+  readonly channels: readonly Pick<KeptChannel, 'kind' | 'failures' | 'off' | 'pending'>[]
+  readonly oldestPendingAt: EpochMs | null
+  readonly leads: boolean
+  readonly blindAfterMs: number
+}
+
 /** Only of what lives: runs that have ended are in the books. */
-export function gaugesOf(
-  world: World,
-  held: ReadonlyMap<NodeId, number>,
-  open: readonly Pick<Finding, 'rule' | 'severity'>[],
-  blindAfterMs: number,
-): Gauges {
+export function gaugesOf({ world, held, open, channels, oldestPendingAt, leads, blindAfterMs }: GaugesRead): Gauges {
   const runs = new Counts<{ state: string }>()
   const waiting = new Counts<{ reason: string }>()
   for (const { state } of world.runs.values()) {
@@ -34,6 +42,12 @@ export function gaugesOf(
   }
   const findings = new Counts<{ rule: string; severity: string }>()
   for (const { rule, severity } of open) findings.add({ rule, severity })
+  const messages = new Counts<{ kind: string }>()
+  const told = new Counts<{ kind: string; state: ChannelHealth }>()
+  for (const { kind, failures, off, pending } of channels) {
+    messages.add({ kind }, pending)
+    told.add({ kind, state: off !== null ? 'off' : failures > 0 ? 'failing' : 'ok' })
+  }
   return {
     runs: runs.rows(),
     waiting: waiting.rows(),
@@ -43,6 +57,12 @@ export function gaugesOf(
     findings: findings.rows(),
     bookedBehindMs: world.now - oldest,
     queuePaused: world.queue.paused,
+    clusters: [...world.clusters].map(([cluster, { kind }]) => ({ cluster, reachable: kind === 'reachable' })),
+    leads,
+    messages: messages.rows(),
+    // Two clocks may differ: an age is never negative.
+    oldestMessageMs: oldestPendingAt === null ? null : Math.max(0, world.now - oldestPendingAt),
+    channels: told.rows(),
   }
 }
 

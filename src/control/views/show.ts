@@ -14,9 +14,13 @@ import { progressOf } from './progress.ts'
 import { documentOf } from './run-document.ts'
 import { troubleOf, troubles } from './trouble.ts'
 import { liveCondition } from './why.ts'
+import type { Reader } from './without-lines.ts'
 
-export async function showOf(control: Control, run: Run): Promise<ShowDocument> {
-  const { attempts, claims, newest } = await control.store.attemptsOf(run.id)
+export async function showOf(control: Control, unread: Run, reader: Reader): Promise<ShowDocument> {
+  const run = reader.run(unread)
+  const { newest, ...read } = await control.store.attemptsOf(run.id)
+  const attempts = read.attempts.map(reader.attempt)
+  const claims = read.claims.map(reader.claim)
   const specs = await control.store.specs([run.id])
   const progress = await progressOf(control, run)
   const documents = attempts.map((attempt) => attemptDocument(attempt, claims, newest))

@@ -16,10 +16,16 @@ import { progressFrom } from './progress.ts'
 import { documentOf } from './run-document.ts'
 import { troubleOf, troubles } from './trouble.ts'
 
-export async function tableOf(control: Control, query: RunsQuery): Promise<TableDocument> {
+export async function tableOf(control: Control, query: RunsQuery, seen: (run: Run) => Run): Promise<TableDocument> {
   const { store } = control
   const { runs, total, counts } = await store.runsTable(query)
-  return { rows: await rowsOf(control, runs), total, offset: query.offset, counts, observedAt: control.clock.now() }
+  return {
+    rows: await rowsOf(control, runs.map(seen)),
+    total,
+    offset: query.offset,
+    counts,
+    observedAt: control.clock.now(),
+  }
 }
 
 export async function rowsOf(control: Control, runs: readonly Run[]): Promise<TableRow[]> {

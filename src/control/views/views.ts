@@ -14,6 +14,7 @@ import { accepted, refused } from '../../domain/refusal.ts'
 import type { Run } from '../../domain/run.ts'
 import type { World } from '../../domain/world.ts'
 import type { Views } from '../../ports/views.ts'
+import { epochNow } from '../control.ts'
 import type { RequestContext } from '../requests/context.ts'
 import { findVisible, isRefusal, mayNot } from '../requests/context.ts'
 import type { Principal, Verb } from '../../domain/principal.ts'
@@ -28,6 +29,7 @@ import { showOf } from './show.ts'
 import { statementOf } from './statement.ts'
 import { rowsOf, tableOf } from './table.ts'
 import { whyOf } from './why.ts'
+import { readerOf, seenBy } from './without-lines.ts'
 
 export function viewsOf(context: RequestContext): Views {
   const { control } = context
@@ -51,20 +53,20 @@ export function viewsOf(context: RequestContext): Views {
       const shown = runs.slice(0, limit)
       const next = runs.length > limit ? (shown.at(-1)?.id ?? null) : null
       return accepted({
-        runs: shown.map(documentOf),
+        runs: shown.map(seenBy(who)).map(documentOf),
         next,
       })
     },
-    show: (who, run) => ofRun(who, run, 'run.read', (found) => showOf(control, found)),
+    show: (who, run) => ofRun(who, run, 'run.read', (found) => showOf(control, found, readerOf(who, found))),
     statement: (who, run) => ofRun(who, run, 'run.read', (found) => statementOf(context, found)),
-    why: (who, run) => ofRun(who, run, 'run.read', (found) => whyOf(control, found)),
+    why: (who, run) => ofRun(who, run, 'run.read', (found) => whyOf(control, seenBy(who)(found))),
     events: (who, run, page) =>
       ofRun(who, run, 'run.read', async (found) => {
         const limit = Math.min(page.limit, PAGE_ROWS_MAX)
         const events = await store.events(found.id, limit + 1, Number(page.after ?? 0))
         const shown = events.slice(0, limit)
         return {
-          events: shown.map((event) => ({ at: event.at, kind: event.kind, message: event.message })),
+          events: shown.map(readerOf(who, found).event).map(({ at, kind, message }) => ({ at, kind, message })),
           next: events.length > limit ? String(shown.at(-1)?.id ?? '') : null,
         }
       }),
@@ -110,15 +112,14 @@ export function viewsOf(context: RequestContext): Views {
     },
     async table(who, { project, ...query }) {
       const projects = projectsFor(visibleProjects(who, 'run.read'), project)
-      return accepted(await tableOf(control, { ...query, projects, limit: Math.min(query.limit, TABLE_ROWS_MAX) }))
+      return accepted(
+        await tableOf(control, { ...query, projects, limit: Math.min(query.limit, TABLE_ROWS_MAX) }, seenBy(who)),
+      )
     },
     async rows(who, runs) {
       const visible = visibleProjects(who, 'run.read')
       const found = await store.runsOf(runs.slice(0, TABLE_ROWS_MAX))
-      return rowsOf(
-        control,
-        found.filter((run) => visible === 'all' || visible.has(run.project)),
-      )
+      return rowsOf(control, found.filter((run) => visible === 'all' || visible.has(run.project)).map(seenBy(who)))
     },
     series: (who, run, points) => ofRun(who, run, 'run.read', (found) => seriesOf(store, found, points)),
     searchLogs: (who, run, asked) => ofRun(who, run, 'run.logs', (found) => searchLogs(store, found, asked)),
@@ -128,7 +129,7 @@ export function viewsOf(context: RequestContext): Views {
       const waiting = candidatesOf(world).flatMap((candidate, index) => {
         const run = world.runs.get(candidate.run)
         const shown = run !== undefined && (visible === 'all' || visible.has(run.project))
-        return shown ? [{ ...documentOf(run), position: index + 1 }] : []
+        return shown ? [{ ...documentOf(seenBy(who)(run)), position: index + 1 }] : []
       })
       return accepted({ paused: world.queue.paused, reason: world.queue.paused ? world.queue.reason : null, waiting })
     },
@@ -137,11 +138,11 @@ export function viewsOf(context: RequestContext): Views {
       if (refusal !== null) return refusal
       const world = await store.world(control.health)
       const held = heldSlots(world)
-      return accepted({
-        nodes: [...world.nodes.values()]
-          .filter((node) => node.deletedAt === null)
-          .map((node) => nodeDocument(world, node, held.get(node.id) ?? 0, control.settings.durations.blindAfterMs)),
-      })
+      const seesAll = visibleProjects(who, 'run.read') === 'all'
+      const nodes = [...world.nodes.values()]
+        .filter((node) => node.deletedAt === null)
+        .map((node) => nodeDocument(world, node, held.get(node.id) ?? 0, control.settings.durations.blindAfterMs))
+      return accepted({ nodes: seesAll ? nodes : nodes.map(withoutRuns) })
     },
     async budgets(who) {
       const visible = visibleProjects(who, 'budget.read')
@@ -190,8 +191,17 @@ export function viewsOf(context: RequestContext): Views {
       if (visibleProjects(who, 'system.read') !== 'all')
         return refused('not-allowed', 'metrics are about every project', 'use a token that is not for one project')
       const world = await store.world(control.health)
-      const open = await store.openFindings()
-      return accepted(gaugesOf(world, heldSlots(world), open, control.settings.durations.blindAfterMs))
+      return accepted(
+        gaugesOf({
+          world,
+          held: heldSlots(world),
+          open: await store.openFindings(),
+          channels: (await control.alerting?.store.channels()) ?? [],
+          oldestPendingAt: (await control.alerting?.store.oldestPendingAt()) ?? null,
+          leads: epochNow(control) !== null,
+          blindAfterMs: control.settings.durations.blindAfterMs,
+        }),
+      )
     },
     async policy(who) {
       const refusal = mayNot(who, 'policy.read', null)
@@ -218,6 +228,12 @@ function heldSlots(world: World): ReadonlyMap<NodeId, number> {
   for (const { node, slots } of world.claims) held.set(node, (held.get(node) ?? 0) + slots.length)
   return held
 }
+
+const NAMED = /(?:attempt |run )?\br[0-9a-hjkmnp-tv-z]{16}(?:-\d+)*/g
+
+/** Nodes are for everybody, but whose processes were left on one is not: an operator, who ends them, sees every run. */
+const withoutRuns = (node: NodeDocument): NodeDocument =>
+  node.message === null ? node : { ...node, message: node.message.replace(NAMED, 'some run') }
 
 /** What was known of it is old: that is what there is to say. */
 function unseenMessage({ clusters, now }: World, { cluster, lastObserved }: Node): string {

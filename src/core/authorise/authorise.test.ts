@@ -3,41 +3,14 @@ import { test } from 'node:test'
 import { runId } from '../../domain/fixture.ts'
 import type { ProjectName } from '../../domain/ids.ts'
 import { attemptIdOf } from '../../domain/ids.ts'
-import type { Grant, Principal, Role, Verb } from '../../domain/principal.ts'
+import type { Grant, Principal, Role } from '../../domain/principal.ts'
 import { ROLES, VERBS } from '../../domain/principal.ts'
 import { authorise, visibleProjects } from './authorise.ts'
+import { TABLE } from './table.fixture.ts'
 
 const A = 'a' as ProjectName
 const B = 'b' as ProjectName
 const user = (...grants: Grant[]): Principal => ({ kind: 'user', name: 'ada', grants })
-
-/** One letter for each role: `*` may, `o` only for runs of his own, `g` only with a grant for all projects, `-` may not. */
-const TABLE: Readonly<Record<Verb, string>> = {
-  //              viewer member lead operator payer admin
-  'run.submit': '-**--*',
-  'run.read': '******',
-  'run.logs': '****-*',
-  'run.stop': '-o**-*',
-  'run.suspend': '-o**-*',
-  'run.resume': '-o**-*',
-  'queue.read': '******',
-  'queue.pause': '---g-g',
-  'node.read': '******',
-  'node.cordon': '---g-g',
-  'node.forget': '---g-g',
-  'ledger.read': '******',
-  'budget.read': '******',
-  'alert.read': '******',
-  'alert.handle': '-*****',
-  'channel.write': '--*--*',
-  'policy.read': '--gggg',
-  'policy.apply': '-----g',
-  'audit.read': '--gggg',
-  'token.create': '-----g',
-  'token.list': '-----g',
-  'token.revoke': '-----g',
-  'system.read': '******',
-}
 
 for (const verb of VERBS) {
   for (const [index, role] of ROLES.entries()) {
