@@ -42,6 +42,13 @@ const home = createRoute({
 })
 const runs = createRoute({ getParentRoute: () => root, path: '/runs', validateSearch, component: RunsPage })
 
+const nodes = createRoute({
+  getParentRoute: () => root,
+  path: '/nodes',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./nodes/page.tsx'), 'NodesPage'),
+})
+
 const load = () => import('./run/pages.tsx')
 const run = createRoute({
   getParentRoute: () => root,
@@ -81,6 +88,7 @@ export const router = createRouter({
   routeTree: root.addChildren([
     home,
     runs,
+    nodes,
     run.addChildren([overview, experts, logs, events, config, statement, json]),
   ]),
   parseSearch: readSearch,

@@ -38,6 +38,10 @@ const PLACES: readonly Place[] = [
   { name: 'statement', world: 'many', path: `${RUN}/statement`, shows: 'text=What came of it' },
   { name: 'events', world: 'many', path: `${RUN}/events`, shows: 'text=submitted' },
   { name: 'json', world: 'many', path: `${RUN}/json`, shows: 'text=plimsoll show -o json' },
+  { name: 'nodes-none', world: 'none', path: '/nodes', shows: 'text=No machine was seen yet' },
+  { name: 'nodes-one', world: 'one', path: '/nodes', shows: '.gr.line >> text=r01-n01' },
+  { name: 'nodes', world: 'many', path: '/nodes?node=fake/r01-n08/1', shows: 'text=Way back' },
+  { name: 'nodes-odd', world: 'odd', path: '/nodes?node=fake/r01-n08/1', shows: 'text=Way back' },
   { name: 'not-found', world: 'many', path: '/runs/nobody', shows: 'text=There is no run' },
 ]
 

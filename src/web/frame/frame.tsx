@@ -14,7 +14,10 @@ import { Logo } from '../parts/glyphs.tsx'
 import { SignIn } from '../signin/sign-in.tsx'
 import { switchTheme, useTheme } from './theme.ts'
 
-const PAGES = [{ to: '/runs', name: 'Runs' }] as const
+const PAGES = [
+  { to: '/runs', name: 'Runs' },
+  { to: '/nodes', name: 'Nodes' },
+] as const
 
 export function Frame() {
   const session = useQuery(sessionQuery)

@@ -1,9 +1,9 @@
 // Where GPU-time went: each account has a colour (its family) and a texture (itself), in bars and in drawings alike.
 import type { CSSProperties } from 'react'
-import { ATTEMPT_ACCOUNTS, type AttemptAccount } from '../../domain/reasons.ts'
+import { ATTEMPT_ACCOUNTS, type Account, type AttemptAccount, POOLS } from '../../domain/reasons.ts'
 import { duration } from '../format/numbers.ts'
 
-export const MEANING: Readonly<Record<AttemptAccount, string>> = {
+export const MEANING: Readonly<Record<Account, string>> = {
   productive: 'trains; the step was kept',
   evaluate: 'evaluates',
   checkpoint: 'waits for a checkpoint to be written',
@@ -16,6 +16,11 @@ export const MEANING: Readonly<Record<AttemptAccount, string>> = {
   stalled: 'progress expected, none seen',
   lost: 'trained, but not kept after a restart',
   unknown: 'nobody reported',
+  free: 'held by nobody, could be placed on',
+  reserved: 'kept for a run that comes',
+  maintenance: 'cordoned, or its environment is being prepared',
+  unhealthy: 'the machine does not work, or is lost',
+  foreign: 'used by others than Plimsoll',
 }
 
 /** What trains first, then what gets ready, what is wasted, what is not known: as the legend reads. */
@@ -34,6 +39,10 @@ export const SHOWN: readonly AttemptAccount[] = [
   'unknown',
 ]
 
+/** What else holds a slot, after what runs hold. `unknown` is one account for both. */
+export const SHOWN_POOLS: readonly Account[] = ['free', 'reserved', 'maintenance', 'unhealthy', 'foreign']
+export const SHOWN_ALL: readonly Account[] = [...SHOWN, ...SHOWN_POOLS]
+
 export type Amounts = Readonly<Partial<Record<string, number>>>
 
 export const Swatch = ({ account }: { readonly account: string }) => <i className={`sw a a-${account}`} />
@@ -41,7 +50,7 @@ export const Swatch = ({ account }: { readonly account: string }) => <i classNam
 export function Stack({ by, total, label }: { readonly by: Amounts; readonly total: number; readonly label: string }) {
   return (
     <div className="stack" role="img" aria-label={label}>
-      {SHOWN.filter((account) => (by[account] ?? 0) > 0).map((account) => (
+      {SHOWN_ALL.filter((account) => (by[account] ?? 0) > 0).map((account) => (
         <i
           key={account}
           className={`a a-${account}`}
@@ -56,7 +65,7 @@ export function Stack({ by, total, label }: { readonly by: Amounts; readonly tot
 type Texture = readonly [shape: 'd' | 'v' | 's' | 'x', ink: string]
 
 /** The same textures as the classes `.a-*`, for drawings. */
-const TEXTURES: Readonly<Partial<Record<AttemptAccount, Texture>>> = {
+const TEXTURES: Readonly<Partial<Record<Account, Texture>>> = {
   evaluate: ['d', '--tex-ink'],
   restore: ['v', '--tex'],
   recovery: ['v', '--tex'],
@@ -64,6 +73,10 @@ const TEXTURES: Readonly<Partial<Record<AttemptAccount, Texture>>> = {
   stalled: ['s', '--tex'],
   lost: ['x', '--tex'],
   unknown: ['s', '--panel'],
+  reserved: ['v', '--edge'],
+  maintenance: ['s', '--tex-ink'],
+  unhealthy: ['x', '--tex'],
+  foreign: ['d', '--tex'],
 }
 
 function TextureLines({ texture: [shape, ink] }: { readonly texture: Texture }) {
@@ -78,7 +91,7 @@ export function TexturePatterns() {
   return (
     <svg className="patterns" width="0" height="0" aria-hidden="true">
       <defs>
-        {ATTEMPT_ACCOUNTS.map((account) => {
+        {[...new Set<Account>([...ATTEMPT_ACCOUNTS, ...POOLS])].map((account) => {
           const texture = TEXTURES[account]
           return (
             <pattern key={account} id={`t-${account}`} width="4" height="4" patternUnits="userSpaceOnUse">
@@ -92,5 +105,5 @@ export function TexturePatterns() {
   )
 }
 
-export const fillOf = (account: AttemptAccount): string => `url(#t-${account})`
+export const fillOf = (account: Account): string => `url(#t-${account})`
 export const titleOf = (account: AttemptAccount, ms: number): string => `${account} ${duration(ms)}`

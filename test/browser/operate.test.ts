@@ -1,0 +1,87 @@
+// What a person does with the pages about the whole installation: finds a machine, takes it out and brings it back, and the like.
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import { buildPages, cannotRun, openPage, startBrowser } from './browser.ts'
+import { type FakeServer, startFakeServer } from './fake-server.ts'
+
+describe('pages about the installation', { skip: cannotRun() }, () => {
+  let browser: Browser
+  let fake: FakeServer
+  before(async () => {
+    buildPages()
+    browser = await startBrowser()
+    fake = await startFakeServer('many')
+  })
+  beforeEach(() => {
+    fake.world = 'many'
+    fake.role = 'admin'
+    fake.changes.length = 0
+    fake.bodies.length = 0
+  })
+  after(async () => {
+    await browser.close()
+    await fake.close()
+  })
+
+  /** A page at a path; whatever it must not do fails the test. */
+  const at = async (path: string, use: (page: Page) => Promise<void>): Promise<void> => {
+    const { page, complaints } = await openPage(browser, fake.url, {
+      width: 1440,
+      height: 900,
+      scheme: 'light',
+      zone: 'Europe/Berlin',
+    })
+    await page.goto(`${fake.url}${path}`)
+    await use(page)
+    assert.deepEqual(complaints, [])
+    await page.close()
+  }
+  const seen = (page: Page, what: string): Promise<void> => page.locator(what).first().waitFor()
+
+  test('of four thousand nodes only those in view exist, worst first, and one is found by its name', async () => {
+    await at('/nodes', async (page) => {
+      await seen(page, 'text=4,096 nodes, worst first')
+      assert.ok((await page.locator('.gr.line').count()) < 60)
+      await seen(page, '.gr.line >> nth=0 >> text=lost')
+      await page.fill('main input[type=search]', 'r02-n08')
+      await page.waitForURL('**/nodes?q=r02-n08')
+      await seen(page, 'text=1 node, worst first')
+      await seen(page, '.legend .eq >> text=32,768')
+    })
+  })
+
+  test('a node is taken out of service after a question and with a reason', async () => {
+    await at('/nodes?q=r01-n01', async (page) => {
+      await page.click('.gr.line .as-link')
+      await page.waitForURL('**node=fake/r01-n01/1')
+      await page.click('.side >> text=Cordon…')
+      await seen(page, 'dialog >> text=what runs there may finish')
+      await page.fill('dialog input', 'fan is loud')
+      await page.keyboard.press('Enter')
+      await page.locator('dialog[open]').waitFor({ state: 'detached' })
+      assert.deepEqual(fake.changes, ['POST /api/v1/nodes/fake%2Fr01-n01%2F1/cordon 1'])
+      assert.deepEqual(fake.bodies, ['{"reason":"fan is loud"}'])
+    })
+  })
+
+  test('who may not take nodes out is not offered it', async () => {
+    fake.role = 'viewer'
+    await at('/nodes?node=fake/r01-n08/1', async (page) => {
+      await seen(page, '.side >> text=Operators and admins can cordon it')
+      assert.equal(await page.locator('.deeds').count(), 0)
+    })
+  })
+
+  test('an installation whose server does not answer any more says since when its numbers are old', async () => {
+    const { page } = await openPage(browser, fake.url, { width: 1440, height: 900, scheme: 'light' })
+    await page.clock.install()
+    await page.goto(`${fake.url}/nodes`)
+    await seen(page, 'text=as of')
+    fake.failing = true
+    await page.clock.runFor(60_000)
+    await seen(page, '.head .stale >> text=stale since')
+    fake.failing = false
+    await page.close()
+  })
+})
