@@ -49,6 +49,13 @@ const nodes = createRoute({
   component: lazyRouteComponent(() => import('./nodes/page.tsx'), 'NodesPage'),
 })
 
+const queue = createRoute({
+  getParentRoute: () => root,
+  path: '/queue',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./queue/page.tsx'), 'QueuePage'),
+})
+
 const load = () => import('./run/pages.tsx')
 const run = createRoute({
   getParentRoute: () => root,
@@ -89,6 +96,7 @@ export const router = createRouter({
     home,
     runs,
     nodes,
+    queue,
     run.addChildren([overview, experts, logs, events, config, statement, json]),
   ]),
   parseSearch: readSearch,

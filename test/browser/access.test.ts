@@ -42,6 +42,9 @@ const PLACES: readonly Place[] = [
   { name: 'nodes-one', world: 'one', path: '/nodes', shows: '.gr.line >> text=r01-n01' },
   { name: 'nodes', world: 'many', path: '/nodes?node=fake/r01-n08/1', shows: 'text=Way back' },
   { name: 'nodes-odd', world: 'odd', path: '/nodes?node=fake/r01-n08/1', shows: 'text=Way back' },
+  { name: 'queue-none', world: 'none', path: '/queue', shows: 'text=Nothing waits' },
+  { name: 'queue', world: 'many', path: '/queue', shows: 'text=would start now with' },
+  { name: 'queue-odd', world: 'odd', path: '/queue', shows: 'text=Placing is paused' },
   { name: 'not-found', world: 'many', path: '/runs/nobody', shows: 'text=There is no run' },
 ]
 

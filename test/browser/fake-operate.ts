@@ -1,6 +1,6 @@
 // Made-up answers about the whole installation, for the fake server: machines, and later what waits, is spent and was done. Seeded by their
 // numbers, so that each picture is the same each time.
-import type { MachineNode } from '../../src/web/api/operate.ts'
+import type { MachineNode, Queue } from '../../src/web/api/operate.ts'
 import type { TableRow } from '../../src/web/api/documents.ts'
 import { chance, HOUR, HTML, LONG } from './fake-world.ts'
 
@@ -19,12 +19,49 @@ export function operateAnswer(
   switch (path) {
     case '/api/v1/nodes':
       return { name: 'nodes', fields: { nodes: nodesOf(world, rows, now) } }
+    case '/api/v1/queue':
+      return { name: 'queue', fields: queueOf(world, rows) }
+    case '/api/v1/policy':
+      return { name: 'policy', fields: { version: 7, document: POLICY } }
     default:
       return steered(path)
   }
 }
 
+const POLICY = {
+  defaultCluster: 'fake',
+  currency: 'USD',
+  projects: {
+    pretraining: { quotaGpus: 1_024, maxPriority: 'high' },
+    'post-training': { quotaGpus: 256 },
+    research: {},
+    'research/routing': { parent: 'research', quotaGpus: 64 },
+    'research/long-context': { parent: 'research' },
+    evaluation: { quotaGpus: 128 },
+    multimodal: {},
+  },
+  prices: { 'h800-sxm': '2.00' },
+}
+
+/** Nobody waits where there is one run; where there are many, hundreds do. */
+function queueOf(world: World, rows: readonly TableRow[]): Queue {
+  const queued = rows.filter((row) => row.state === 'queued')
+  const more = world === 'many' ? Array.from({ length: 60 }, () => queued).flat() : queued
+  const odd = world === 'odd' ? rows.map((row) => ({ ...row, state: 'queued', reason: 'quota', message: LONG })) : more
+  return {
+    paused: world === 'odd',
+    reason: world === 'odd' ? HTML : null,
+    waiting: odd.map((row, index) => ({
+      ...row,
+      id: index < queued.length || world === 'odd' ? row.id : `${row.id}-${index}`,
+      position: index + 1,
+    })),
+  }
+}
+
 function steered(path: string) {
+  if (/\/queue\/(pause|resume)$/.test(path))
+    return { name: 'queue-steered', fields: { paused: path.endsWith('pause') } }
   const [, node, verb] = /^\/api\/v1\/nodes\/([^/]+)\/(cordon|uncordon|forget)$/.exec(path) ?? []
   return node === undefined || verb === undefined ? null : { name: 'node-steered', fields: { node, note: null } }
 }

@@ -73,6 +73,37 @@ describe('pages about the installation', { skip: cannotRun() }, () => {
     })
   })
 
+  test('each run that waits says why and what would start it; of many only those that are asked about cost the server', async () => {
+    await at('/queue', async (page) => {
+      await seen(page, 'text=480 runs wait for')
+      await seen(page, '.q >> nth=1 >> text=would start now with')
+      await seen(page, '.q >> nth=1 >> text=90 % by')
+      assert.ok((await page.locator('.q-place').count()) < 40)
+      await page.click('text=What would start it? >> nth=0')
+      await seen(page, '.q-place >> nth=6 >> text=would start now with')
+      await page.click('.q-place >> nth=0 >> a.run')
+      await page.waitForURL('**/runs/r0*')
+    })
+  })
+
+  test('placing is paused with a reason, and not offered to who may not', async () => {
+    await at('/queue', async (page) => {
+      await page.click('text=Pause…')
+      await page.fill('dialog input', 'upgrade')
+      await page.click('dialog .btn.first')
+      await page.locator('dialog[open]').waitFor({ state: 'detached' })
+      assert.deepEqual(fake.changes, ['POST /api/v1/queue/pause 1'])
+      assert.deepEqual(fake.bodies, ['{"reason":"upgrade"}'])
+    })
+    fake.role = 'member'
+    fake.world = 'odd'
+    await at('/queue', async (page) => {
+      await seen(page, 'text=An operator can resume it')
+      assert.equal(await page.locator('text=Resume…').count(), 0)
+      await seen(page, 'text=Quotas stand in the policy')
+    })
+  })
+
   test('an installation whose server does not answer any more says since when its numbers are old', async () => {
     const { page } = await openPage(browser, fake.url, { width: 1440, height: 900, scheme: 'light' })
     await page.clock.install()

@@ -2,10 +2,13 @@
 // says of when its numbers are, and since when they are stale.
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { WireOf } from '../../contract/wire.ts'
-import type { NodeDocument } from '../../domain/documents.ts'
+import type { NodeDocument, QueueDocument } from '../../domain/documents.ts'
 import { ask } from './ask.ts'
+import type { Table } from './documents.ts'
 
 export type MachineNode = WireOf<NodeDocument>
+export type Queue = WireOf<QueueDocument>
+export type Waiting = Queue['waiting'][number]
 
 /** How often a page that somebody looks at is read again. */
 export const OPERATE_MS = 10_000
@@ -17,3 +20,66 @@ export const nodesQuery = queryOptions({
   queryFn: async ({ signal }) => (await ask<{ readonly nodes: readonly MachineNode[] }>('/nodes', {}, signal)).nodes,
   ...live,
 })
+
+export const queueQuery = queryOptions({
+  queryKey: ['queue'],
+  queryFn: ({ signal }) => ask<Queue>('/queue', {}, signal),
+  ...live,
+})
+
+const HOLDING = 'admitted,starting,running,stopping'
+/** As many as one page of the table has at most. */
+export const HOLDING_MAX = 500
+
+/** Runs that hold GPUs, the largest first. Its key is that of a table: the stream keeps it fresh. */
+export const holdingQuery = queryOptions({
+  queryKey: ['table', 'holding'],
+  queryFn: ({ signal }) =>
+    ask<Table>('/table', { state: HOLDING, sort: 'gpus', order: 'desc', limit: HOLDING_MAX }, signal),
+  refetchInterval: 6 * OPERATE_MS,
+})
+
+export type PolicyShown = {
+  readonly version: number
+  readonly projects: readonly {
+    readonly name: string
+    readonly parent: string | null
+    readonly quotaGpus: number | null
+    readonly maxPriority: string | null
+  }[]
+  readonly prices: readonly { readonly gpu: string; readonly price: string }[]
+  readonly currency: string | null
+}
+
+/** A policy is stored as its author wrote it; what these pages show is read from it with care. */
+export const policyQuery = (may: boolean) =>
+  queryOptions({
+    queryKey: ['policy'],
+    queryFn: async ({ signal }) =>
+      policyOf(await ask<{ readonly version: number; readonly document: unknown }>('/policy', {}, signal)),
+    enabled: may,
+    staleTime: 60_000,
+  })
+
+type Tree = Readonly<Record<string, unknown>>
+const treeOf = (value: unknown): Tree =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Tree) : {}
+const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+
+export function policyOf({ version, document }: { readonly version: number; readonly document: unknown }): PolicyShown {
+  const { projects, prices, currency } = treeOf(document)
+  return {
+    version,
+    projects: Object.entries(treeOf(projects)).map(([name, given]) => {
+      const { parent, quotaGpus, maxPriority } = treeOf(given)
+      return {
+        name,
+        parent: textOf(parent),
+        quotaGpus: typeof quotaGpus === 'number' ? quotaGpus : null,
+        maxPriority: textOf(maxPriority),
+      }
+    }),
+    prices: Object.entries(treeOf(prices)).map(([gpu, price]) => ({ gpu, price: String(price) })),
+    currency: textOf(currency),
+  }
+}

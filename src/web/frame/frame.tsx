@@ -16,6 +16,7 @@ import { switchTheme, useTheme } from './theme.ts'
 
 const PAGES = [
   { to: '/runs', name: 'Runs' },
+  { to: '/queue', name: 'Queue' },
   { to: '/nodes', name: 'Nodes' },
 ] as const
 
