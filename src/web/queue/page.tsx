@@ -206,7 +206,7 @@ function Shares({ queue: { waiting }, holding, unread, policy }: SharesProps) {
           <thead>
             <tr>
               <th>Project</th>
-              <th className="wide-only" />
+              <th className="wide-only">Held against quota</th>
               <th className="r">Held</th>
               <th className="r">Quota</th>
               <th className="r">Wait</th>
