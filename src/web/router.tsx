@@ -37,7 +37,7 @@ const home = createRoute({
   getParentRoute: () => root,
   path: '/',
   beforeLoad: () => {
-    throw redirect({ to: '/runs', replace: true })
+    throw redirect({ to: '/now', replace: true })
   },
 })
 const runs = createRoute({ getParentRoute: () => root, path: '/runs', validateSearch, component: RunsPage })
@@ -54,6 +54,13 @@ const queue = createRoute({
   path: '/queue',
   validateSearch,
   component: lazyRouteComponent(() => import('./queue/page.tsx'), 'QueuePage'),
+})
+
+const now = createRoute({
+  getParentRoute: () => root,
+  path: '/now',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./now/page.tsx'), 'NowPage'),
 })
 
 const load = () => import('./run/pages.tsx')
@@ -95,6 +102,7 @@ export const router = createRouter({
   routeTree: root.addChildren([
     home,
     runs,
+    now,
     nodes,
     queue,
     run.addChildren([overview, experts, logs, events, config, statement, json]),

@@ -2,6 +2,7 @@
 // numbers, so that each picture is the same each time.
 import type { MachineNode, Queue } from '../../src/web/api/operate.ts'
 import type { TableRow } from '../../src/web/api/documents.ts'
+import { budgetsOf, findingsOf, ledgerOf } from './fake-books.ts'
 import { chance, HOUR, HTML, LONG } from './fake-world.ts'
 
 type World = 'none' | 'one' | 'many' | 'odd'
@@ -13,12 +14,18 @@ export function operateAnswer(
   path: string,
   world: World,
   rows: readonly TableRow[],
-  _query: URLSearchParams,
+  query: URLSearchParams,
   now: number,
 ): { readonly name: string; readonly fields: object } | null {
   switch (path) {
     case '/api/v1/nodes':
       return { name: 'nodes', fields: { nodes: nodesOf(world, rows, now) } }
+    case '/api/v1/findings':
+      return { name: 'findings', fields: { findings: findingsOf(world, rows, now), next: null } }
+    case '/api/v1/budgets':
+      return { name: 'budgets', fields: { budgets: budgetsOf(world) } }
+    case '/api/v1/ledger':
+      return { name: 'ledger', fields: ledgerOf(rows, nodesOf(world, rows, now), query, now) }
     case '/api/v1/queue':
       return { name: 'queue', fields: queueOf(world, rows) }
     case '/api/v1/policy':

@@ -4,6 +4,7 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { buildPages, cannotRun, openPage, startBrowser } from './browser.ts'
 import { type FakeServer, startFakeServer } from './fake-server.ts'
+import { rowOf } from './fake-world.ts'
 
 describe('pages about the installation', { skip: cannotRun() }, () => {
   let browser: Browser
@@ -38,6 +39,43 @@ describe('pages about the installation', { skip: cannotRun() }, () => {
     await page.close()
   }
   const seen = (page: Page, what: string): Promise<void> => page.locator(what).first().waitFor()
+
+  test('the first page says what needs a person, worst first, and leads to where it is seen', async () => {
+    await at('/', async (page) => {
+      await page.waitForURL('**/now')
+      await seen(page, '.need >> nth=0 >> text=one expert takes part in 98.4 %')
+      await seen(page, '.need >> nth=0 >> text=98.1 GPU-h')
+      await seen(page, '.need >> nth=2 >> text=14 nodes are lost')
+      assert.equal(await page.locator('.need').count(), 8)
+      await page.click('text=Show 6 more')
+      assert.equal(await page.locator('.need').count(), 14)
+      await page.click('text=Open experts')
+      await page.waitForURL('**/runs/r0*/experts')
+    })
+  })
+
+  test('now: every GPU stands in one account, and they sum to those that there are', async () => {
+    await at('/now', async (page) => {
+      await seen(page, 'h2 >> text=Every GPU')
+      const parts = await page.locator('section:has(#h-every) .legend > span:not(.eq) b').allTextContents()
+      const sum = parts.reduce((all, text) => all + Number(text.replaceAll(',', '')), 0)
+      assert.equal(sum.toLocaleString('en-US'), await page.locator('section:has(#h-every) .eq b').textContent())
+    })
+  })
+
+  test('now: what a run says comes without a reload, and silence says since when', async () => {
+    await at('/now', async (page) => {
+      const first = page.locator('section:has(#h-who) tbody tr').first()
+      const name = (await first.locator('a.run b').textContent()) ?? ''
+      const ended = { ...rowOf(Number(name.split('-').at(-1)), Date.now()), message: 'told by the stream' }
+      fake.say('row', ended)
+      await seen(page, 'section:has(#h-who) >> text=told by the stream')
+      fake.silence(true)
+      await seen(page, '.live.late >> text=stale since')
+      fake.silence(false)
+      await seen(page, '.live:not(.late)')
+    })
+  })
 
   test('of four thousand nodes only those in view exist, worst first, and one is found by its name', async () => {
     await at('/nodes', async (page) => {

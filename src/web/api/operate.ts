@@ -2,13 +2,18 @@
 // says of when its numbers are, and since when they are stale.
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { WireOf } from '../../contract/wire.ts'
-import type { NodeDocument, QueueDocument } from '../../domain/documents.ts'
+import type { BudgetDocument, FindingRow, LedgerDocument, NodeDocument, QueueDocument } from '../../domain/documents.ts'
 import { ask } from './ask.ts'
+import { now as serverNow } from './clock.ts'
 import type { Table } from './documents.ts'
 
 export type MachineNode = WireOf<NodeDocument>
 export type Queue = WireOf<QueueDocument>
 export type Waiting = Queue['waiting'][number]
+export type Budget = WireOf<BudgetDocument>
+export type Finding = WireOf<FindingRow>
+export type Ledger = WireOf<LedgerDocument>
+export type LedgerLine = Ledger['rows'][number]
 
 /** How often a page that somebody looks at is read again. */
 export const OPERATE_MS = 10_000
@@ -26,6 +31,41 @@ export const queueQuery = queryOptions({
   queryFn: ({ signal }) => ask<Queue>('/queue', {}, signal),
   ...live,
 })
+
+export const budgetsQuery = queryOptions({
+  queryKey: ['budgets'],
+  queryFn: async ({ signal }) => (await ask<{ readonly budgets: readonly Budget[] }>('/budgets', {}, signal)).budgets,
+  ...live,
+  refetchInterval: 3 * OPERATE_MS,
+})
+
+type Findings = { readonly findings: readonly Finding[]; readonly next: string | null }
+const FINDINGS_MAX = 500
+
+/** Those that are not over; `next` is not null where there are more than a page can say. */
+export const findingsQuery = queryOptions({
+  queryKey: ['findings'],
+  queryFn: ({ signal }) => ask<Findings>('/findings', { open: 'true', limit: FINDINGS_MAX }, signal),
+  ...live,
+})
+
+/** The books of the last so many milliseconds, which the server widens to whole cells of five minutes. */
+export const recentLedgerQuery = (by: string, lastMs: number, everyMs: number) =>
+  queryOptions({
+    queryKey: ['ledger', 'recent', by, lastMs],
+    queryFn: ({ signal }) => ask<Ledger>('/ledger', { by, from: new Date(serverNow() - lastMs).toISOString() }, signal),
+    placeholderData: keepPreviousData,
+    refetchInterval: everyMs,
+    staleTime: everyMs / 2,
+  })
+
+/** What ended last; its key is that of a table: the stream keeps it fresh. */
+export const endedQuery = (state: string, limit: number) =>
+  queryOptions({
+    queryKey: ['table', 'ended', state, limit],
+    queryFn: ({ signal }) => ask<Table>('/table', { state, sort: 'ended', order: 'desc', limit }, signal),
+    refetchInterval: 6 * OPERATE_MS,
+  })
 
 const HOLDING = 'admitted,starting,running,stopping'
 /** As many as one page of the table has at most. */

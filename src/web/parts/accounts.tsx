@@ -1,47 +1,8 @@
 // Where GPU-time went: each account has a colour (its family) and a texture (itself), in bars and in drawings alike.
 import type { CSSProperties } from 'react'
-import { ATTEMPT_ACCOUNTS, type Account, type AttemptAccount, POOLS } from '../../domain/reasons.ts'
+import { ATTEMPT_ACCOUNTS, type Account, POOLS } from '../../domain/reasons.ts'
 import { duration } from '../format/numbers.ts'
-
-export const MEANING: Readonly<Record<Account, string>> = {
-  productive: 'trains; the step was kept',
-  evaluate: 'evaluates',
-  checkpoint: 'waits for a checkpoint to be written',
-  restore: 'loads a checkpoint',
-  startup: 'process start to first step',
-  provision: 'placed, workers not all started',
-  recovery: 'failure known, worker not yet gone',
-  teardown: 'worker ended, slots still held',
-  idle: 'alive, nothing trained',
-  stalled: 'progress expected, none seen',
-  lost: 'trained, but not kept after a restart',
-  unknown: 'nobody reported',
-  free: 'held by nobody, could be placed on',
-  reserved: 'kept for a run that comes',
-  maintenance: 'cordoned, or its environment is being prepared',
-  unhealthy: 'the machine does not work, or is lost',
-  foreign: 'used by others than Plimsoll',
-}
-
-/** What trains first, then what gets ready, what is wasted, what is not known: as the legend reads. */
-export const SHOWN: readonly AttemptAccount[] = [
-  'productive',
-  'evaluate',
-  'checkpoint',
-  'restore',
-  'startup',
-  'provision',
-  'recovery',
-  'teardown',
-  'idle',
-  'stalled',
-  'lost',
-  'unknown',
-]
-
-/** What else holds a slot, after what runs hold. `unknown` is one account for both. */
-export const SHOWN_POOLS: readonly Account[] = ['free', 'reserved', 'maintenance', 'unhealthy', 'foreign']
-export const SHOWN_ALL: readonly Account[] = [...SHOWN, ...SHOWN_POOLS]
+import { MEANING, SHOWN_ALL } from './account-words.ts'
 
 export type Amounts = Readonly<Partial<Record<string, number>>>
 
@@ -106,4 +67,4 @@ export function TexturePatterns() {
 }
 
 export const fillOf = (account: Account): string => `url(#t-${account})`
-export const titleOf = (account: AttemptAccount, ms: number): string => `${account} ${duration(ms)}`
+export const titleOf = (account: Account, ms: number): string => `${account} ${duration(ms)}`
