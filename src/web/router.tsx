@@ -63,6 +63,13 @@ const now = createRoute({
   component: lazyRouteComponent(() => import('./now/page.tsx'), 'NowPage'),
 })
 
+const cost = createRoute({
+  getParentRoute: () => root,
+  path: '/cost',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./cost/page.tsx'), 'CostPage'),
+})
+
 const load = () => import('./run/pages.tsx')
 const run = createRoute({
   getParentRoute: () => root,
@@ -103,6 +110,7 @@ export const router = createRouter({
     home,
     runs,
     now,
+    cost,
     nodes,
     queue,
     run.addChildren([overview, experts, logs, events, config, statement, json]),

@@ -49,6 +49,10 @@ const PLACES: readonly Place[] = [
   { name: 'queue-none', world: 'none', path: '/queue', shows: 'text=Nothing waits' },
   { name: 'queue', world: 'many', path: '/queue', shows: 'text=would start now with' },
   { name: 'queue-odd', world: 'odd', path: '/queue', shows: 'text=Placing is paused' },
+  { name: 'cost-none', world: 'none', path: '/cost', shows: 'text=Nothing was wasted' },
+  { name: 'cost', world: 'many', path: '/cost', shows: 'text=What would stop most of it' },
+  { name: 'cost-runs', world: 'many', path: '/cost?by=run&period=90d', shows: 'text=What would stop most of it' },
+  { name: 'cost-label', world: 'odd', path: '/cost?by=label', shows: 'text=By which label?' },
   { name: 'not-found', world: 'many', path: '/runs/nobody', shows: 'text=There is no run' },
 ]
 

@@ -77,6 +77,50 @@ describe('pages about the installation', { skip: cannotRun() }, () => {
     })
   })
 
+  test('cost: the parts of the statement add up to what is printed, and each grouping has the same sum', async () => {
+    await at('/cost?period=last-month', async (page) => {
+      await seen(page, 'text=accounts = capacity, difference 0 GPU-ms')
+      const number = (text: string | null): number => Number((text ?? '').replaceAll(',', ''))
+      const rows = await page
+        .locator('.books tbody tr:not(.part)')
+        .evaluateAll((lines) => lines.map((line) => [line.className, line.children[1]?.textContent ?? ''] as const))
+      const sums = rows.filter(([kind]) => kind === 'sum').map(([, text]) => number(text))
+      const held = rows
+        .slice(
+          0,
+          rows.findIndex(([kind]) => kind === 'sum'),
+        )
+        .map(([, text]) => number(text))
+      const others = rows.filter(([kind]) => kind === 'sub').map(([, text]) => number(text))
+      const total = (values: readonly number[]): number => Math.round(10 * values.reduce((all, each) => all + each, 0))
+      assert.equal(total(held), Math.round(10 * (sums[0] ?? 0)))
+      assert.equal(total([sums[0] ?? 0, ...others]), Math.round(10 * (sums[1] ?? 0)))
+      for (const by of ['User', 'Run', 'GPU model']) {
+        await page.click(`fieldset[aria-label="Group by"] >> text="${by}"`)
+        await seen(page, `th >> text="${by}"`)
+        await seen(page, 'text=in every grouping')
+      }
+    })
+  })
+
+  test('cost: labels are asked for by their key, and the table is saved with integers', async () => {
+    await at('/cost?by=label', async (page) => {
+      await seen(page, 'text=By which label?')
+      await page.fill('input[list=labels]', 'goal')
+      await page.keyboard.press('Enter')
+      await page.waitForURL('**label=goal')
+      await seen(page, 'td >> text=without goal')
+      const [download] = await Promise.all([page.waitForEvent('download'), page.click('text="CSV"')])
+      const text = await (await download.createReadStream()).toArray()
+      const lines = Buffer.concat(text as Buffer[])
+        .toString()
+        .trim()
+        .split('\r\n')
+      assert.equal(lines[0], 'label,account,gpu_ms,paid_micros,currency')
+      assert.match(lines[1] ?? '', /^(v4|routing|),[a-z]+,\d+,,$/)
+    })
+  })
+
   test('of four thousand nodes only those in view exist, worst first, and one is found by its name', async () => {
     await at('/nodes', async (page) => {
       await seen(page, 'text=4,096 nodes, worst first')

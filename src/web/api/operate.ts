@@ -59,6 +59,19 @@ export const recentLedgerQuery = (by: string, lastMs: number, everyMs: number) =
     staleTime: everyMs / 2,
   })
 
+/** The books of a window; `to` null: up to now. What is long closed does not change while a page is open. */
+export const ledgerQuery = (by: string, { from, to }: { readonly from: number; readonly to: number | null }) =>
+  queryOptions({
+    queryKey: ['ledger', by, from, to],
+    queryFn: ({ signal }) =>
+      ask<Ledger>(
+        '/ledger',
+        { by, from: new Date(from).toISOString(), to: to === null ? null : new Date(to).toISOString() },
+        signal,
+      ),
+    ...(to === null ? { refetchInterval: 6 * OPERATE_MS, staleTime: 3 * OPERATE_MS } : { staleTime: 3_600_000 }),
+  })
+
 /** What ended last; its key is that of a table: the stream keeps it fresh. */
 export const endedQuery = (state: string, limit: number) =>
   queryOptions({

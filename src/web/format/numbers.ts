@@ -23,6 +23,10 @@ export function gpuHours(gpuMs: number, digits?: number): string {
   return dec(hours, digits ?? (hours >= 10_000 ? 0 : hours > 0 && hours < 1 ? 3 : 1))
 }
 
+/** For a headline figure, which has room for eight digits on a phone. */
+export const gpuHoursShort = (gpuMs: number): string =>
+  gpuMs < 1e6 * MS_PER_HOUR ? gpuHours(gpuMs) : `${dec(gpuMs / MS_PER_HOUR / 1e6, 2)} M`
+
 const SIGNS: Readonly<Record<string, string>> = { USD: '$', EUR: '€', GBP: '£' }
 
 /** Whole units from 100 on, cents below; as many places as a small amount needs not to look like nothing. A currency without a sign of its own follows the number. */

@@ -18,6 +18,7 @@ const PAGES = [
   { to: '/now', name: 'Now' },
   { to: '/runs', name: 'Runs' },
   { to: '/queue', name: 'Queue' },
+  { to: '/cost', name: 'Cost' },
   { to: '/nodes', name: 'Nodes' },
 ] as const
 

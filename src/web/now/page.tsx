@@ -15,7 +15,7 @@ import {
   recentLedgerQuery,
 } from '../api/operate.ts'
 import { live } from '../api/queries.ts'
-import { countOf, durationShort, gpuHours, int, money, percent } from '../format/numbers.ts'
+import { countOf, durationShort, gpuHoursShort, int, money, percent } from '../format/numbers.ts'
 import { ms } from '../format/times.ts'
 import { type Sums, sumsOf } from '../nodes/nodes.ts'
 import { AsOf } from '../parts/as-of.tsx'
@@ -188,7 +188,7 @@ function Figures({ sums, minutes, month, queue, now }: FiguresProps) {
           unknown
         ) : (
           <>
-            {gpuHours(kept.heldGpuMs)}
+            {gpuHoursShort(kept.heldGpuMs)}
             <Unit>GPU-h</Unit>
           </>
         )}
