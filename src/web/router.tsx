@@ -70,6 +70,25 @@ const cost = createRoute({
   component: lazyRouteComponent(() => import('./cost/page.tsx'), 'CostPage'),
 })
 
+const projects = createRoute({
+  getParentRoute: () => root,
+  path: '/projects',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./projects/page.tsx'), 'ProjectsPage'),
+})
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: '/audit',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./audit/page.tsx'), 'AuditPage'),
+})
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: '/settings',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./settings/page.tsx'), 'SettingsPage'),
+})
+
 const load = () => import('./run/pages.tsx')
 const run = createRoute({
   getParentRoute: () => root,
@@ -111,6 +130,9 @@ export const router = createRouter({
     runs,
     now,
     cost,
+    projects,
+    audit,
+    settings,
     nodes,
     queue,
     run.addChildren([overview, experts, logs, events, config, statement, json]),

@@ -1,8 +1,16 @@
 // What the pages about the whole installation read. The stream tells of runs alone, so these are read again while somebody looks; each page
 // says of when its numbers are, and since when they are stale.
-import { keepPreviousData, queryOptions } from '@tanstack/react-query'
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { WireOf } from '../../contract/wire.ts'
-import type { BudgetDocument, FindingRow, LedgerDocument, NodeDocument, QueueDocument } from '../../domain/documents.ts'
+import type {
+  AuditDocument,
+  BudgetDocument,
+  FindingRow,
+  LedgerDocument,
+  NodeDocument,
+  QueueDocument,
+  TokenDocument,
+} from '../../domain/documents.ts'
 import { ask } from './ask.ts'
 import { now as serverNow } from './clock.ts'
 import type { Table } from './documents.ts'
@@ -14,6 +22,8 @@ export type Budget = WireOf<BudgetDocument>
 export type Finding = WireOf<FindingRow>
 export type Ledger = WireOf<LedgerDocument>
 export type LedgerLine = Ledger['rows'][number]
+export type AuditEntry = WireOf<AuditDocument>
+export type Token = WireOf<TokenDocument>
 
 /** How often a page that somebody looks at is read again. */
 export const OPERATE_MS = 10_000
@@ -78,6 +88,32 @@ export const endedQuery = (state: string, limit: number) =>
     queryKey: ['table', 'ended', state, limit],
     queryFn: ({ signal }) => ask<Table>('/table', { state, sort: 'ended', order: 'desc', limit }, signal),
     refetchInterval: 6 * OPERATE_MS,
+  })
+
+const AUDIT_ROWS = 100
+
+/** The newest first; older pages are read as they are asked for. */
+export const auditQuery = (may: boolean) =>
+  infiniteQueryOptions({
+    queryKey: ['audit'],
+    queryFn: ({ signal, pageParam }) =>
+      ask<{ readonly entries: readonly AuditEntry[]; readonly next: string | null }>(
+        '/audit',
+        { limit: AUDIT_ROWS, after: pageParam },
+        signal,
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: ({ next }) => next,
+    enabled: may,
+    staleTime: OPERATE_MS,
+  })
+
+export const tokensQuery = (may: boolean) =>
+  queryOptions({
+    queryKey: ['tokens'],
+    queryFn: async ({ signal }) => (await ask<{ readonly tokens: readonly Token[] }>('/tokens', {}, signal)).tokens,
+    enabled: may,
+    staleTime: OPERATE_MS,
   })
 
 const HOLDING = 'admitted,starting,running,stopping'
