@@ -1,6 +1,7 @@
 // What callers read, as nouns: the HTTP API and `-o json` print them as they are. GPU-time is `...GpuMs`, money `{micros, currency}`;
 // moments are EpochMs here and ISO 8601 in UTC on the wire (contract/documents converts every key that ends in `At`, and `from`, `to`,
 // `p50`, `p90` of an expected start).
+import type { BudgetScope } from './budget.ts'
 import type { Efficiency } from './efficiency.ts'
 import type { FindingKind } from './event.ts'
 import type { FailureDecision, FailureKind } from './failure.ts'
@@ -154,13 +155,9 @@ export type PlanDocument = {
   readonly notes: readonly string[]
 }
 
-export type BudgetDocument = {
+export type BudgetDocument = Omit<BudgetScope, 'project'> & {
   readonly id: string
-  /** What it covers: all that is not null must be so. */
   readonly project: string | null
-  readonly user: string | null
-  readonly label: { readonly key: string; readonly value: string } | null
-  readonly run: string | null
   readonly unit: 'gpu-ms' | 'micros'
   readonly currency: string | null
   readonly hard: boolean

@@ -185,6 +185,9 @@ export function budgetsOf(world: World): Budget[] {
   ): Budget => ({
     id,
     project,
+    user: null,
+    label: null,
+    run: null,
     unit: 'gpu-ms',
     currency: null,
     hard,

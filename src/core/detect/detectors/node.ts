@@ -13,7 +13,7 @@ export const node: Detector = {
           rule: 'node-away' as const,
           subject: { project: null, run: null, attempt: null, budget: null, part: id },
           severity: 'warning' as const,
-          since: isLost ? lastObserved : now,
+          since: isLost ? lastObserved : (condition.since ?? now),
           message: isLost
             ? `node ${name} of ${cluster} is lost with ${inventory} GPUs`
             : `node ${name} of ${cluster} with ${inventory} GPUs is not well: ${condition.message}`,
