@@ -71,6 +71,7 @@ describe('the chart', { skip: found.kind === 'missing' && found.why }, () => {
       [{ config: { durations: { lease: 5 } } }, /'\/config\/durations\/lease': got number, want string/],
       [{ config: { listen: { port: 1 } } }, /'\/config': additional properties 'listen' not allowed/],
       [{ networkPolicy: { database: { port: 0 } } }, /'\/networkPolicy\/database\/port': minimum/],
+      [{ alerts: { smtp: { hots: 'mail' } } }, /'\/alerts\/smtp': additional properties 'hots' not allowed/],
     ]
     for (const [values, why] of refused) assert.throws(() => helm.template(values), why)
   })
@@ -101,6 +102,13 @@ describe('the chart', { skip: found.kind === 'missing' && found.why }, () => {
           const all = [...new Set([file.config.namespace, ...file.config.projects.values()])].toSorted()
           assert.deepEqual(all, namespaces)
           assert.equal(file.config.priorityClass, values === FULL ? 'training' : 'plimsoll')
+          const { alerts } = read.files.config
+          assert.deepEqual(
+            [alerts.pages, alerts.allowNetworks, alerts.smtp.host, read.files.thresholds.progress.silenceMin],
+            values === FULL
+              ? ['https://plimsoll.example', ['10.20.0.0/16'], 'mail.example', 300_000]
+              : [null, [], null, 120_000],
+          )
           assert.match(file.config.ingestUrl ?? '', /^http:\/\/(plimsoll|training)-ingest\.plimsoll\.svc:7421$/)
         } finally {
           delete process.env.PLIMSOLL_DATABASE_URL

@@ -89,7 +89,10 @@ export const FULL = {
     pullPolicy: 'Always',
     pullSecrets: ['registry'],
   },
-  secret: { name: 'ours', keys: { databaseUrl: 'url', deploymentKey: 'key', bootstrapToken: 'first' } },
+  secret: {
+    name: 'ours',
+    keys: { databaseUrl: 'url', deploymentKey: 'key', bootstrapToken: 'first', smtpPassword: 'mail' },
+  },
   cluster: {
     name: 'hamina',
     settings: {
@@ -122,7 +125,14 @@ export const FULL = {
     tolerations: [{ key: 'system', operator: 'Exists' }],
   },
   hooks: { nodeSelector: { pool: 'system' } },
+  alerts: {
+    pages: 'https://plimsoll.example',
+    allowNetworks: ['10.20.0.0/16'],
+    smtp: { host: 'mail.example', from: 'plimsoll@mail.example', user: 'plimsoll' },
+    thresholds: { progress: { silenceMin: '5m' } },
+  },
   networkPolicy: {
+    receivers: { to: [{ ipBlock: { cidr: '203.0.113.9/32' } }], ports: [443, 587] },
     database: { to: [{ ipBlock: { cidr: '198.51.100.7/32' } }], port: 5433 },
     apiServer: { to: [{ ipBlock: { cidr: '192.0.2.1/32' } }], ports: [6443] },
     api: { from: [{ namespaceSelector: { matchLabels: { team: 'research' } } }] },

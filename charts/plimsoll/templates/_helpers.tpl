@@ -101,12 +101,36 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- if .Values.priorityClass.name -}}
 {{- $_ := set $cluster "priorityClass" .Values.priorityClass.name -}}
 {{- end -}}
+{{- $alerts := dict -}}
+{{- with .Values.alerts.pages -}}
+{{- $_ := set $alerts "pages" . -}}
+{{- end -}}
+{{- with .Values.alerts.allowNetworks -}}
+{{- $_ := set $alerts "allowNetworks" . -}}
+{{- end -}}
+{{- if .Values.alerts.smtp -}}
+{{- $smtp := deepCopy .Values.alerts.smtp -}}
+{{- if .Values.secret.keys.smtpPassword -}}
+{{- $_ := set $smtp "passwordFile" "/etc/plimsoll-keys/smtp-password" -}}
+{{- end -}}
+{{- $_ := set $alerts "smtp" $smtp -}}
+{{- end -}}
+{{- if .Values.alerts.thresholds -}}
+{{- $_ := set $alerts "thresholds" "thresholds.yaml" -}}
+{{- end -}}
+{{- if $alerts -}}
+{{- $_ := set $ours "alerts" $alerts -}}
+{{- end }}
 config.yaml: |
 {{ mergeOverwrite (deepCopy .Values.config) $ours | toYaml | indent 2 }}
 cluster.yaml: |
 {{ mergeOverwrite (deepCopy .Values.cluster.settings) $cluster | toYaml | indent 2 }}
 {{- with .Values.policy }}
 policy.yaml: |
+{{ toYaml . | indent 2 }}
+{{- end }}
+{{- with .Values.alerts.thresholds }}
+thresholds.yaml: |
 {{ toYaml . | indent 2 }}
 {{- end }}
 {{- end -}}
@@ -136,7 +160,11 @@ capabilities: { drop: [ALL] }
   secret:
     secretName: {{ .root.Values.secret.name }}
     defaultMode: 0440
-    items: [{ key: {{ .root.Values.secret.keys.deploymentKey }}, path: deployment.key }]
+    items:
+      - { key: {{ .root.Values.secret.keys.deploymentKey }}, path: deployment.key }
+      {{- with .root.Values.secret.keys.smtpPassword }}
+      - { key: {{ . }}, path: smtp-password }
+      {{- end }}
 {{- end }}
 {{- end -}}
 

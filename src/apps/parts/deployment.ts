@@ -119,8 +119,8 @@ export function startPart(
       config: files.config,
       file,
       keys: readKeys(deployment),
-      // A deployment has one address for people, which the settings name.
-      pages: () => `http://${files.config.listen.host}:${files.config.listen.port}`,
+      // A deployment has an address for people, which the settings name; without it, that of a forwarded port.
+      pages: () => `http://localhost:${files.config.listen.port}`,
       log,
     }),
   })
