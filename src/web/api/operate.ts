@@ -168,7 +168,9 @@ export function policyOf({ version, document }: { readonly version: number; read
         maxPriority: textOf(maxPriority),
       }
     }),
-    prices: Object.entries(treeOf(prices)).map(([gpu, price]) => ({ gpu, price: String(price) })),
+    prices: Object.entries(treeOf(prices))
+      .map(([gpu, price]) => ({ gpu, price: String(price) }))
+      .toSorted((a, b) => (a.gpu < b.gpu ? -1 : 1)),
     currency: textOf(currency),
   }
 }

@@ -124,7 +124,10 @@ export function CostPage() {
 function sentence(whole: Spent, period: Period): string {
   if (whole.heldGpuMs === 0) return `${PERIOD_NAMES[period]}: nothing was held.`
   const paid = whole.costs.length === 0 ? `${gpuHours(whole.heldGpuMs)} GPU-h` : whole.costs.map(money).join(' + ')
-  return `${PERIOD_NAMES[period]}: ${paid}. ${percent(whole.wasteGpuMs / whole.heldGpuMs)} of what was held was wasted.`
+  const unknown = (whole.by.unknown ?? 0) / whole.heldGpuMs
+  const wasted = `${percent(whole.wasteGpuMs / whole.heldGpuMs)} of what was held was wasted`
+  // What nobody reported may be waste as well.
+  return `${PERIOD_NAMES[period]}: ${paid}. ${wasted}${unknown > 0.01 ? `, ${percent(unknown)} is unknown` : ''}.`
 }
 
 function Figures({ ledger, whole }: { readonly ledger: Ledger; readonly whole: Spent }) {

@@ -31,6 +31,7 @@ test('GPU-hours lose their fraction when it says nothing, and gain one when it s
   assert.equal(gpuHours(3_600_000 * 36.94), '36.9')
   assert.equal(gpuHours(360_000), '0.100')
   assert.equal(gpuHours(0), '0.0')
+  assert.equal(gpuHours(1), '<0.001')
   assert.equal(gpuHoursShort(3_600_000 * 999_999), '999,999')
   assert.equal(gpuHoursShort(3_600_000 * 1_794_884), '1.79 M')
 })

@@ -20,6 +20,8 @@ export const countOf = (count: number, noun: string): string => `${int(count)} $
 /** GPU-milliseconds as GPU-hours, without the unit. */
 export function gpuHours(gpuMs: number, digits?: number): string {
   const hours = gpuMs / MS_PER_HOUR
+  // A little is not nothing.
+  if (digits === undefined && hours > 0 && hours < 0.0005) return '<0.001'
   return dec(hours, digits ?? (hours >= 10_000 ? 0 : hours > 0 && hours < 1 ? 3 : 1))
 }
 
