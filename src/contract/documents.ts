@@ -46,6 +46,7 @@ export const DOCUMENTS = {
   completion: local.completion,
   'policy-diff': local.policyDiff,
   doctor: local.doctor,
+  report: local.report,
   simulate: local.simulate,
   'trace-replay': local.traceReplay,
 }

@@ -1,7 +1,9 @@
 // Documents that the command line prints without a server.
 import { z } from 'zod'
 import { WAIT_REASONS } from '../domain/reasons.ts'
-import { document } from './document-parts.ts'
+import { amount, document, moment, money } from './document-parts.ts'
+import { budget } from './operate-documents.ts'
+import { WASTE } from '../domain/waste.ts'
 
 export const login = document('login', 'Login', { url: z.string(), file: z.string() })
 export const completion = document('completion', 'Completion', { shell: z.enum(['bash', 'zsh']), script: z.string() })
@@ -18,6 +20,31 @@ export const doctor = document('doctor', 'Doctor', {
       whatToDo: z.string().nullable(),
     }),
   ),
+})
+export const report = document('report', 'Report', {
+  project: z.string().nullable().meta({ description: 'null: all that may be seen' }),
+  month: z.string(),
+  from: moment,
+  to: moment,
+  heldGpuMs: amount,
+  wasteGpuMs: amount,
+  money: money.nullable().meta({ description: 'null: a part has no price' }),
+  accounts: z.array(z.looseObject({ account: z.string(), gpuMs: amount, money: money.nullable() })),
+  causes: z
+    .array(
+      z.looseObject({
+        run: z.string(),
+        runName: z.string().nullable(),
+        project: z.string().nullable(),
+        user: z.string().nullable(),
+        account: z.enum(WASTE),
+        gpuMs: amount,
+        money: money.nullable(),
+        whatWouldStopIt: z.string(),
+      }),
+    )
+    .meta({ description: 'of waste, the five dearest' }),
+  budgets: z.array(budget),
 })
 export const simulate = document('simulate', 'Simulate', {
   from: z.int(),

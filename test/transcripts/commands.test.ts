@@ -48,6 +48,18 @@ const COMMANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['ledger', '--by', 'moon'],
     ['ledger', '--from', 'yesterday'],
   ],
+  report: [
+    ['report', '--month', '2026-01'],
+    ['report', '--project', 'demo', '--month', '2026-01'],
+    ['report', '--month', 'may'],
+  ],
+  alerts: [
+    ['alerts'],
+    ['alerts', 'deliveries'],
+    ['alerts', 'channel', 'test', 'oncall'],
+    ['alerts', 'silence', '--for', 'soon', '--reason', 'x'],
+    ['alerts', 'channel', 'create', 'x'],
+  ],
   audit: [['audit']],
   policy: [
     ['policy', 'show'],

@@ -15,6 +15,7 @@ import { loginCommand } from './commands/login.ts'
 import { logsCommand } from './commands/logs.ts'
 import { nodesCommand } from './commands/nodes.ts'
 import { policyCommand } from './commands/policy.ts'
+import { reportCommand } from './commands/report.ts'
 import { queueCommand } from './commands/queue.ts'
 import { runsCommand } from './commands/runs.ts'
 import { showCommand } from './commands/show.ts'
@@ -47,6 +48,7 @@ export function createProgram(): Command {
     nodesCommand,
     budgetsCommand,
     ledgerCommand,
+    reportCommand,
     policyCommand,
     findingsCommand,
     alertsCommand,

@@ -1,6 +1,7 @@
 // The weekly digest: what a week has cost, by project, how much of it was wasted on what, and what is open. Weeks are of ISO 8601, in UTC.
 import type { KeptChannel, Told } from '../../domain/alert.ts'
 import type { LedgerDocument } from '../../domain/documents.ts'
+import { isWaste } from '../../domain/waste.ts'
 import { counted } from '../../domain/words.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import { epochMs, MS_PER_HOUR } from '../../domain/units.ts'
@@ -35,18 +36,6 @@ export function digestsDue(channels: readonly KeptChannel[], told: readonly Told
 
 type Row = Pick<LedgerDocument['rows'][number], 'project' | 'account' | 'gpuMs' | 'money'>
 
-/** What was trained with, or is needed for it; the rest of what runs held is waste. */
-const NOT_WASTE = new Set([
-  'productive',
-  'checkpoint',
-  'evaluate',
-  'startup',
-  'restore',
-  'provision',
-  'teardown',
-  'unknown',
-])
-
 /** Rows by project and account; lines for people. `open` findings, of which so many are critical. */
 export function digestLines(
   rows: readonly Row[],
@@ -56,7 +45,7 @@ export function digestLines(
   const ofRuns = rows.filter(({ project }) => project != null)
   const held = sumOf(ofRuns)
   const heldBefore = sumOf(before.filter(({ project }) => project != null))
-  const waste = sumOf(ofRuns.filter(isWaste))
+  const waste = sumOf(ofRuns.filter(isWasted))
   const lines = [
     `Runs held ${hours(held)} (${changeOf(held, heldBefore)})${moneyOf(ofRuns)}.`,
     held === 0
@@ -68,7 +57,7 @@ export function digestLines(
       .slice(0, PROJECTS_MAX)
       .map(
         (each) =>
-          `${each.project}: ${hours(each.held)}${moneyOf(each.of)}, ${shareOf(sumOf(each.of.filter(isWaste)), each.held)} wasted`,
+          `${each.project}: ${hours(each.held)}${moneyOf(each.of)}, ${shareOf(sumOf(each.of.filter(isWasted)), each.held)} wasted`,
       ),
     open === 0 ? 'Nothing fires now.' : `${counted(open, 'finding')} fire now, ${critical} of them critical.`,
   ]
@@ -78,7 +67,7 @@ export function digestLines(
 const PROJECTS_MAX = 10
 const CAUSES_MAX = 3
 
-const isWaste = ({ account }: Row): boolean => account !== null && !NOT_WASTE.has(account)
+const isWasted = ({ account }: Row): boolean => isWaste(account)
 const sumOf = (rows: readonly Row[]): number => rows.reduce((sum, { gpuMs }) => sum + gpuMs, 0)
 const hours = (gpuMs: number): string =>
   `${(gpuMs / MS_PER_HOUR).toLocaleString('en-US', { minimumFractionDigits: 1, maximumFractionDigits: 1 })} GPU-h`
@@ -104,7 +93,7 @@ function moneyOf(rows: readonly Row[]): string {
 }
 
 function causesOf(rows: readonly Row[]): string {
-  const causes = [...Map.groupBy(rows.filter(isWaste), ({ account }) => account ?? '')]
+  const causes = [...Map.groupBy(rows.filter(isWasted), ({ account }) => account ?? '')]
     .map(([account, of]) => ({ account, held: sumOf(of) }))
     .filter(({ held }) => held > 0)
     .toSorted((a, b) => b.held - a.held)

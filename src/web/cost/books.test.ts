@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ATTEMPT_ACCOUNTS, POOLS } from '../../domain/reasons.ts'
 import type { Ledger, LedgerLine } from '../api/operate.ts'
-import { daysOf, OVERHEAD, overheadOf, poolsOf, spentBy, together, WASTE, windowOf, worstOf } from './books.ts'
+import { daysOf, OVERHEAD, overheadOf, poolsOf, spentBy, together, windowOf, worstOf } from './books.ts'
+import { WASTE } from '../../domain/waste.ts'
 
 const line = (over: Partial<LedgerLine>): LedgerLine => ({
   project: 'p',

@@ -1,10 +1,11 @@
 // The books of a window, put together for people: by whom, by account, what was wasted. Integers of GPU-milliseconds in, sums out; every sum is
 // that of its parts. Pure.
 import { ATTEMPT_ACCOUNTS } from '../../domain/reasons.ts'
+import type { Waste } from '../../domain/waste.ts'
+import { WASTE } from '../../domain/waste.ts'
 import type { Ledger, LedgerLine } from '../api/operate.ts'
 import { isHeld } from '../now/slots.ts'
 
-export const WASTE = ['lost', 'stalled', 'idle', 'recovery'] as const
 export const OVERHEAD = ['checkpoint', 'restore', 'startup', 'provision', 'teardown'] as const
 
 export type Cost = { readonly micros: number; readonly currency: string }
@@ -134,14 +135,6 @@ export function daysOf(
   return days.slice(-most)
 }
 
-/** What would stop most of a run's waste, by the account that it lies in. */
-export const STOPS: Readonly<Record<(typeof WASTE)[number], string>> = {
-  lost: 'checkpoints more often, or ones that are durable sooner',
-  stalled: 'a shorter limit of silence before a restart, or the node or collective that hangs',
-  idle: 'an end of the script when training is done',
-  recovery: 'a quicker end of workers after a failure',
-}
-
-export function worstOf({ by }: Pick<Spent, 'by'>): (typeof WASTE)[number] {
+export function worstOf({ by }: Pick<Spent, 'by'>): Waste {
   return WASTE.reduce((worst, account) => ((by[account] ?? 0) > (by[worst] ?? 0) ? account : worst), WASTE[0])
 }

@@ -4,7 +4,8 @@ import { dec, gpuHours, int, money, percent } from '../format/numbers.ts'
 import { Swatch } from '../parts/accounts.tsx'
 import { Empty, Panel } from '../parts/bits.tsx'
 import { Go, RunLink } from '../parts/go.tsx'
-import { type Spent, STOPS, WASTE, worstOf } from './books.ts'
+import { STOPS, WASTE } from '../../domain/waste.ts'
+import { type Spent, worstOf } from './books.ts'
 
 const DEAREST = 8
 

@@ -8,7 +8,8 @@ import { SHOWN } from '../parts/account-words.ts'
 import { fillOf, Swatch } from '../parts/accounts.tsx'
 import { Panel } from '../parts/bits.tsx'
 import { useWidth } from '../parts/width.ts'
-import { spentBy, together, WASTE } from './books.ts'
+import { WASTE } from '../../domain/waste.ts'
+import { spentBy, together } from './books.ts'
 
 export type DayWindow = { readonly from: number; readonly to: number | null }
 

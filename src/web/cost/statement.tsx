@@ -6,7 +6,8 @@ import { hms, ms } from '../format/times.ts'
 import { MEANING, SHOWN, SHOWN_POOLS } from '../parts/account-words.ts'
 import { Swatch } from '../parts/accounts.tsx'
 import { Panel } from '../parts/bits.tsx'
-import { OVERHEAD, poolsOf, type Spent, WASTE } from './books.ts'
+import { WASTE } from '../../domain/waste.ts'
+import { OVERHEAD, poolsOf, type Spent } from './books.ts'
 
 type Props = { readonly ledger: Ledger; readonly whole: Spent }
 

@@ -1,0 +1,93 @@
+import type { Command } from 'commander'
+import type { Wire } from '../../../contract/documents.ts'
+import { reportOf } from '../../../core/account/report.ts'
+import { scopeText } from '../../../domain/budget.ts'
+import { ask } from '../client.ts'
+import { CliError, EXIT } from '../exit.ts'
+import { budgetAmount, gpuHours, money, table, visible } from '../format.ts'
+import type { Output } from '../print.ts'
+import { json, show } from '../print.ts'
+
+type Options = Output & { project?: string; month?: string }
+type Report = Wire<'report'>
+
+export function reportCommand(program: Command): void {
+  json(
+    program
+      .command('report')
+      .description('what a month cost, how much of it was wasted, and the five dearest causes')
+      .option('--project <project>', 'of this project; of all that may be seen by default')
+      .option('--month <month>', 'such as 2026-11, in UTC as the books are; this month by default'),
+  ).action(async (options: Options) => {
+    const { project = null } = options
+    const { month, from, to } = windowOf(options.month)
+    const ledger = await ask('ledger', 'GET', '/ledger', { query: { by: 'project,user,run,account', from, to } })
+    const { budgets } = await ask('budgets', 'GET', '/budgets')
+    const report: Report = {
+      schema: 'plimsoll.report/v1',
+      project,
+      month,
+      from: ledger.from,
+      to: ledger.to,
+      ...reportOf(ledger.rows, project),
+      budgets: project === null ? budgets : budgets.filter((each) => each.project === project),
+    }
+    show(options, report, words)
+  })
+}
+
+function windowOf(asked: string | undefined): { month: string; from: string; to: string | undefined } {
+  const month = asked ?? new Date().toISOString().slice(0, 7)
+  const begin = /^\d{4}-(?:0[1-9]|1[0-2])$/.test(month) ? new Date(`${month}-01T00:00:00Z`) : null
+  if (begin === null) throw new CliError(EXIT.usage, `--month ${month} is not a month such as 2026-11`)
+  const end = new Date(Date.UTC(begin.getUTCFullYear(), begin.getUTCMonth() + 1))
+  return { month, from: begin.toISOString(), to: end.getTime() > Date.now() ? undefined : end.toISOString() }
+}
+
+function words(report: Report): string {
+  const { project, month, heldGpuMs, wasteGpuMs, accounts, causes, budgets } = report
+  const share = (part: number): string => (heldGpuMs === 0 ? '0.0 %' : `${((100 * part) / heldGpuMs).toFixed(1)} %`)
+  const parts = [
+    heldGpuMs === 0
+      ? `${project ?? 'all projects'} in ${month}: nothing was held`
+      : `${project ?? 'all projects'} in ${month}: ${gpuHours(heldGpuMs)}, ${money(report.money)}; ${gpuHours(wasteGpuMs)} wasted (${share(wasteGpuMs)})`,
+    ...(heldGpuMs === 0
+      ? []
+      : [
+          table(
+            ['ACCOUNT', 'HELD', 'SHARE', 'MONEY'],
+            [
+              ...accounts.map((each) => [each.account, gpuHours(each.gpuMs), share(each.gpuMs), money(each.money)]),
+              ['held', gpuHours(heldGpuMs), share(heldGpuMs), money(report.money)],
+            ],
+          ),
+        ]),
+    causes.length === 0
+      ? 'nothing was wasted'
+      : table(
+          ['WASTED', 'MONEY', 'ON', 'RUN', 'OF', 'WHAT WOULD STOP IT'],
+          causes.map((each) => [
+            gpuHours(each.gpuMs),
+            money(each.money),
+            each.account,
+            visible(`${each.project}/${each.runName ?? each.run}`),
+            each.user,
+            each.whatWouldStopIt,
+          ]),
+        ),
+  ]
+  if (budgets.length > 0)
+    parts.push(
+      table(
+        ['BUDGET', 'OF', 'LIMIT', 'USED', 'LEFT'],
+        budgets.map((each) => [
+          each.id,
+          scopeText(each),
+          budgetAmount(each, each.limit),
+          budgetAmount(each, each.used),
+          budgetAmount(each, each.left),
+        ]),
+      ),
+    )
+  return parts.join('\n\n')
+}
