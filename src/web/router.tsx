@@ -37,10 +37,31 @@ const home = createRoute({
   getParentRoute: () => root,
   path: '/',
   beforeLoad: () => {
-    throw redirect({ to: '/runs', replace: true })
+    throw redirect({ to: '/now', replace: true })
   },
 })
 const runs = createRoute({ getParentRoute: () => root, path: '/runs', validateSearch, component: RunsPage })
+
+const nodes = createRoute({
+  getParentRoute: () => root,
+  path: '/nodes',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./nodes/page.tsx'), 'NodesPage'),
+})
+
+const queue = createRoute({
+  getParentRoute: () => root,
+  path: '/queue',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./queue/page.tsx'), 'QueuePage'),
+})
+
+const now = createRoute({
+  getParentRoute: () => root,
+  path: '/now',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./now/page.tsx'), 'NowPage'),
+})
 
 const load = () => import('./run/pages.tsx')
 const run = createRoute({
@@ -81,6 +102,9 @@ export const router = createRouter({
   routeTree: root.addChildren([
     home,
     runs,
+    now,
+    nodes,
+    queue,
     run.addChildren([overview, experts, logs, events, config, statement, json]),
   ]),
   parseSearch: readSearch,

@@ -38,6 +38,17 @@ const PLACES: readonly Place[] = [
   { name: 'statement', world: 'many', path: `${RUN}/statement`, shows: 'text=What came of it' },
   { name: 'events', world: 'many', path: `${RUN}/events`, shows: 'text=submitted' },
   { name: 'json', world: 'many', path: `${RUN}/json`, shows: 'text=plimsoll show -o json' },
+  { name: 'now-none', world: 'none', path: '/', shows: 'text=Nothing needs a person' },
+  { name: 'now-one', world: 'one', path: '/now', shows: 'text=Who holds them' },
+  { name: 'now', world: 'many', path: '/now', shows: 'text=14 things need a person' },
+  { name: 'now-odd', world: 'odd', path: '/now', shows: 'text=Placing is paused' },
+  { name: 'nodes-none', world: 'none', path: '/nodes', shows: 'text=No machine was seen yet' },
+  { name: 'nodes-one', world: 'one', path: '/nodes', shows: '.gr.line >> text=r01-n01' },
+  { name: 'nodes', world: 'many', path: '/nodes?node=fake/r01-n08/1', shows: 'text=Way back' },
+  { name: 'nodes-odd', world: 'odd', path: '/nodes?node=fake/r01-n08/1', shows: 'text=Way back' },
+  { name: 'queue-none', world: 'none', path: '/queue', shows: 'text=Nothing waits' },
+  { name: 'queue', world: 'many', path: '/queue', shows: 'text=would start now with' },
+  { name: 'queue-odd', world: 'odd', path: '/queue', shows: 'text=Placing is paused' },
   { name: 'not-found', world: 'many', path: '/runs/nobody', shows: 'text=There is no run' },
 ]
 

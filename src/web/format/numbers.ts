@@ -14,6 +14,9 @@ export function dec(value: number, digits = 1): string {
 
 export const int = (value: number): string => dec(Math.round(value), 0)
 
+/** `1 GPU`, `2,048 GPUs`. */
+export const countOf = (count: number, noun: string): string => `${int(count)} ${noun}${count === 1 ? '' : 's'}`
+
 /** GPU-milliseconds as GPU-hours, without the unit. */
 export function gpuHours(gpuMs: number, digits?: number): string {
   const hours = gpuMs / MS_PER_HOUR

@@ -14,7 +14,12 @@ import { Logo } from '../parts/glyphs.tsx'
 import { SignIn } from '../signin/sign-in.tsx'
 import { switchTheme, useTheme } from './theme.ts'
 
-const PAGES = [{ to: '/runs', name: 'Runs' }] as const
+const PAGES = [
+  { to: '/now', name: 'Now' },
+  { to: '/runs', name: 'Runs' },
+  { to: '/queue', name: 'Queue' },
+  { to: '/nodes', name: 'Nodes' },
+] as const
 
 export function Frame() {
   const session = useQuery(sessionQuery)
@@ -57,7 +62,7 @@ export function Frame() {
 function Rail({ version }: { readonly version: string }) {
   return (
     <aside className="rail">
-      <Link className="brand" to="/runs">
+      <Link className="brand" to="/now">
         <Logo />
         Plimsoll
       </Link>
@@ -82,7 +87,7 @@ function Bar({ user, cluster }: { readonly user: string; readonly cluster: strin
   useKeys()
   return (
     <header className="bar">
-      <Link className="brand only-frame-narrow" to="/runs" aria-label="Plimsoll">
+      <Link className="brand only-frame-narrow" to="/now" aria-label="Plimsoll">
         <Logo />
       </Link>
       <span className="med cluster" title={cluster}>
