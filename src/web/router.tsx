@@ -63,6 +63,12 @@ const now = createRoute({
   component: lazyRouteComponent(() => import('./now/page.tsx'), 'NowPage'),
 })
 
+const alerts = createRoute({
+  getParentRoute: () => root,
+  path: '/alerts',
+  component: lazyRouteComponent(() => import('./alerts/page.tsx'), 'AlertsPage'),
+})
+
 const load = () => import('./run/pages.tsx')
 const run = createRoute({
   getParentRoute: () => root,
@@ -105,6 +111,7 @@ export const router = createRouter({
     now,
     nodes,
     queue,
+    alerts,
     run.addChildren([overview, experts, logs, events, config, statement, json]),
   ]),
   parseSearch: readSearch,

@@ -28,6 +28,11 @@ export async function change(method: 'POST' | 'DELETE', path: string, body?: obj
   await send(method, address(path, {}), body, undefined)
 }
 
+/** The same, for what is in the answer alone. */
+export async function create<Answer>(path: string, body: object): Promise<Answer> {
+  return (await (await send('POST', address(path, {}), body, undefined)).json()) as Answer
+}
+
 export function address(path: string, query: Query): string {
   const given = Object.entries(query).flatMap(([key, value]) =>
     value === null || value === undefined || value === '' ? [] : [[key, String(value)]],

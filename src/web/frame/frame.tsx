@@ -19,6 +19,7 @@ const PAGES = [
   { to: '/runs', name: 'Runs' },
   { to: '/queue', name: 'Queue' },
   { to: '/nodes', name: 'Nodes' },
+  { to: '/alerts', name: 'Alerts' },
 ] as const
 
 export function Frame() {
