@@ -49,6 +49,10 @@ const PLACES: readonly Place[] = [
   { name: 'queue-none', world: 'none', path: '/queue', shows: 'text=Nothing waits' },
   { name: 'queue', world: 'many', path: '/queue', shows: 'text=would start now with' },
   { name: 'queue-odd', world: 'odd', path: '/queue', shows: 'text=Placing is paused' },
+  { name: 'alerts-none', world: 'none', path: '/alerts', shows: 'text=Nothing fires' },
+  { name: 'alerts-one', world: 'one', path: '/alerts', shows: 'text=No step for 23 min' },
+  { name: 'alerts', world: 'many', path: '/alerts', shows: 'text=Show 52 more' },
+  { name: 'alerts-odd', world: 'odd', path: '/alerts', shows: 'text=What a person should know' },
   { name: 'not-found', world: 'many', path: '/runs/nobody', shows: 'text=There is no run' },
 ]
 

@@ -18,6 +18,9 @@ export function takesText({ severity, rules, digest }: Pick<Channel, 'severity' 
   ].join(' · ')
 }
 
+/** What a receiver said, without its name, which stands beside it. */
+export const answerText = (said: string): string => said.replace(/^\S+ (?=answered )/, '')
+
 type Try = Delivery['tries'][number]
 
 export type ChannelFacts = {

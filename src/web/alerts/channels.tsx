@@ -5,7 +5,7 @@ import { ms, when } from '../format/times.ts'
 import { visible } from '../format/visible.ts'
 import { Empty, Moment, Panel } from '../parts/bits.tsx'
 import type { Channel, Delivery } from './api.ts'
-import { factsOf, KINDS, takesText, troubleOf } from './channels.ts'
+import { answerText, factsOf, KINDS, takesText, troubleOf } from './channels.ts'
 import { type Deeds, SaidLine, useDeeds } from './deeds.tsx'
 import { Glyph } from './glyphs.tsx'
 import { type Grants, mayAnywhere, mayIn } from './may.ts'
@@ -123,7 +123,7 @@ function Route({ channel, facts, may, now, deeds, onRemove }: RouteProps) {
   const trouble = troubleOf(channel)
   return (
     <tr>
-      <th scope="row">
+      <th scope="row" className="wide-text">
         <span className="med">{name}</span>
         <div className="micro" title={`since ${when(ms(createdAt), now)}, by ${createdBy}`}>
           {project === null ? 'every project' : project}
@@ -132,7 +132,9 @@ function Route({ channel, facts, may, now, deeds, onRemove }: RouteProps) {
       <td className="wide-text">{takesText(channel)}</td>
       <td className="wide-text">
         {KINDS[kind]}
-        <div className="micro">{visible(shown)}</div>
+        <div className="micro clamp" title={visible(shown)}>
+          {visible(shown)}
+        </div>
       </td>
       <td className="r dim">
         {facts.lastTry === null ? (
@@ -150,10 +152,16 @@ function Route({ channel, facts, may, now, deeds, onRemove }: RouteProps) {
         ) : (
           <span className={`code ${facts.lastTry.ok ? '' : 'bad'}`}>
             <Glyph of={facts.lastTry.ok ? 'done' : 'failed'} />
-            <span className="clamp">{visible(facts.lastTry.said)}</span>
+            <span className="clamp" title={visible(facts.lastTry.said)}>
+              {visible(answerText(facts.lastTry.said))}
+            </span>
           </span>
         )}
-        {trouble === null ? null : <div className="micro bad">{visible(trouble)}</div>}
+        {trouble === null ? null : (
+          <div className="micro bad clamp" title={visible(trouble)}>
+            {visible(trouble)}
+          </div>
+        )}
       </td>
       <td>
         <Tries tries={facts.tries} />

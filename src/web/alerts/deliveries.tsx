@@ -4,6 +4,7 @@ import { day, hms, ms, utc } from '../format/times.ts'
 import { visible } from '../format/visible.ts'
 import { Empty, Panel, Refusal } from '../parts/bits.tsx'
 import type { Channel, Delivery } from './api.ts'
+import { answerText } from './channels.ts'
 import { Glyph } from './glyphs.tsx'
 import { Tries } from './tries.tsx'
 
@@ -87,7 +88,7 @@ function Line({ delivery, now }: { readonly delivery: Delivery; readonly now: nu
         </time>
         {today ? null : <div className="micro">{day(made)}</div>}
       </td>
-      <td className="wide-text">
+      <td className="wide-text what">
         <span className="clamp" title={visible(title)}>
           {visible(title)}
         </span>
@@ -95,7 +96,7 @@ function Line({ delivery, now }: { readonly delivery: Delivery; readonly now: nu
           <div className="micro">{kind === 'alert' ? countOf(items, 'alert') : kind}</div>
         )}
       </td>
-      <td className="dim wide-text">{channel}</td>
+      <td className="dim wide-text narrow">{channel}</td>
       <td className="wide-text">
         <Answer delivery={delivery} />
       </td>
@@ -123,7 +124,7 @@ function Answer({ delivery: { state, tries } }: { readonly delivery: Delivery })
           <Glyph of={last.ok ? 'done' : 'failed'} word={STATES[state]} />
           <span className="clamp">
             {state === 'failed' ? 'given up: ' : ''}
-            {visible(last.said)} <span className="u">in {dec(last.tookMs / 1000, 2)} s</span>
+            {visible(answerText(last.said))} <span className="u">in {dec(last.tookMs / 1000, 2)} s</span>
           </span>
         </span>
       </summary>

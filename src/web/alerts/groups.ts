@@ -71,7 +71,7 @@ export function toldText({ told, silence }: Pick<Alert, 'told' | 'silence'>, cha
   const names = [...new Set(told.filter(({ state }) => state === 'firing').map(({ channel }) => channel))]
   if (names.length > 0) return `told ${names.join(', ')}`
   if (silence !== null) return 'told nobody: it is silenced'
-  return channels.length === 0 ? 'told nobody: there is no channel' : 'told nobody: no channel takes it, or none yet'
+  return channels.length === 0 ? 'told nobody: there is no channel' : 'told nobody: no channel has taken it'
 }
 
 /** Where it is seen: the page of its run, of machines, of money. */

@@ -33,35 +33,37 @@ export function AlertList(props: ListProps) {
   const { firing, acknowledged, silenced, ended } = groups
   const deeds = useDeeds()
   const line = { ...props, deeds }
+  const foot = [
+    ...(firing.length + acknowledged.length + silenced.length + ended.length === 0
+      ? []
+      : ['A sum adds what each alert says of itself: two about one run may count the same GPU-hours.']),
+    ...(mayAnywhere(session, 'alert.handle')
+      ? []
+      : ['You may read these; members of a project, its lead, operators and admins acknowledge and silence them.']),
+    ...(moreEnded ? ['More are over than were read: plimsoll findings --all lists them.'] : []),
+  ].join(' ')
   return (
     <Panel
       id="h-f"
       title="What a person should know"
       sub="worst first; each with what it costs, what to do and the evidence"
-      footer={
-        <>
-          A sum adds what each alert says of itself: two about one run may count the same GPU-hours.
-          {mayAnywhere(session, 'alert.handle')
-            ? ''
-            : ' You may read these; members of a project, its lead, operators and admins acknowledge and silence them.'}
-          {moreEnded ? ' More are over than were read: plimsoll findings --all lists them.' : ''}
-        </>
-      }
+      {...(foot === '' ? {} : { footer: foot })}
     >
       <SaidLine said={deeds.said} />
-      <Group
-        mark={firing.length > 0 ? <Mark severity="crit" /> : <Glyph of="done" />}
-        name="Firing"
-        sub="nobody has said that they look at it"
-        all={firing}
-        draw={(alert) => <Firing key={alert.id} {...line} alert={alert} />}
-      />
-      {firing.length === 0 ? (
+      {firing.length > 0 ? (
+        <Group
+          mark={<Mark severity={firing[0]?.severity === 'critical' ? 'crit' : 'warn'} />}
+          name="Firing"
+          sub="nobody has said that they look at it"
+          all={firing}
+          draw={(alert) => <Firing key={alert.id} {...line} alert={alert} />}
+        />
+      ) : (
         <Empty title="Nothing fires">
           A rule that finds something puts it here within seconds, with what it costs, what to do and the evidence; the
           rules stand below. Whom it is told is up to the channels.
         </Empty>
-      ) : null}
+      )}
       {acknowledged.length === 0 ? null : (
         <Group
           mark={<Glyph of="seen" />}
@@ -132,6 +134,10 @@ function Group<Each extends Finding>({ mark, name, sub, all, draw }: GroupProps<
 
 type LineProps = ListProps & { readonly alert: Alert; readonly deeds: Deeds }
 
+/** A sentence of a detector is shorter; the whole stands in the title. */
+const MESSAGE_MAX = 300
+const cut = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max)}…` : text)
+
 const person = (by: string): string => visible(by.replace(/^user:/, ''))
 
 function Firing({ alert, channels, session, now, onAcknowledge, onSilence }: LineProps) {
@@ -141,8 +147,10 @@ function Firing({ alert, channels, session, now, onAcknowledge, onSilence }: Lin
       <Mark severity={alert.severity === 'critical' ? 'crit' : 'warn'} />
       <div className="said">
         <What finding={alert} />
-        <Evidence evidence={alert.evidence} now={now} />
-        <p className="do2">{visible(alert.whatToTry)}</p>
+        <Evidence evidence={alert.evidence} />
+        <p className="do2" title={visible(alert.whatToTry)}>
+          {cut(visible(alert.whatToTry), MESSAGE_MAX)}
+        </p>
       </div>
       <Cost finding={alert} />
       <div className="who">
@@ -177,7 +185,7 @@ function Acknowledged({ alert, session, now, deeds, onSilence }: LineProps) {
   const by = alert.acknowledged
   const letGo = () => change('POST', '/alerts/acknowledgements/end', { finding: alert.id })
   return (
-    <Mini finding={alert} now={now} mark={<Glyph of="seen" />}>
+    <Mini finding={alert} mark={<Glyph of="seen" />}>
       <div className="who">
         since <Moment at={ms(alert.since)} now={now} />
         <i className="sep" />
@@ -215,7 +223,7 @@ function Acknowledged({ alert, session, now, deeds, onSilence }: LineProps) {
 function Silenced({ alert, silences, session, now, onAcknowledge, onUnsilence }: LineProps) {
   const silence = silences.find(({ id }) => id === alert.silence)
   return (
-    <Mini finding={alert} now={now} mark={<Glyph of="mute" />}>
+    <Mini finding={alert} mark={<Glyph of="mute" />}>
       <div className="who">
         since <Moment at={ms(alert.since)} now={now} />
         <i className="sep" />
@@ -247,7 +255,7 @@ function Silenced({ alert, silences, session, now, onAcknowledge, onUnsilence }:
 function Ended({ finding, now }: { readonly finding: Finding; readonly now: number }) {
   const [from, to] = [ms(finding.since), ms(finding.resolvedAt ?? finding.seenAt)]
   return (
-    <Mini finding={finding} now={now} mark={<Glyph of="done" word="resolved" />}>
+    <Mini finding={finding} mark={<Glyph of="done" word="resolved" />}>
       <div className="who">
         <Moment at={from} now={now} /> to <Moment at={to} now={now} text={hm(to)} />
         <i className="sep" />
@@ -262,18 +270,17 @@ function Ended({ finding, now }: { readonly finding: Finding; readonly now: numb
 
 type MiniProps = {
   readonly finding: Finding
-  readonly now: number
   readonly mark: ReactNode
   readonly children: ReactNode
 }
 
-function Mini({ finding, now, mark, children }: MiniProps) {
+function Mini({ finding, mark, children }: MiniProps) {
   return (
     <li className="al mini">
       {mark}
       <div className="said">
         <What finding={finding} rule />
-        <Evidence evidence={finding.evidence} now={now} whatToTry={finding.whatToTry} />
+        <Evidence evidence={finding.evidence} whatToTry={finding.whatToTry} />
       </div>
       <Cost finding={finding} />
       {children}
@@ -285,7 +292,9 @@ function What({ finding, rule = false }: { readonly finding: Finding; readonly r
   const { message, run, project, runName, severity } = finding
   return (
     <p>
-      <span className="w">{visible(message)}</span>{' '}
+      <span className="w" title={visible(message)}>
+        {cut(visible(message), MESSAGE_MAX)}
+      </span>{' '}
       {run === null ? (
         project === null ? null : (
           <span className="faint">{project}</span>
@@ -307,7 +316,7 @@ function Cost({ finding: { gpuMs, money: paid } }: { readonly finding: Finding }
   return (
     <div className="cost">
       {gpuMs === null ? (
-        <span className="faint">no GPU-hours are counted</span>
+        <span className="faint">no GPU-h counted</span>
       ) : (
         <>
           <b>{gpuHours(gpuMs)} GPU-h</b>

@@ -1,5 +1,5 @@
 // What holds messages back now, until when, by whom and why.
-import { durationShort, int } from '../format/numbers.ts'
+import { countOf, durationShort } from '../format/numbers.ts'
 import { ms } from '../format/times.ts'
 import { visible } from '../format/visible.ts'
 import { Empty, Moment, Panel } from '../parts/bits.tsx'
@@ -33,9 +33,6 @@ export function Silences({ silences, alerts, session, now, onUnsilence }: Props)
             <thead>
               <tr>
                 <th>What it holds back</th>
-                <th className="r">
-                  Now<span className="u">alerts</span>
-                </th>
                 <th>By, why</th>
                 <th>Ends</th>
                 <th>
@@ -50,11 +47,13 @@ export function Silences({ silences, alerts, session, now, onUnsilence }: Props)
                   <tr key={silence.id}>
                     <th scope="row" className="wide-text">
                       {visible(scopeText(silence, silence.run === null ? null : (names.get(silence.run) ?? null)))}
+                      <div className="micro">now {countOf(held.get(silence.id) ?? 0, 'alert')}</div>
                     </th>
-                    <td className="r">{int(held.get(silence.id) ?? 0)}</td>
                     <td className="wide-text">
                       {visible(silence.by.replace(/^user:/, ''))}
-                      <div className="micro">{visible(silence.reason)}</div>
+                      <div className="micro clamp" title={visible(silence.reason)}>
+                        {visible(silence.reason)}
+                      </div>
                     </td>
                     <td>
                       <Moment at={ms(silence.endsAt)} now={now} />

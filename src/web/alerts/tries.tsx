@@ -1,7 +1,7 @@
 // One mark for each try of a message: full where it was taken, ruled where it was not.
 import type { Delivery } from './api.ts'
 
-const SHOWN_MAX = 12
+const SHOWN_MAX = 8
 
 export function Tries({ tries }: { readonly tries: readonly Delivery['tries'][number][] }) {
   if (tries.length === 0) return <span className="faint">none</span>
