@@ -9,6 +9,8 @@ type World = 'none' | 'one' | 'many' | 'odd'
 const iso = (at: number): string => new Date(at).toISOString()
 const MINUTE = 60_000
 
+type Worker = Finding['evidence'][number]['worker']
+
 const COUNT: Readonly<Record<World, number>> = { none: 0, one: 1, many: 100, odd: 12 }
 
 export function alertsOf(world: World, rows: readonly TableRow[], now: number): Alerts {
@@ -99,7 +101,7 @@ function findingAt(index: number, world: World, rows: readonly TableRow[], now: 
               at: null,
             },
             { what: 'exit', value: '1', at: iso(since) },
-          ].map((each) => ({ ...each, worker: `${row?.id ?? 'r'}-1-3` }))
+          ].map((each) => ({ ...each, worker: 'r-1-3' as unknown as Worker }))
         : []),
     ],
     gpuMs,
@@ -217,12 +219,13 @@ export function deliveriesOf(world: World, query: URLSearchParams, now: number):
     const index = from + place
     const at = now - 4 * MINUTE * (index + 1)
     const channel = channels[index % channels.length]
+    const host = channel?.kind === 'email' ? 'mail.lab.org' : channel?.shown
     const stuck = (channel?.failures ?? 0) > 0
     const tries = Array.from({ length: stuck ? 14 : 1 + (index % 2) }, (__, nth) => {
       const ok = !stuck && nth === index % 2
       const said = ok
-        ? `${channel?.shown} answered 204`
-        : `${channel?.shown} answered 503: ${world === 'odd' ? `${HTML} ${LONG}` : 'upstream is away'}`
+        ? `${host} answered 204`
+        : `${host} answered 503: ${world === 'odd' ? `${HTML} ${LONG}` : 'upstream is away'}`
       return { try: nth + 1, at: iso(at + nth * 5_000), tookMs: ok ? 210 : 15_000, ok, said }
     })
     return {
@@ -232,7 +235,7 @@ export function deliveriesOf(world: World, query: URLSearchParams, now: number):
       title: world === 'odd' ? `${HTML} ${LONG}` : (TITLES[index % TITLES.length] ?? ''),
       items: 1 + (index % 5),
       at: iso(at),
-      state: stuck ? (index % 2 === 0 ? 'pending' : 'failed') : 'delivered',
+      state: index === 0 ? 'pending' : stuck ? (index % 2 === 0 ? 'pending' : 'failed') : 'delivered',
       endedAt: stuck ? null : iso(at + 1_000),
       tries: index === 0 ? [] : tries,
     }

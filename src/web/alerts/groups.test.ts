@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RULES } from '../../domain/finding.ts'
 import type { Alert, Channel, Silence } from './api.ts'
-import { channelBody, factsOf, NEW_DRAFT, takesText, troubleOf } from './channels.ts'
+import { answerText, channelBody, factsOf, NEW_DRAFT, takesText, troubleOf } from './channels.ts'
 import { groupsOf, placeOf, sentenceOf, sumText, toldText } from './groups.ts'
 import { RULE_WORDS } from './rules.ts'
 import { heldBack, scopesOf, scopeText, silenceBody } from './silence.ts'
@@ -169,6 +169,11 @@ test('a channel says what it takes and what is wrong with it', () => {
   assert.equal(troubleOf({ off: null, failures: 0, retryAt: null }), null)
   assert.equal(troubleOf({ off: 'it answered 410', failures: 1, retryAt: null }), 'turned off: it answered 410')
   assert.match(troubleOf({ off: null, failures: 3, retryAt: iso(-1) }) ?? '', /^3 tries in a row failed, again at \d/)
+})
+
+test('an answer is shown without the name of who gave it, whatever else it says', () => {
+  assert.equal(answerText('hooks.test answered 503: away'), 'answered 503: away')
+  assert.equal(answerText('mail.test accepted it for 2 of 3'), 'mail.test accepted it for 2 of 3')
 })
 
 test('a draft becomes what the server takes: no rule left out is null, no project is every project', () => {
