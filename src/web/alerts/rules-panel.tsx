@@ -24,7 +24,7 @@ export function Rules({ open, ended }: Props) {
         </>
       }
     >
-      <div className="scroll" tabIndex={0} role="region" aria-label="Rules">
+      <div className="scroll" tabIndex={0} role="region" aria-label="Each rule">
         <table className="rules">
           <thead>
             <tr>
