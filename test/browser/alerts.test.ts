@@ -102,7 +102,8 @@ describe('alerts of a real up', { skip: cannotRun(), timeout: 280_000 }, () => {
     assert.deepEqual(await violations(page), [])
     await press('I have it', dialog())
     await seen(panel('h-r').locator(`tr:has-text("oncall") >> text=127.0.0.1:${port}`))
-    assert.doesNotMatch((await page.content()).replaceAll('\n', ''), /whsec_|hidden/)
+    const html = await page.content()
+    assert.ok(!html.includes('whsec_') && !html.includes('key='), 'a secret is in the page')
   })
 
   test('its test arrives, signed, and the delivery stands there with its answer', async () => {
@@ -242,6 +243,15 @@ describe('alerts of a fake server', { skip: cannotRun() }, () => {
       }
       await until('all 130 deliveries', async () => (await lines.count()) === 130)
       assert.equal(await page.locator('text=Load more').count(), 0)
+    })
+  })
+
+  test('a part is one press away, and its heading has the focus', async () => {
+    await at('many', 'admin', async (page) => {
+      await page.locator('nav.tabs >> text=Rules').click()
+      assert.equal(await page.evaluate(() => document.activeElement?.id), 'h-u')
+      await until('it is in view', () => page.evaluate(() => scrollY > 0))
+      await page.locator('#h-f').waitFor()
     })
   })
 

@@ -61,8 +61,15 @@ export function Problem({ problem }: { readonly problem: Refused }) {
 /** Who pressed a button that is gone now would begin at the top of the page. */
 export function keepFocus(): void {
   requestAnimationFrame(() => {
-    if (document.activeElement === document.body) document.getElementById('h-f')?.focus({ preventScroll: true })
+    if (document.activeElement === document.body) focusHeading('h-f')
   })
+}
+
+export function focusHeading(id: string): void {
+  const heading = document.getElementById(id)
+  if (heading === null) return
+  heading.tabIndex = -1
+  heading.focus({ preventScroll: true })
 }
 
 type Props = {

@@ -21,7 +21,7 @@ import {
   type Silence,
 } from './api.ts'
 import { Routes } from './channels.tsx'
-import { keepFocus } from './deeds.tsx'
+import { focusHeading, keepFocus } from './deeds.tsx'
 import { Sent } from './deliveries.tsx'
 import { Acknowledge, NewSilence, SilenceAlert } from './dialogs.tsx'
 import { groupsOf, sentenceOf } from './groups.ts'
@@ -162,7 +162,7 @@ function Parts({ counts, more }: { readonly counts: readonly number[]; readonly 
       {PARTS.map(([id, name], index) => {
         const count = counts[index]
         return (
-          <a key={id} href={`#${id}`} onClick={() => document.getElementById(id)?.focus({ preventScroll: true })}>
+          <a key={id} href={`#${id}`} onClick={() => focusHeading(id)}>
             {name}
             {count === undefined ? null : (
               <span className={`n ${index === 0 && count > 0 ? 'bad' : ''}`}>
