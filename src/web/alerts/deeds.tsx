@@ -14,9 +14,17 @@ export type Deeds = {
   readonly act: (name: string, deed: () => Promise<unknown>, done: string) => void
 }
 
+const DONE_MS = 15_000
+
 export function useDeeds(): Deeds {
   const [said, setSaid] = useState<Said>(null)
   const [busy, setBusy] = useState<string | null>(null)
+  // What was done a while ago need not be said any more; what was refused stays until the next try.
+  useEffect(() => {
+    if (said === null || 'problem' in said) return undefined
+    const timer = setTimeout(() => setSaid(null), DONE_MS)
+    return () => clearTimeout(timer)
+  }, [said])
   const run = async (name: string, deed: () => Promise<unknown>, done: string): Promise<void> => {
     setBusy(name)
     setSaid(null)

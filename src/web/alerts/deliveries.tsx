@@ -124,7 +124,7 @@ function Answer({ delivery: { state, tries } }: { readonly delivery: Delivery })
           <Glyph of={last.ok ? 'done' : 'failed'} word={STATES[state]} />
           <span className="clamp">
             {state === 'failed' ? 'given up: ' : ''}
-            {visible(answerText(last.said))} <span className="u">in {dec(last.tookMs / 1000, 2)} s</span>
+            {visible(answerText(last.said))} <span className="u nowrap">in {dec(last.tookMs / 1000, 2)} s</span>
           </span>
         </span>
       </summary>

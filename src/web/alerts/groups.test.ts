@@ -82,6 +82,8 @@ test('a sum adds GPU-hours and money of one currency each, and says what has no 
     '4.0 GPU-h · $5.50 · 1 without a measure',
   )
   assert.equal(sumText([alert({})]), '')
+  assert.equal(sumText([alert({ gpuMs: 12 })]), '<0.001 GPU-h')
+  assert.equal(sumText([alert({ gpuMs: 0 })]), '0.0 GPU-h')
 })
 
 test('who was told is named once; where nobody was, it says why', () => {

@@ -50,6 +50,10 @@ export function sentenceOf({ firing, acknowledged, silenced, ended }: Groups): r
   ]
 }
 
+/** What is too little to be seen in digits is not nothing. */
+export const hoursText = (gpuMs: number): string =>
+  gpuMs > 0 && gpuMs < 1_800 ? '<0.001 GPU-h' : `${gpuHours(gpuMs)} GPU-h`
+
 /** GPU-hours and money of those that have them, and how many have none: `12.3 GPU-h · $24 · 2 without a measure`. */
 export function sumText(findings: readonly Finding[]): string {
   const measured = findings.filter(({ gpuMs }) => gpuMs !== null)
@@ -60,7 +64,7 @@ export function sumText(findings: readonly Finding[]): string {
   const gpuMs = measured.reduce((sum, each) => sum + (each.gpuMs ?? 0), 0)
   const rest = findings.length - measured.length
   return [
-    `${gpuHours(gpuMs)} GPU-h`,
+    hoursText(gpuMs),
     ...[...micros].map(([currency, sum]) => money({ micros: sum, currency })),
     ...(rest > 0 ? [`${rest} without a measure`] : []),
   ].join(' · ')

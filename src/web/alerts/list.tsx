@@ -2,7 +2,7 @@
 import { type ReactNode, useState } from 'react'
 import { change } from '../api/ask.ts'
 import type { Finding } from '../api/operate.ts'
-import { durationShort, gpuHours, int, money } from '../format/numbers.ts'
+import { durationShort, int, money } from '../format/numbers.ts'
 import { hm, ms, when } from '../format/times.ts'
 import { visible } from '../format/visible.ts'
 import { Empty, Moment, Panel } from '../parts/bits.tsx'
@@ -12,7 +12,7 @@ import type { Alert, Channel, Silence } from './api.ts'
 import { type Deeds, SaidLine, useDeeds } from './deeds.tsx'
 import { Evidence } from './evidence.tsx'
 import { Glyph } from './glyphs.tsx'
-import { type Groups, placeOf, sumText, toldText } from './groups.ts'
+import { type Groups, hoursText, placeOf, sumText, toldText } from './groups.ts'
 import { type Grants, mayAnywhere, mayIn } from './may.ts'
 
 export type ListProps = {
@@ -319,7 +319,7 @@ function Cost({ finding: { gpuMs, money: paid } }: { readonly finding: Finding }
         <span className="faint">no GPU-h counted</span>
       ) : (
         <>
-          <b>{gpuHours(gpuMs)} GPU-h</b>
+          <b>{hoursText(gpuMs)}</b>
           <i className="sep" />
           {paid === null ? 'no price is set' : money(paid)}
         </>

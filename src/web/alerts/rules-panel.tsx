@@ -20,7 +20,7 @@ export function Rules({ open, ended }: Props) {
         <>
           The numbers stand in <span className="mono">{THRESHOLDS_FILE}</span>, each with its reason; yours are put over
           them by <span className="mono">alerts.thresholds</span> of config.yaml. A run turns a watcher off in its spec,
-          for example <span className="mono">watch: {'{ loss: off }'}</span>.
+          for example <span className="mono nowrap">watch: {'{ loss: off }'}</span>.
         </>
       }
     >
