@@ -131,7 +131,7 @@ function Answer({ delivery: { state, tries } }: { readonly delivery: Delivery })
       <ol>
         {tries.map((each) => (
           <li key={each.try} className="micro">
-            try {each.try} at {hms(ms(each.at))}, {dec(each.tookMs / 1000, 2)} s: {visible(each.said)}
+            try {each.try} at {hms(ms(each.at))}, {dec(each.tookMs / 1000, 2)} s: {visible(answerText(each.said))}
           </li>
         ))}
       </ol>
