@@ -69,6 +69,7 @@ export const ledger = document('ledger', 'Ledger', {
         project: z.string().nullable().exactOptional(),
         user: z.string().nullable().exactOptional(),
         run: z.string().nullable().exactOptional(),
+        runName: z.string().nullable().exactOptional(),
         gpu: z.string().exactOptional(),
         payer: z.enum(['run', 'platform']).exactOptional(),
         label: z.string().nullable().exactOptional(),

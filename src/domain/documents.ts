@@ -233,6 +233,8 @@ export type LedgerRow = {
   readonly project?: string | null
   readonly user?: string | null
   readonly run?: string | null
+  /** Beside `run`. */
+  readonly runName?: string | null
   readonly gpu?: string
   /** The run until `paidUntil` of its workers and for its restart holds; the platform for all else. */
   readonly payer?: 'run' | 'platform'

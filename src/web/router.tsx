@@ -69,6 +69,32 @@ const alerts = createRoute({
   component: lazyRouteComponent(() => import('./alerts/page.tsx'), 'AlertsPage'),
 })
 
+const cost = createRoute({
+  getParentRoute: () => root,
+  path: '/cost',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./cost/page.tsx'), 'CostPage'),
+})
+
+const projects = createRoute({
+  getParentRoute: () => root,
+  path: '/projects',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./projects/page.tsx'), 'ProjectsPage'),
+})
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: '/audit',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./audit/page.tsx'), 'AuditPage'),
+})
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: '/settings',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./settings/page.tsx'), 'SettingsPage'),
+})
+
 const load = () => import('./run/pages.tsx')
 const run = createRoute({
   getParentRoute: () => root,
@@ -109,6 +135,10 @@ export const router = createRouter({
     home,
     runs,
     now,
+    cost,
+    projects,
+    audit,
+    settings,
     nodes,
     queue,
     alerts,

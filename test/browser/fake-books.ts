@@ -34,7 +34,7 @@ export function ledgerOf(
       account: (by.includes('account') ? account : null) as LedgerLine['account'],
       ...(by.includes('project') ? { project: row?.project ?? null } : {}),
       ...(by.includes('user') ? { user: row?.user ?? null } : {}),
-      ...(by.includes('run') ? { run: row?.id ?? null } : {}),
+      ...(by.includes('run') ? { run: row?.id ?? null, runName: row?.name ?? null } : {}),
       ...(by.includes('gpu') ? { gpu } : {}),
       ...(by.some((key) => key.startsWith('label:')) ? { label: row === null ? null : goalOf(row) } : {}),
       gpuMs: 0,
@@ -46,7 +46,7 @@ export function ledgerOf(
     groups.set(key, {
       ...group,
       gpuMs: group.gpuMs + gpuMs,
-      money: row === null || row.money === null ? group.money : ({ micros, currency: 'USD' } as never),
+      money: row === null || row.money === null ? group.money : { micros, currency: 'USD' },
     })
   }
   const lines = [...groups.values()].filter(({ gpuMs }) => gpuMs > 0).toSorted((a, b) => b.gpuMs - a.gpuMs)
@@ -116,7 +116,7 @@ export function findingsOf(world: World, rows: readonly TableRow[], now: number)
       { what: 'median step time (s)', value: '4.01', at: null, worker: null },
     ],
     gpuMs: row.gpus * 23 * 60_000,
-    money: { micros: Math.round((row.gpus * 23 * 60_000 * 2e6) / HOUR), currency: 'USD' } as Finding['money'],
+    money: { micros: Math.round((row.gpus * 23 * 60_000 * 2e6) / HOUR), currency: 'USD' },
     whatToTry: 'Look at the log of the worker that printed least. Stop it, or let it restart.',
   })
   const [a, b, c] = [of(0), of(1), of(2)]

@@ -1,6 +1,6 @@
 // Made-up answers about the whole installation, for the fake server: machines, and later what waits, is spent and was done. Seeded by their
 // numbers, so that each picture is the same each time.
-import type { MachineNode, Queue } from '../../src/web/api/operate.ts'
+import type { AuditEntry, MachineNode, Queue, Token } from '../../src/web/api/operate.ts'
 import type { TableRow } from '../../src/web/api/documents.ts'
 import { alertsOf, deliveriesOf, endedOf } from './fake-alerts.ts'
 import { budgetsOf, findingsOf, ledgerOf } from './fake-books.ts'
@@ -34,6 +34,10 @@ export function operateAnswer(
       return { name: 'budgets', fields: { budgets: budgetsOf(world) } }
     case '/api/v1/ledger':
       return { name: 'ledger', fields: ledgerOf(rows, nodesOf(world, rows, now), query, now) }
+    case '/api/v1/audit':
+      return { name: 'audit', fields: auditOf(world, query, now) }
+    case '/api/v1/tokens':
+      return { name: 'tokens', fields: { tokens: tokensOf(world, now), ...NEW_TOKEN } }
     case '/api/v1/queue':
       return { name: 'queue', fields: queueOf(world, rows) }
     case '/api/v1/policy':
@@ -41,6 +45,45 @@ export function operateAnswer(
     default:
       return steered(path)
   }
+}
+
+/** What a token that is made is answered with; a list has it beside its own. */
+const NEW_TOKEN = { name: 'ci', secret: 'plimsoll_fake_secret_that_opens_nothing' }
+
+function tokensOf(world: World, now: number): Token[] {
+  if (world === 'none') return []
+  return Array.from({ length: world === 'many' ? 60 : 3 }, (_, index) => ({
+    id: `t${index}`,
+    name: world === 'odd' ? `${HTML} ${LONG}` : `token ${index}`,
+    subject: ['lin', 'ci', 'collector'][index % 3] ?? 'lin',
+    role: ['admin', 'member', 'viewer'][index % 3] ?? 'viewer',
+    project: index % 3 === 1 ? 'pretraining' : null,
+    createdAt: iso(now - index * HOUR),
+    expiresAt: index % 4 === 0 ? null : iso(now + (index - 5) * 24 * HOUR),
+    lastUsedAt: index % 2 === 0 ? iso(now - 60_000 * index) : null,
+    revokedAt: index === 2 ? iso(now - HOUR) : null,
+  }))
+}
+
+const AUDIT = 250
+
+function auditOf(world: World, query: URLSearchParams, now: number) {
+  const count = world === 'none' ? 0 : world === 'one' ? 1 : AUDIT
+  const before = Number(query.get('after') ?? count + 1)
+  const limit = Number(query.get('limit') ?? 100)
+  const entries = Array.from({ length: count }, (_, index) => count - index)
+    .filter((id) => id < before)
+    .slice(0, limit)
+    .map((id): AuditEntry => ({
+      id,
+      at: iso(now - (count - id) * 600_000),
+      actor: id % 9 === 0 ? 'rule:node-lost' : `user:${['lin', 'sato', 'okafor'][id % 3]}`,
+      verb: ['run.submit', 'run.stop', 'node.cordon', 'policy.apply'][id % 4] ?? '',
+      target: world === 'odd' ? LONG : `r${String(id).padStart(15, '0')}`,
+      detail:
+        world === 'odd' ? { reason: HTML } : id % 4 === 3 ? { version: id, projects: ['a', 'b'] } : { reason: 'fan' },
+    }))
+  return { entries, next: entries.length === limit ? String(entries.at(-1)?.id) : null }
 }
 
 const POLICY = {
@@ -75,6 +118,7 @@ function queueOf(world: World, rows: readonly TableRow[]): Queue {
 }
 
 function steered(path: string) {
+  if (path.startsWith('/api/v1/tokens/')) return { name: 'token', fields: { id: path.split('/').at(-1) } }
   if (/\/queue\/(pause|resume)$/.test(path))
     return { name: 'queue-steered', fields: { paused: path.endsWith('pause') } }
   const [, node, verb] = /^\/api\/v1\/nodes\/([^/]+)\/(cordon|uncordon|forget)$/.exec(path) ?? []

@@ -78,12 +78,12 @@ export function toldText({ told, silence }: Pick<Alert, 'told' | 'silence'>, cha
   return channels.length === 0 ? 'told nobody: there is no channel' : 'told nobody: no channel has taken it'
 }
 
-/** Where it is seen: the page of its run, of machines, of money. */
+/** Where it is seen: the page of its run, of machines, of budgets. */
 export function placeOf({ run, rule }: Pick<Finding, 'run' | 'rule'>): { path: string; name: string } | null {
   if (run !== null) {
     const path = `/runs/${encodeURIComponent(run)}`
     return rule.startsWith('experts-') ? { path: `${path}/experts`, name: 'Experts' } : { path, name: 'Open run' }
   }
   if (rule === 'node-away') return { path: '/nodes', name: 'Open nodes' }
-  return rule.startsWith('budget-') ? { path: '/cost', name: 'Open cost' } : null
+  return rule.startsWith('budget-') ? { path: '/projects', name: 'Open budget' } : null
 }

@@ -1,7 +1,7 @@
 // Makes a channel. The secret of a webhook is in the answer alone: it is shown once, to be copied.
 import { useEffect, useId, useRef, useState } from 'react'
 import { RULES, type Rule } from '../../domain/finding.ts'
-import { create } from '../api/ask.ts'
+import { changeFor } from '../api/ask.ts'
 import { countOf } from '../format/numbers.ts'
 import type { Channel } from './api.ts'
 import { channelBody, type Draft, KINDS, NEW_DRAFT } from './channels.ts'
@@ -28,7 +28,8 @@ export function NewChannel({ projects, everywhere, onClose, onSecret }: Props) {
       button="Make it"
       onClose={onClose}
       onDo={async () => {
-        const { name, secret } = await create<Channel & { readonly secret: string | null }>(
+        const { name, secret } = await changeFor<Channel & { readonly secret: string | null }>(
+          'POST',
           '/alerts/channels',
           channelBody(draft),
         )

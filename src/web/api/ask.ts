@@ -28,9 +28,10 @@ export async function change(method: 'POST' | 'DELETE', path: string, body?: obj
   await send(method, address(path, {}), body, undefined)
 }
 
-/** The same, for what is in the answer alone. */
-export async function create<Answer>(path: string, body: object): Promise<Answer> {
-  return (await (await send('POST', address(path, {}), body, undefined)).json()) as Answer
+/** The same, where the answer is read. */
+export async function changeFor<Answer>(method: 'POST' | 'DELETE', path: string, body: object): Promise<Answer> {
+  const response = await send(method, address(path, {}), body, undefined)
+  return (await response.json()) as Answer
 }
 
 export function address(path: string, query: Query): string {

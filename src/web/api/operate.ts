@@ -1,8 +1,16 @@
 // What the pages about the whole installation read. The stream tells of runs alone, so these are read again while somebody looks; each page
 // says of when its numbers are, and since when they are stale.
-import { keepPreviousData, queryOptions } from '@tanstack/react-query'
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { WireOf } from '../../contract/wire.ts'
-import type { BudgetDocument, FindingRow, LedgerDocument, NodeDocument, QueueDocument } from '../../domain/documents.ts'
+import type {
+  AuditDocument,
+  BudgetDocument,
+  FindingRow,
+  LedgerDocument,
+  NodeDocument,
+  QueueDocument,
+  TokenDocument,
+} from '../../domain/documents.ts'
 import { ask } from './ask.ts'
 import { now as serverNow } from './clock.ts'
 import type { Table } from './documents.ts'
@@ -14,6 +22,8 @@ export type Budget = WireOf<BudgetDocument>
 export type Finding = WireOf<FindingRow>
 export type Ledger = WireOf<LedgerDocument>
 export type LedgerLine = Ledger['rows'][number]
+export type AuditEntry = WireOf<AuditDocument>
+export type Token = WireOf<TokenDocument>
 
 /** How often a page that somebody looks at is read again. */
 export const OPERATE_MS = 10_000
@@ -59,12 +69,51 @@ export const recentLedgerQuery = (by: string, lastMs: number, everyMs: number) =
     staleTime: everyMs / 2,
   })
 
+/** The books of a window; `to` null: up to now. What is long closed does not change while a page is open. */
+export const ledgerQuery = (by: string, { from, to }: { readonly from: number; readonly to: number | null }) =>
+  queryOptions({
+    queryKey: ['ledger', by, from, to],
+    queryFn: ({ signal }) =>
+      ask<Ledger>(
+        '/ledger',
+        { by, from: new Date(from).toISOString(), to: to === null ? null : new Date(to).toISOString() },
+        signal,
+      ),
+    ...(to === null ? { refetchInterval: 6 * OPERATE_MS, staleTime: 3 * OPERATE_MS } : { staleTime: 3_600_000 }),
+  })
+
 /** What ended last; its key is that of a table: the stream keeps it fresh. */
 export const endedQuery = (state: string, limit: number) =>
   queryOptions({
     queryKey: ['table', 'ended', state, limit],
     queryFn: ({ signal }) => ask<Table>('/table', { state, sort: 'ended', order: 'desc', limit }, signal),
     refetchInterval: 6 * OPERATE_MS,
+  })
+
+const AUDIT_ROWS = 100
+
+/** The newest first; older pages are read as they are asked for. */
+export const auditQuery = (may: boolean) =>
+  infiniteQueryOptions({
+    queryKey: ['audit'],
+    queryFn: ({ signal, pageParam }) =>
+      ask<{ readonly entries: readonly AuditEntry[]; readonly next: string | null }>(
+        '/audit',
+        { limit: AUDIT_ROWS, after: pageParam },
+        signal,
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: ({ next }) => next,
+    enabled: may,
+    staleTime: OPERATE_MS,
+  })
+
+export const tokensQuery = (may: boolean) =>
+  queryOptions({
+    queryKey: ['tokens'],
+    queryFn: async ({ signal }) => (await ask<{ readonly tokens: readonly Token[] }>('/tokens', {}, signal)).tokens,
+    enabled: may,
+    staleTime: OPERATE_MS,
   })
 
 const HOLDING = 'admitted,starting,running,stopping'
@@ -119,7 +168,9 @@ export function policyOf({ version, document }: { readonly version: number; read
         maxPriority: textOf(maxPriority),
       }
     }),
-    prices: Object.entries(treeOf(prices)).map(([gpu, price]) => ({ gpu, price: String(price) })),
+    prices: Object.entries(treeOf(prices))
+      .map(([gpu, price]) => ({ gpu, price: String(price) }))
+      .toSorted((a, b) => (a.gpu < b.gpu ? -1 : 1)),
     currency: textOf(currency),
   }
 }

@@ -7,11 +7,11 @@ import { Stack, Swatch } from '../parts/accounts.tsx'
 import { Empty, Panel } from '../parts/bits.tsx'
 import { amountsOf, isHeld, slotsByAccount } from './slots.ts'
 
-export function EveryGpu({ ledger }: { readonly ledger: Ledger }) {
-  const slots = slotsByAccount(ledger)
+export function EveryGpu({ ledger, gpus }: { readonly ledger: Ledger; readonly gpus: number | null }) {
+  const slots = slotsByAccount(ledger, gpus)
   const { accounts, total, hidden } = slots
   const by = Object.fromEntries(accounts.map(({ account, gpuMs }) => [account, gpuMs]))
-  const label = accounts.map(({ account, gpus }) => `${account} ${int(gpus)}`).join(', ')
+  const label = accounts.map(({ account, gpus: count }) => `${account} ${int(count)}`).join(', ')
   return (
     <Panel
       id="h-every"
@@ -19,10 +19,10 @@ export function EveryGpu({ ledger }: { readonly ledger: Ledger }) {
       sub={`by account, mean of the ${duration(slots.ms)} to ${hm(ms(ledger.to))}`}
       footer={
         <div className="legend">
-          {accounts.map(({ account, gpus }) => (
+          {accounts.map(({ account, gpus: count }) => (
             <span key={account} title={MEANING[account]}>
               <Swatch account={account} />
-              {account} <b>{int(gpus)}</b>
+              {account} <b>{count === 0 ? '<1' : int(count)}</b>
             </span>
           ))}
           {hidden > 0 ? (
@@ -45,7 +45,7 @@ export function EveryGpu({ ledger }: { readonly ledger: Ledger }) {
           <div className="every">
             <Stack by={by} total={ledger.capacityGpuMs} label={label} />
           </div>
-          <Projects ledger={ledger} msAll={slots.ms} />
+          <Projects ledger={ledger} msEach={slots.msEach} />
         </div>
       )}
     </Panel>
@@ -54,7 +54,7 @@ export function EveryGpu({ ledger }: { readonly ledger: Ledger }) {
 
 const PROJECTS_MAX = 8
 
-function Projects({ ledger, msAll }: { readonly ledger: Ledger; readonly msAll: number }) {
+function Projects({ ledger, msEach }: { readonly ledger: Ledger; readonly msEach: number }) {
   const groups = [...Map.groupBy(ledger.rows.filter(isHeld), ({ project }) => project ?? '')]
     .map(([project, rows]) => ({
       project,
@@ -77,7 +77,7 @@ function Projects({ ledger, msAll }: { readonly ledger: Ledger; readonly msAll: 
             </div>
           </dd>
           <dd className="num r">
-            {gpus(gpuMs / msAll)}
+            {gpusOf(gpuMs / msEach)}
             <span className="u">GPUs</span>
           </dd>
         </div>
@@ -87,7 +87,7 @@ function Projects({ ledger, msAll }: { readonly ledger: Ledger; readonly msAll: 
           <dt className="faint">{int(groups.length - PROJECTS_MAX)} more</dt>
           <dd />
           <dd className="num r">
-            {gpus(rest / msAll)}
+            {gpusOf(rest / msEach)}
             <span className="u">GPUs</span>
           </dd>
         </div>
@@ -96,5 +96,5 @@ function Projects({ ledger, msAll }: { readonly ledger: Ledger; readonly msAll: 
   )
 }
 
-const gpus = (mean: number): string =>
+const gpusOf = (mean: number): string =>
   mean < 10 && Math.abs(mean - Math.round(mean)) > 0.05 ? dec(mean, 1) : int(mean)

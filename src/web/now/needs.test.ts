@@ -8,26 +8,25 @@ const NOW = Date.parse('2026-11-24T02:00:00Z')
 const iso = (ago: number) => new Date(NOW - ago).toISOString()
 const NOTHING: Seen = { findings: [], failed: [], holding: [], nodes: [], budgets: [], queue: null, now: NOW }
 
-const finding = (over: Partial<Finding>): Finding =>
-  ({
-    id: 'f',
-    rule: 'no-progress',
-    severity: 'critical',
-    project: 'p',
-    run: 'r1',
-    runName: 'moe',
-    attempt: 1,
-    budget: null,
-    since: iso(60_000),
-    seenAt: iso(0),
-    resolvedAt: null,
-    message: 'no step',
-    evidence: [],
-    gpuMs: 1,
-    money: null,
-    whatToTry: 'look',
-    ...over,
-  }) as Finding
+const finding = (over: Partial<Finding>): Finding => ({
+  id: 'f',
+  rule: 'no-progress',
+  severity: 'critical',
+  project: 'p',
+  run: 'r1',
+  runName: 'moe',
+  attempt: 1,
+  budget: null,
+  since: iso(60_000),
+  seenAt: iso(0),
+  resolvedAt: null,
+  message: 'no step',
+  evidence: [],
+  gpuMs: 1,
+  money: null,
+  whatToTry: 'look',
+  ...over,
+})
 const node = (name: string, over: Partial<MachineNode>): MachineNode =>
   ({
     id: `c/${name}/1`,
@@ -105,7 +104,7 @@ test('what a person cordoned, or what is being prepared, needs nobody', () => {
 test('a budget that is reserved to its last part is said once: not where a detector speaks of it', () => {
   const budgets = [budget({ reserved: 49, left: 1 })]
   assert.equal(needsOf({ ...NOTHING, budgets })[0]?.rule, 'budget-reserved')
-  const findings = [finding({ rule: 'budget-used', run: null, budget: 'b' as Finding['budget'] })]
+  const findings = [finding({ rule: 'budget-used', run: null, budget: 'b' })]
   assert.deepEqual(
     needsOf({ ...NOTHING, budgets, findings }).map(({ rule }) => rule),
     ['budget-used'],

@@ -15,7 +15,7 @@ import {
   recentLedgerQuery,
 } from '../api/operate.ts'
 import { live } from '../api/queries.ts'
-import { countOf, durationShort, gpuHours, int, money, percent } from '../format/numbers.ts'
+import { countOf, durationShort, gpuHoursShort, int, money, percent } from '../format/numbers.ts'
 import { ms } from '../format/times.ts'
 import { type Sums, sumsOf } from '../nodes/nodes.ts'
 import { AsOf } from '../parts/as-of.tsx'
@@ -108,7 +108,7 @@ export function NowPage() {
           <NeedsPanel needs={needs} more={findings.data?.next !== null} now={now} />
         )}
         <Budgets budgets={budgets.data ?? null} error={budgets.error} />
-        {minutes.data === undefined ? null : <EveryGpu ledger={minutes.data} />}
+        {minutes.data === undefined ? null : <EveryGpu ledger={minutes.data} gpus={sums?.gpus ?? null} />}
         {holding.data === undefined ? null : <WhoHolds rows={holding.data.rows} total={holding.data.total} now={now} />}
         {ended.data === undefined ? null : <NewestEnds rows={ended.data.rows} now={now} />}
       </div>
@@ -127,7 +127,7 @@ type FiguresProps = {
 const unknown = <span className="faint">unknown</span>
 
 function Figures({ sums, minutes, month, queue, now }: FiguresProps) {
-  const slots = minutes === null ? null : slotsByAccount(minutes)
+  const slots = minutes === null ? null : slotsByAccount(minutes, sums?.gpus ?? null)
   const of = (account: string): number => slots?.accounts.find((each) => each.account === account)?.gpus ?? 0
   const kept = month === null ? null : goodputOf(month)
   const burn = minutes === null || slots === null ? [] : costsOf(minutes)
@@ -173,14 +173,14 @@ function Figures({ sums, minutes, month, queue, now }: FiguresProps) {
       <Figure name="Goodput, 30 days" under="productive and kept ÷ held">
         {kept === null || kept.goodput === null ? unknown : percent(kept.goodput)}
       </Figure>
-      <Figure name="Burn" under={burn.length > 1 ? 'the largest of several currencies' : 'at the prices of now'}>
+      <Figure
+        name="Burn, per hour"
+        under={burn.length > 1 ? 'the largest of several currencies' : 'at the prices of now'}
+      >
         {first === undefined || slots === null ? (
           <span className="faint">no price</span>
         ) : (
-          <>
-            <Estimate>{money({ ...first, micros: Math.round((first.micros * MS_PER_HOUR) / slots.ms) })}</Estimate>
-            <Unit>per hour</Unit>
-          </>
+          <Estimate>{money({ ...first, micros: Math.round((first.micros * MS_PER_HOUR) / slots.msEach) })}</Estimate>
         )}
       </Figure>
       <Figure name="Held, 30 days" under={month === null ? undefined : paid(month)}>
@@ -188,7 +188,7 @@ function Figures({ sums, minutes, month, queue, now }: FiguresProps) {
           unknown
         ) : (
           <>
-            {gpuHours(kept.heldGpuMs)}
+            {gpuHoursShort(kept.heldGpuMs)}
             <Unit>GPU-h</Unit>
           </>
         )}

@@ -1,6 +1,6 @@
 // Who holds the GPUs, and what ended last. Both are lists of runs that the stream keeps fresh.
 import type { TableRow } from '../api/documents.ts'
-import { durationShort, gpuHours, int, money, percent, si } from '../format/numbers.ts'
+import { countOf, durationShort, gpuHours, int, money, percent, si } from '../format/numbers.ts'
 import { day, hm, ms, utc } from '../format/times.ts'
 import { Empty, Estimate, Moment, Panel, Progress, UnknownSince } from '../parts/bits.tsx'
 import { StateWord } from '../parts/glyphs.tsx'
@@ -22,7 +22,7 @@ export function WhoHolds({ rows, total, now }: HoldersProps) {
       sub={
         total === 0
           ? undefined
-          : `${int(total)} ${total === 1 ? 'run' : 'runs'}${rows.length < total ? '' : `, ${int(sum)} GPUs`}${total > LARGEST ? '; the ten largest are shown' : ''}`
+          : `${countOf(total, 'run')}${rows.length < total ? '' : `, ${countOf(sum, 'GPU')}`}${total > LARGEST ? '; the ten largest are shown' : ''}`
       }
       to={<Go to="/runs">All runs</Go>}
     >

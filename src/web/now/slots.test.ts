@@ -24,7 +24,7 @@ test('safety: what is printed of the accounts adds up to the GPUs that are print
       (parts, hidden) => {
         const rows = parts.map(([account, gpuMs]) => line(account, gpuMs))
         const seen = rows.reduce((sum, { gpuMs }) => sum + gpuMs, 0)
-        const slots = slotsByAccount(ledger(rows, seen + hidden))
+        const slots = slotsByAccount(ledger(rows, seen + hidden), null)
         const sum = slots.accounts.reduce((all, { gpus }) => all + gpus, 0) + slots.hidden
         assert.equal(sum, slots.total)
       },
@@ -33,10 +33,25 @@ test('safety: what is printed of the accounts adds up to the GPUs that are print
 })
 
 test('what is not in the rows is not yours to see, and never drawn as free', () => {
-  const slots = slotsByAccount(ledger([line('productive', 4 * 60_000)], 16 * 60_000))
+  const slots = slotsByAccount(ledger([line('productive', 4 * 60_000)], 16 * 60_000), null)
   assert.deepEqual(
     [slots.accounts.map(({ account, gpus }) => [account, gpus]), slots.hidden, slots.total],
     [[['productive', 4]], 12, 16],
+  )
+})
+
+test('a machine that came a moment ago is there with all its GPUs', () => {
+  const slots = slotsByAccount(ledger([line('productive', 10_000), line('free', 70_000, null)]), 8)
+  const shown = slots.accounts.map(({ account, gpus }) => [account, gpus])
+  assert.deepEqual(
+    [slots.total, shown],
+    [
+      8,
+      [
+        ['productive', 1],
+        ['free', 7],
+      ],
+    ],
   )
 })
 

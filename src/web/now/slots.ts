@@ -1,4 +1,5 @@
-// Whose the slots are, as the books of the last minutes say it: GPU-time over time is GPUs. What is not yours to see is said as that.
+// Whose the slots are, as the books of the last minutes say it: GPU-time over time is GPUs. A machine that came within these minutes counts
+// whole, by the share of its own time. What is not yours to see is said as that.
 import { ATTEMPT_ACCOUNTS, type Account } from '../../domain/reasons.ts'
 import type { Ledger } from '../api/operate.ts'
 import { addUp } from '../format/numbers.ts'
@@ -11,21 +12,26 @@ export type Slots = {
   /** Those of projects that the caller may not see, with what nobody holds. */
   readonly hidden: number
   readonly ms: number
+  /** GPU-milliseconds that stand for one GPU. */
+  readonly msEach: number
 }
 
-export function slotsByAccount(ledger: Ledger): Slots {
+/** `gpus`: those that there are now, where that is known. */
+export function slotsByAccount(ledger: Ledger, gpus: number | null): Slots {
   const ms = Math.max(1, Date.parse(ledger.to) - Date.parse(ledger.from))
   const by = amountsOf(ledger)
   const accounts = SHOWN_ALL.filter((account) => (by[account] ?? 0) > 0)
   const seen = accounts.reduce((sum, account) => sum + (by[account] ?? 0), 0)
   const hidden = Math.max(0, ledger.capacityGpuMs - seen)
-  const total = Math.round(ledger.capacityGpuMs / ms)
-  const parts = addUp([...accounts.map((account) => (by[account] ?? 0) / ms), hidden / ms], total, 0)
+  const total = gpus === null || ledger.capacityGpuMs === 0 ? Math.round(ledger.capacityGpuMs / ms) : gpus
+  const each = total === 0 ? ms : ledger.capacityGpuMs / total
+  const parts = addUp([...accounts.map((account) => (by[account] ?? 0) / each), hidden / each], total, 0)
   return {
     accounts: accounts.map((account, index) => ({ account, gpuMs: by[account] ?? 0, gpus: parts[index] ?? 0 })),
     total,
     hidden: parts[accounts.length] ?? 0,
     ms,
+    msEach: each,
   }
 }
 
