@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { Webhook } from 'standardwebhooks'
+import { RULES } from '../../src/domain/finding.ts'
 import { Home, until } from '../parts/plimsoll.ts'
 import { buildPages, cannotRun, openPage, screenshot, startBrowser, violations, type Watched } from './browser.ts'
 import { type FakeServer, startFakeServer } from './fake-server.ts'
@@ -243,6 +244,45 @@ describe('alerts of a fake server', { skip: cannotRun() }, () => {
       }
       await until('all 130 deliveries', async () => (await lines.count()) === 130)
       assert.equal(await page.locator('text=Load more').count(), 0)
+    })
+  })
+
+  test('a channel by mail, of two rules and a project, is asked for in dark on a phone, and axe finds nothing', async () => {
+    await at('many', 'admin', async (page) => {
+      await page.emulateMedia({ colorScheme: 'dark' })
+      await page.setViewportSize({ width: 360, height: 740 })
+      await page.getByRole('button', { name: 'New channel…' }).click()
+      const dialog = page.locator('dialog[open]')
+      await dialog.getByLabel('Name').fill('owners')
+      await dialog.getByLabel('Kind').selectOption('email')
+      await dialog.getByLabel('Recipients').fill('ada@lab.org, grace@lab.org')
+      await dialog.getByLabel(/^Project/).fill('vision')
+      await dialog.locator('summary').click()
+      for (const rule of RULES.filter((each) => each !== 'run-failed' && each !== 'gpus-idle'))
+        await dialog.getByLabel(rule, { exact: true }).uncheck()
+      await dialog.getByLabel(/Mondays/).check()
+      assert.deepEqual(await violations(page), [])
+      fake.bodies.length = 0
+      await dialog.getByRole('button', { name: 'Make it' }).click()
+      await dialog.locator('[role=alert]').waitFor()
+      assert.deepEqual(JSON.parse(fake.bodies[0] ?? ''), {
+        name: 'owners',
+        project: 'vision',
+        address: { kind: 'email', to: ['ada@lab.org', 'grace@lab.org'] },
+        severity: 'warning',
+        rules: ['gpus-idle', 'run-failed'],
+        digest: true,
+      })
+    })
+  })
+
+  test('what waits is tried when somebody wakes the channel', async () => {
+    await at('many', 'admin', async (page) => {
+      fake.changes.length = 0
+      await page.getByRole('button', { name: 'Wake finance' }).click()
+      await until('it was asked', () => fake.changes.length > 0)
+      assert.deepEqual(fake.changes, ['POST /api/v1/alerts/channels/finance/wake 1'])
+      assert.equal(await page.getByRole('button', { name: 'Wake oncall' }).count(), 0)
     })
   })
 

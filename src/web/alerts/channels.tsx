@@ -13,7 +13,8 @@ import { Tries } from './tries.tsx'
 
 type Props = {
   readonly channels: readonly Channel[]
-  readonly deliveries: readonly Delivery[]
+  /** Null: not read yet, or not to be had. */
+  readonly deliveries: readonly Delivery[] | null
   /** There are no others. */
   readonly all: boolean
   readonly session: Grants
@@ -25,7 +26,8 @@ type Props = {
 export function Routes({ channels, deliveries, all, session, now, onNew, onRemove }: Props) {
   const deeds = useDeeds()
   const waits = channels.reduce((sum, { pending }) => sum + pending, 0)
-  const facts = channels.map(({ name }) => factsOf(name, deliveries, all, now))
+  const facts = channels.map(({ name }) => factsOf(name, deliveries ?? [], deliveries !== null && all, now))
+  const atLeast = facts.some((each) => each.atLeast)
   const may = mayAnywhere(session, 'channel.write')
   return (
     <Panel
@@ -85,6 +87,7 @@ export function Routes({ channels, deliveries, all, session, now, onNew, onRemov
                   key={channel.id}
                   channel={channel}
                   facts={facts[index] ?? factsOf(channel.name, [], true, now)}
+                  known={deliveries === null ? 'none' : all ? 'all' : 'newest'}
                   may={mayIn(session, 'channel.write', channel.project)}
                   now={now}
                   deeds={deeds}
@@ -95,8 +98,9 @@ export function Routes({ channels, deliveries, all, session, now, onNew, onRemov
                 <td>{countOf(channels.length, 'channel')}</td>
                 <td colSpan={5} />
                 <td className="r">
-                  {facts.some(({ atLeast }) => atLeast) ? '≥ ' : ''}
-                  {int(facts.reduce((sum, { sent }) => sum + sent, 0))}
+                  {deliveries === null
+                    ? 'unknown'
+                    : `${atLeast ? '≥ ' : ''}${int(facts.reduce((sum, { sent }) => sum + sent, 0))}`}
                 </td>
                 <td className="r">{int(waits)}</td>
                 <td />
@@ -112,13 +116,21 @@ export function Routes({ channels, deliveries, all, session, now, onNew, onRemov
 type RouteProps = {
   readonly channel: Channel
   readonly facts: ReturnType<typeof factsOf>
+  /** Of what was sent at all. */
+  readonly known: 'none' | 'newest' | 'all'
   readonly may: boolean
   readonly now: number
   readonly deeds: Deeds
   readonly onRemove: (channel: Channel) => void
 }
 
-function Route({ channel, facts, may, now, deeds, onRemove }: RouteProps) {
+const NOTHING = {
+  none: 'its deliveries were not read',
+  newest: 'nothing among the newest deliveries',
+  all: 'nothing was sent yet',
+} as const
+
+function Route({ channel, facts, known, may, now, deeds, onRemove }: RouteProps) {
   const { name, project, kind, shown, pending, createdAt, createdBy } = channel
   const trouble = troubleOf(channel)
   return (
@@ -138,7 +150,7 @@ function Route({ channel, facts, may, now, deeds, onRemove }: RouteProps) {
       </td>
       <td className="r dim">
         {facts.lastTry === null ? (
-          <span className="faint">never</span>
+          <span className="faint">{known === 'all' ? 'never' : 'unknown'}</span>
         ) : (
           <>
             <Moment at={ms(facts.lastTry.at)} now={now} />
@@ -148,7 +160,7 @@ function Route({ channel, facts, may, now, deeds, onRemove }: RouteProps) {
       </td>
       <td className="wide-text">
         {facts.lastTry === null ? (
-          <span className="faint">nothing was sent yet</span>
+          <span className="faint">{NOTHING[known]}</span>
         ) : (
           <span className={`code ${facts.lastTry.ok ? '' : 'bad'}`}>
             <Glyph of={facts.lastTry.ok ? 'done' : 'failed'} />
@@ -166,10 +178,7 @@ function Route({ channel, facts, may, now, deeds, onRemove }: RouteProps) {
       <td>
         <Tries tries={facts.tries} />
       </td>
-      <td className="r">
-        {facts.atLeast ? '≥ ' : ''}
-        {int(facts.sent)}
-      </td>
+      <td className="r">{known === 'none' ? 'unknown' : `${facts.atLeast ? '≥ ' : ''}${int(facts.sent)}`}</td>
       <td className={`r ${pending > 0 ? 'bad strong' : 'faint'}`}>{int(pending)}</td>
       <td className="r">{may ? <Buttons channel={channel} deeds={deeds} onRemove={onRemove} /> : null}</td>
     </tr>

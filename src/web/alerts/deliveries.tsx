@@ -2,14 +2,15 @@
 import { countOf, dec } from '../format/numbers.ts'
 import { day, hms, ms, utc } from '../format/times.ts'
 import { visible } from '../format/visible.ts'
-import { Empty, Panel, Refusal } from '../parts/bits.tsx'
+import { Empty, Panel, Reading, Refusal } from '../parts/bits.tsx'
 import type { Channel, Delivery } from './api.ts'
 import { answerText } from './channels.ts'
 import { Glyph } from './glyphs.tsx'
 import { Tries } from './tries.tsx'
 
 type Props = {
-  readonly deliveries: readonly Delivery[]
+  /** Null: not read yet, or not to be had. */
+  readonly deliveries: readonly Delivery[] | null
   readonly channels: readonly Channel[]
   readonly error: unknown
   readonly more: boolean
@@ -44,15 +45,15 @@ export function Sent({ deliveries, channels, error, more, reading, now, onMore }
         ) : undefined
       }
     >
-      {deliveries.length === 0 && error !== null ? <Refusal error={error} /> : null}
-      {deliveries.length === 0 && error === null ? (
+      {deliveries === null ? error === null ? <Reading what="deliveries" /> : <Refusal error={error} /> : null}
+      {deliveries?.length === 0 ? (
         <Empty title="Nothing was sent yet">
           {channels.length === 0
             ? 'There is no channel that anything could be sent to.'
             : 'Press Test beside a channel: the message, each try and what the receiver answered stand here.'}
         </Empty>
       ) : null}
-      {deliveries.length === 0 ? null : (
+      {deliveries === null || deliveries.length === 0 ? null : (
         <div className="scroll deliveries" tabIndex={0} role="region" aria-label="Deliveries by time">
           <table>
             <thead>

@@ -69,10 +69,11 @@ test('each alert is in one group: who looks at it keeps it, though it is silence
   const ids = Object.values(groups).map((group) => group.map(({ id }) => id).join(' '))
   assert.deepEqual(ids, ['a', 'b d', 'c', 'f e'])
   assert.equal(
-    sentenceOf(groups).join(''),
+    sentenceOf(groups, true).join(''),
     '1 fires, 2 are in somebody’s hands, 1 is silenced. 2 ended in the last 24 h.',
   )
-  assert.equal(sentenceOf(groupsOf([], [], NOW)).join(''), 'Nothing fires. None ended in the last 24 h.')
+  assert.equal(sentenceOf(groupsOf([], [], NOW), true).join(''), 'Nothing fires. None ended in the last 24 h.')
+  assert.equal(sentenceOf(groupsOf([], [], NOW), false).join(''), 'Nothing fires.')
 })
 
 test('a sum adds GPU-hours and money of one currency each, and says what has no measure', () => {

@@ -36,17 +36,20 @@ const worstFirst = (a: Finding, b: Finding): number =>
   (a.id < b.id ? -1 : 1)
 
 /** `1 fires, 2 are in somebody’s hands` */
-export function sentenceOf({ firing, acknowledged, silenced, ended }: Groups): readonly [string, string] {
+export function sentenceOf(
+  { firing, acknowledged, silenced, ended }: Groups,
+  endedIsKnown: boolean,
+): readonly [string, string] {
   const are = (count: number): string => (count === 1 ? 'is' : 'are')
   const [fire, hands, quiet] = [firing.length, acknowledged.length, silenced.length]
   const rest = [
     ...(hands > 0 ? [`${hands} ${are(hands)} in somebody’s hands`] : []),
     ...(quiet > 0 ? [`${quiet} ${are(quiet)} silenced`] : []),
   ]
-  const over = `${ended.length === 0 ? 'None' : ended.length} ended in the last 24 h.`
+  const over = endedIsKnown ? ` ${ended.length === 0 ? 'None' : ended.length} ended in the last 24 h.` : ''
   return [
     fire === 0 ? 'Nothing fires' : `${fire} ${fire === 1 ? 'fires' : 'fire'}`,
-    `${rest.map((each) => `, ${each}`).join('')}. ${over}`,
+    `${rest.map((each) => `, ${each}`).join('')}.${over}`,
   ]
 }
 

@@ -40,7 +40,7 @@ export function AlertList(props: ListProps) {
     ...(mayAnywhere(session, 'alert.handle')
       ? []
       : ['You may read these; members of a project, its lead, operators and admins acknowledge and silence them.']),
-    ...(moreEnded ? ['More are over than were read: plimsoll findings --all lists them.'] : []),
+    ...(moreEnded ? ['Of what is over the newest were read: plimsoll findings --all lists the rest.'] : []),
   ].join(' ')
   return (
     <Panel

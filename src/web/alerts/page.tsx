@@ -57,7 +57,7 @@ export function AlertsPage() {
     <Whole
       alerts={alerts.data}
       at={alerts.dataUpdatedAt}
-      ended={ended.data?.findings ?? []}
+      ended={ended.data?.findings ?? null}
       moreEnded={(ended.data?.next ?? null) !== null}
     />
   )
@@ -66,7 +66,8 @@ export function AlertsPage() {
 type Props = {
   readonly alerts: Alerts
   readonly at: number
-  readonly ended: Parameters<typeof groupsOf>[1]
+  /** Null: not read yet, or not to be had. */
+  readonly ended: Parameters<typeof groupsOf>[1] | null
   readonly moreEnded: boolean
 }
 
@@ -75,13 +76,13 @@ function Whole({ alerts: { alerts, channels, silences }, at, ended, moreEnded }:
   const minute = Math.floor(now / 60_000) * 60_000
   const session = useQuery(sessionQuery).data
   const sent = useInfiniteQuery(deliveriesQuery)
-  const deliveries = useMemo(() => sent.data?.pages.flatMap((page) => page.deliveries) ?? [], [sent.data])
-  const groups = useMemo(() => groupsOf(alerts, ended, minute), [alerts, ended, minute])
+  const deliveries = useMemo(() => sent.data?.pages.flatMap((page) => page.deliveries) ?? null, [sent.data])
+  const groups = useMemo(() => groupsOf(alerts, ended ?? [], minute), [alerts, ended, minute])
   const [asking, setAsking] = useState<Asking | null>(null)
   const [deed, setDeed] = useState<Deed | null>(null)
   const onUnsilence = (silence: Silence): void =>
     setDeed(unsilence(silence, heldBack(silences, alerts).get(silence.id) ?? 0))
-  const [says, rest] = sentenceOf(groups)
+  const [says, rest] = sentenceOf(groups, ended !== null)
   const shared = { session, now }
   return (
     <div className="alerts">
@@ -91,7 +92,7 @@ function Whole({ alerts: { alerts, channels, silences }, at, ended, moreEnded }:
           <b className="strong">{says}</b>
           {rest}
         </p>
-        <AsOf at={at} everyMs={0} />
+        <AsOf at={at} />
         <div className="act">
           {mayAnywhere(session, 'alert.handle') ? (
             <button type="button" className="btn" onClick={() => setAsking({ kind: 'new-silence' })}>
@@ -101,7 +102,7 @@ function Whole({ alerts: { alerts, channels, silences }, at, ended, moreEnded }:
         </div>
       </div>
       <Parts
-        counts={[groups.firing.length, channels.length, deliveries.length, silences.length]}
+        counts={[groups.firing.length, channels.length, deliveries?.length, silences.length]}
         more={sent.hasNextPage}
       />
       <div className="grid">
@@ -133,7 +134,7 @@ function Whole({ alerts: { alerts, channels, silences }, at, ended, moreEnded }:
           onMore={() => void sent.fetchNextPage()}
         />
         <Silences {...shared} silences={silences} alerts={alerts} onUnsilence={onUnsilence} />
-        <Rules open={alerts} ended={groups.ended} />
+        <Rules open={alerts} ended={ended === null ? null : groups.ended} />
       </div>
       <Dialogs asking={asking} session={session} alerts={alerts} channels={channels} onAsk={setAsking} />
       <ReasonDialog
@@ -156,7 +157,7 @@ const PARTS = [
   ['h-u', 'Rules'],
 ] as const
 
-function Parts({ counts, more }: { readonly counts: readonly number[]; readonly more: boolean }) {
+function Parts({ counts, more }: { readonly counts: readonly (number | undefined)[]; readonly more: boolean }) {
   return (
     <nav className="tabs" aria-label="Parts of alerts">
       {PARTS.map(([id, name], index) => {

@@ -6,7 +6,7 @@ import { Panel } from '../parts/bits.tsx'
 import { Mark } from '../parts/glyphs.tsx'
 import { RULE_WORDS, THRESHOLDS_FILE } from './rules.ts'
 
-type Props = { readonly open: readonly Finding[]; readonly ended: readonly Finding[] }
+type Props = { readonly open: readonly Finding[]; /** Null: not known. */ readonly ended: readonly Finding[] | null }
 
 export function Rules({ open, ended }: Props) {
   const count = (findings: readonly Finding[], rule: string): number =>
@@ -42,7 +42,7 @@ export function Rules({ open, ended }: Props) {
           <tbody>
             {RULES.map((rule) => {
               const { severities, looksFor, thresholds, watch } = RULE_WORDS[rule]
-              const [now, over] = [count(open, rule), count(ended, rule)]
+              const [now, over] = [count(open, rule), ended === null ? null : count(ended, rule)]
               return (
                 <tr key={rule}>
                   <td className="nowrap">
@@ -57,7 +57,9 @@ export function Rules({ open, ended }: Props) {
                   <td className="wide-text mono dim">{thresholds ?? <span className="faint">none</span>}</td>
                   <td className="mono dim">{watch ?? <span className="faint">always on</span>}</td>
                   <td className={`r ${now > 0 ? 'bad strong' : 'faint'}`}>{int(now)}</td>
-                  <td className={`r ${over > 0 ? '' : 'faint'}`}>{int(over)}</td>
+                  <td className={`r ${over === null || over === 0 ? 'faint' : ''}`}>
+                    {over === null ? 'unknown' : int(over)}
+                  </td>
                 </tr>
               )
             })}
@@ -66,7 +68,7 @@ export function Rules({ open, ended }: Props) {
               <td>{countOf(RULES.length, 'rule')}</td>
               <td colSpan={3} />
               <td className="r">{int(open.length)}</td>
-              <td className="r">{int(ended.length)}</td>
+              <td className="r">{ended === null ? 'unknown' : int(ended.length)}</td>
             </tr>
           </tbody>
         </table>
