@@ -63,6 +63,12 @@ const now = createRoute({
   component: lazyRouteComponent(() => import('./now/page.tsx'), 'NowPage'),
 })
 
+const alerts = createRoute({
+  getParentRoute: () => root,
+  path: '/alerts',
+  component: lazyRouteComponent(() => import('./alerts/page.tsx'), 'AlertsPage'),
+})
+
 const cost = createRoute({
   getParentRoute: () => root,
   path: '/cost',
@@ -135,6 +141,7 @@ export const router = createRouter({
     settings,
     nodes,
     queue,
+    alerts,
     run.addChildren([overview, experts, logs, events, config, statement, json]),
   ]),
   parseSearch: readSearch,

@@ -2,6 +2,7 @@
 // numbers, so that each picture is the same each time.
 import type { AuditEntry, MachineNode, Queue, Token } from '../../src/web/api/operate.ts'
 import type { TableRow } from '../../src/web/api/documents.ts'
+import { alertsOf, deliveriesOf, endedOf } from './fake-alerts.ts'
 import { budgetsOf, findingsOf, ledgerOf } from './fake-books.ts'
 import { chance, HOUR, HTML, LONG } from './fake-world.ts'
 
@@ -21,7 +22,14 @@ export function operateAnswer(
     case '/api/v1/nodes':
       return { name: 'nodes', fields: { nodes: nodesOf(world, rows, now) } }
     case '/api/v1/findings':
-      return { name: 'findings', fields: { findings: findingsOf(world, rows, now), next: null } }
+      return {
+        name: 'findings',
+        fields: { findings: (query.get('open') === 'false' ? endedOf : findingsOf)(world, rows, now), next: null },
+      }
+    case '/api/v1/alerts':
+      return { name: 'alerts', fields: alertsOf(world, rows, now) }
+    case '/api/v1/alerts/deliveries':
+      return { name: 'deliveries', fields: deliveriesOf(world, query, now) }
     case '/api/v1/budgets':
       return { name: 'budgets', fields: { budgets: budgetsOf(world) } }
     case '/api/v1/ledger':

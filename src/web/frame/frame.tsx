@@ -55,11 +55,11 @@ export function Frame() {
 
 function Below() {
   const path = useRouterState({ select: (state) => state.location.pathname })
-  const rest = PAGES.slice(BELOW)
+  const rest = PAGES.filter(({ to }) => !BELOW.has(to))
   const here = rest.find(({ to }) => path.startsWith(to))
   return (
     <nav className="tabbar" aria-label="Pages, below">
-      {PAGES.slice(0, BELOW).map((page) => (
+      {PAGES.filter(({ to }) => BELOW.has(to)).map((page) => (
         <Link key={page.to} to={page.to} activeOptions={{ includeSearch: false }}>
           {page.name}
         </Link>

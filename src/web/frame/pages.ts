@@ -5,10 +5,11 @@ export const PAGES = [
   { to: '/queue', name: 'Queue' },
   { to: '/cost', name: 'Cost' },
   { to: '/nodes', name: 'Nodes' },
+  { to: '/alerts', name: 'Alerts' },
   { to: '/projects', name: 'Projects' },
   { to: '/audit', name: 'Audit' },
   { to: '/settings', name: 'Settings' },
 ] as const
 
-/** As many as stand below on a narrow screen; the rest is behind one more. */
-export const BELOW = 4
+/** Those that stand below on a narrow screen; the rest is behind one more. */
+export const BELOW: ReadonlySet<string> = new Set(['/now', '/runs', '/queue', '/alerts'])

@@ -22,6 +22,7 @@ const NOTES: Readonly<Record<string, string>> = {
   '/queue': 'why a run waits',
   '/cost': 'what was spent, by whom, and wasted on what',
   '/nodes': 'which machines cannot be used, and why',
+  '/alerts': 'what fires, who knows of it, and whether it arrived',
   '/projects': 'quotas and budgets',
   '/audit': 'who did what',
   '/settings': 'theme and tokens',
