@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { Home, pause, until } from '../test/parts/plimsoll.ts'
+import { alertLatency } from './alerts.ts'
 import { expertTile } from './expert-tile.ts'
 import { expertIngest, reporter } from './experts.ts'
 import { fillDay, fillQueue } from './fill.ts'
@@ -26,6 +27,7 @@ export const benches: Readonly<Record<string, () => Promise<Result>>> = {
   simulate,
   reporter,
   'expert-ingest': expertIngest,
+  'alert-latency': alertLatency,
   'k8s-gang': gang,
   'k8s-small': smallPods,
   'k8s-watch': watching,

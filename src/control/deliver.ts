@@ -69,11 +69,6 @@ async function deliverAll(control: Control, alerting: Alerting, channel: Target,
     }
     if (!(await alerting.store.tried(epoch, channel.id, delivery, then))) return
     failures = then.failures
-    if (delivered.kind === 'failed')
-      control.log.warn(
-        { channel: channel.name, notice: next.notice.id, try: next.try, said: delivered.message },
-        'a message was not delivered',
-      )
     if (then.off !== null || then.retryAt !== null) return
   }
 }

@@ -174,11 +174,27 @@ export type NodeDocument = {
   readonly state: string
   readonly reason: string | null
   readonly message: string | null
+  /** Since when it takes nothing new; null: it takes, or that was not written down. */
+  readonly since: EpochMs | null
+  readonly cordonedBy: string | null
+  /** The machine itself is at fault: its GPUs, its kernel, what is left on it. */
+  readonly unhealthy: boolean
+  /** The taint that it has by the policy of its cluster, as Kubernetes writes it. */
+  readonly taint: string | null
+  readonly rack: string | null
+  readonly block: string | null
   readonly gpuModel: string
   readonly declared: boolean
   readonly gpus: number
   readonly held: number
   readonly foreign: number
+  /** Whose runs hold how many of its slots: those that the caller may see. */
+  readonly holders: readonly {
+    readonly run: string
+    readonly project: string
+    readonly name: string
+    readonly gpus: number
+  }[]
   readonly observedAt: EpochMs
 }
 
@@ -227,6 +243,8 @@ export type LedgerRow = {
   readonly project?: string | null
   readonly user?: string | null
   readonly run?: string | null
+  /** Beside `run`. */
+  readonly runName?: string | null
   readonly gpu?: string
   /** The run until `paidUntil` of its workers and for its restart holds; the platform for all else. */
   readonly payer?: 'run' | 'platform'

@@ -10,6 +10,8 @@ export type NodeCondition =
       readonly kind: 'not-ready'
       readonly reason: 'preparing-environment' | 'nodes-not-ready'
       readonly message: string
+      /** When it was first seen out of service, whatever the reason since; absent: that was not written down. */
+      readonly since?: EpochMs
       /** It is the machine itself: its GPUs, its kernel, what is left on it. Else others keep it out of service, or nobody can see. */
       readonly unhealthy?: true
     }
@@ -32,7 +34,7 @@ export type Node = {
   readonly inventory: number
   readonly condition: NodeCondition
   /** Who took it out of service, and why. A cordoned node's run may finish. */
-  readonly cordon: { readonly by: string; readonly reason: string } | null
+  readonly cordon: { readonly by: string; readonly reason: string; readonly at?: EpochMs } | null
   /** The taint that it is to have where others place work too, by the policy of its cluster; absent: none. */
   readonly taint?: Taint
   /** Slots that somebody else uses. */

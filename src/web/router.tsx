@@ -37,10 +37,63 @@ const home = createRoute({
   getParentRoute: () => root,
   path: '/',
   beforeLoad: () => {
-    throw redirect({ to: '/runs', replace: true })
+    throw redirect({ to: '/now', replace: true })
   },
 })
 const runs = createRoute({ getParentRoute: () => root, path: '/runs', validateSearch, component: RunsPage })
+
+const nodes = createRoute({
+  getParentRoute: () => root,
+  path: '/nodes',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./nodes/page.tsx'), 'NodesPage'),
+})
+
+const queue = createRoute({
+  getParentRoute: () => root,
+  path: '/queue',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./queue/page.tsx'), 'QueuePage'),
+})
+
+const now = createRoute({
+  getParentRoute: () => root,
+  path: '/now',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./now/page.tsx'), 'NowPage'),
+})
+
+const alerts = createRoute({
+  getParentRoute: () => root,
+  path: '/alerts',
+  component: lazyRouteComponent(() => import('./alerts/page.tsx'), 'AlertsPage'),
+})
+
+const cost = createRoute({
+  getParentRoute: () => root,
+  path: '/cost',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./cost/page.tsx'), 'CostPage'),
+})
+
+const projects = createRoute({
+  getParentRoute: () => root,
+  path: '/projects',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./projects/page.tsx'), 'ProjectsPage'),
+})
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: '/audit',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./audit/page.tsx'), 'AuditPage'),
+})
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: '/settings',
+  validateSearch,
+  component: lazyRouteComponent(() => import('./settings/page.tsx'), 'SettingsPage'),
+})
 
 const load = () => import('./run/pages.tsx')
 const run = createRoute({
@@ -81,6 +134,14 @@ export const router = createRouter({
   routeTree: root.addChildren([
     home,
     runs,
+    now,
+    cost,
+    projects,
+    audit,
+    settings,
+    nodes,
+    queue,
+    alerts,
     run.addChildren([overview, experts, logs, events, config, statement, json]),
   ]),
   parseSearch: readSearch,

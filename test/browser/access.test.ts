@@ -2,9 +2,8 @@
 // nothing is asked of another host.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import axe from 'axe-core'
-import type { Browser, Page } from 'playwright-core'
-import { buildPages, cannotRun, openPage, screenshot, startBrowser, tooWide } from './browser.ts'
+import type { Browser } from 'playwright-core'
+import { buildPages, cannotRun, openPage, screenshot, startBrowser, tooWide, violations } from './browser.ts'
 import { type FakeServer, type FakeWorld, startFakeServer } from './fake-server.ts'
 
 const WIDTHS = [360, 768, 1280, 1440, 2560]
@@ -38,6 +37,34 @@ const PLACES: readonly Place[] = [
   { name: 'statement', world: 'many', path: `${RUN}/statement`, shows: 'text=What came of it' },
   { name: 'events', world: 'many', path: `${RUN}/events`, shows: 'text=submitted' },
   { name: 'json', world: 'many', path: `${RUN}/json`, shows: 'text=plimsoll show -o json' },
+  { name: 'now-none', world: 'none', path: '/', shows: 'text=Nothing needs a person' },
+  { name: 'now-one', world: 'one', path: '/now', shows: 'text=Who holds them' },
+  { name: 'now', world: 'many', path: '/now', shows: 'text=14 things need a person' },
+  { name: 'now-odd', world: 'odd', path: '/now', shows: 'text=Placing is paused' },
+  { name: 'nodes-none', world: 'none', path: '/nodes', shows: 'text=No machine was seen yet' },
+  { name: 'nodes-one', world: 'one', path: '/nodes', shows: '.gr.line >> text=r01-n01' },
+  { name: 'nodes', world: 'many', path: '/nodes?node=fake/r01-n08/1', shows: 'text=Way back' },
+  { name: 'nodes-odd', world: 'odd', path: '/nodes?node=fake/r01-n08/1', shows: 'text=Way back' },
+  { name: 'queue-none', world: 'none', path: '/queue', shows: 'text=Nothing waits' },
+  { name: 'queue', world: 'many', path: '/queue', shows: 'text=would start now with' },
+  { name: 'queue-odd', world: 'odd', path: '/queue', shows: 'text=Placing is paused' },
+  { name: 'alerts-none', world: 'none', path: '/alerts', shows: 'text=Nothing fires' },
+  { name: 'alerts-one', world: 'one', path: '/alerts', shows: 'text=No step for 23 min' },
+  { name: 'alerts', world: 'many', path: '/alerts', shows: 'text=Show 51 more' },
+  { name: 'alerts-odd', world: 'odd', path: '/alerts', shows: 'text=What a person should know' },
+  { name: 'cost-none', world: 'none', path: '/cost', shows: 'text=Nothing was wasted' },
+  { name: 'cost', world: 'many', path: '/cost', shows: 'text=What would stop most of it' },
+  { name: 'cost-runs', world: 'many', path: '/cost?by=run&period=90d', shows: 'text=What would stop most of it' },
+  { name: 'cost-label', world: 'odd', path: '/cost?by=label', shows: 'text=By which label?' },
+  { name: 'projects-none', world: 'none', path: '/projects', shows: 'text=No budget is set' },
+  { name: 'projects', world: 'many', path: '/projects', shows: 'text=By policy 7' },
+  { name: 'projects-odd', world: 'odd', path: '/projects', shows: 'text=By policy 7' },
+  { name: 'audit-none', world: 'none', path: '/audit', shows: 'text=Nothing was done yet' },
+  { name: 'audit', world: 'many', path: '/audit', shows: 'text=Show older ones' },
+  { name: 'audit-odd', world: 'odd', path: '/audit', shows: 'text=Show older ones' },
+  { name: 'settings-none', world: 'none', path: '/settings', shows: 'text=No token is in use' },
+  { name: 'settings', world: 'many', path: '/settings', shows: 'text=token 0' },
+  { name: 'settings-odd', world: 'odd', path: '/settings', shows: 'text=<b>bold</b>' },
   { name: 'not-found', world: 'many', path: '/runs/nobody', shows: 'text=There is no run' },
 ]
 
@@ -76,12 +103,3 @@ describe('access', { skip: cannotRun() }, () => {
     }
   }
 })
-
-/** What axe finds, as `rule: element`. A script tag would be stopped by the policy. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  return page.evaluate(async () => {
-    const { violations: found } = await (window as unknown as { axe: typeof axe }).axe.run()
-    return found.flatMap((each) => each.nodes.map((node) => `${each.id}: ${node.html.slice(0, 160)}`))
-  })
-}

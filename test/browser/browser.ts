@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { chromiumOptions, findChromium } from '../parts/chromium.ts'
 
@@ -100,5 +101,14 @@ export function tooWide(page: Page): Promise<string[]> {
     for (const words of document.querySelectorAll('.fig dt, .fig dd'))
       if (words.scrollWidth > words.clientWidth) found.push(`cut off: ${words.textContent}`)
     return found
+  })
+}
+
+/** What axe finds, as `rule: element`. A script tag would be stopped by the policy. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source)
+  return page.evaluate(async () => {
+    const { violations: found } = await (window as unknown as { axe: typeof axe }).axe.run()
+    return found.flatMap((each) => each.nodes.map((node) => `${each.id}: ${node.html.slice(0, 160)}`))
   })
 }

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TableRow } from '../../src/web/api/documents.ts'
+import { operateAnswer } from './fake-operate.ts'
 import {
   countsAt,
   EXPERTS,
@@ -41,8 +42,12 @@ export type FakeServer = {
   /** Whom the cookie is not asked of. */
   signedIn: boolean
   world: FakeWorld
+  /** Of whom is signed in, in every project. */
+  role: string
   /** What was posted, as `METHOD path`. */
   readonly changes: string[]
+  /** What was sent with it, but for sessions. */
+  readonly bodies: string[]
   /** Ends all streams and refuses new ones. */
   silence(on: boolean): void
   /** Says nothing on open streams and leaves new ones without an answer, as a way that was cut does. */
@@ -74,7 +79,9 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
     url: '',
     signedIn: true,
     world,
+    role: 'admin',
     changes: [],
+    bodies: [],
     failing: false,
     delayMs: 0,
     standing: true,
@@ -126,7 +133,8 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
       return undefined
     }
     if (fake.failing) return problem(response, 503, 'unavailable', 'The store is away.', 'Wait.')
-    return void setTimeout(() => answer(url, rows(), response), fake.delayMs)
+    if (request.method !== 'GET') request.on('data', (chunk: Buffer) => fake.bodies.push(chunk.toString()))
+    return void setTimeout(() => answer(url, fake.world, rows(), response), fake.delayMs)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -158,7 +166,7 @@ function session(fake: FakeServer, request: IncomingMessage, response: ServerRes
     return json(response, {
       schema: 'plimsoll.session/v1',
       user: 'lin',
-      grants: [{ role: 'admin', project: null }],
+      grants: [{ role: fake.role, project: null }],
       expiresAt: null,
       version: '0.1.0',
       cluster: 'fake',
@@ -181,11 +189,13 @@ function session(fake: FakeServer, request: IncomingMessage, response: ServerRes
   })
 }
 
-function answer(url: URL, rows: readonly TableRow[], response: ServerResponse): void {
+function answer(url: URL, world: FakeWorld, rows: readonly TableRow[], response: ServerResponse): void {
   const now = Date.now()
   const query = url.searchParams
   const of = (name: string, fields: object): void => json(response, { schema: `plimsoll.${name}/v1`, ...fields })
   if (url.pathname === '/api/v1/table') return of('table', table(rows, query, now))
+  const operate = operateAnswer(url.pathname, world, rows, query, now)
+  if (operate !== null) return of(operate.name, operate.fields)
   const [, id = '', rest = ''] = /^\/api\/v1\/runs\/([^/]+)(\/.*)?$/.exec(url.pathname) ?? []
   const row = rows.find((each) => each.id === decodeURIComponent(id))
   if (row === undefined)

@@ -32,6 +32,7 @@ try {
   const link = await home.link()
   const { page } = await openPage(browser, new URL(link).origin, { width: WIDTH, height: 520, scheme: 'light' })
   await page.goto(link)
+  await page.click('nav >> text=Runs')
   await page.locator('.gr.line >> text=moe-demo').waitFor({ timeout: WAIT_MS_MAX })
   await page.click('.gr.line a.run:has-text("moe-demo")')
   const said = async (): Promise<string> => (await page.locator('main').textContent()) ?? ''

@@ -326,3 +326,18 @@ check(
       assert.ok(verbs.includes(verb), verb)
   },
 )
+
+check('a channel that wants it is told on Monday what the week has cost, once', async (w) => {
+  await w.alerts.createChannel(ADMIN, channel({ digest: true }))
+  await w.alerts.createChannel(ADMIN, channel({ name: 'without' }))
+  const monday = Date.parse('2027-01-18T08:00:00Z')
+  w.clock.set(monday - 1)
+  await tellTurn(w.control)
+  w.clock.set(monday)
+  for (let turn = 0; turn < 2; turn += 1) await tellTurn(w.control)
+  await w.deliver()
+  assert.deepEqual(
+    w.got.map(({ notice: { kind, title, text } }) => [kind, title, text.length > 0]),
+    [['digest', 'the week of 2027-01-11', true]],
+  )
+})

@@ -185,11 +185,18 @@ const node: NodeDocument = {
   state: 'ready',
   reason: null,
   message: null,
+  since: null,
+  cordonedBy: null,
+  unhealthy: false,
+  taint: null,
+  rack: 'r01',
+  block: null,
   gpuModel: 'h100',
   declared: false,
   gpus: 8,
   held: 4,
   foreign: 1,
+  holders: [{ run: run.id, project: 'demo', name: 'moe', gpus: 4 }],
   observedAt: at(2),
 }
 

@@ -8,7 +8,7 @@ import { AT, ITEM, NOTICE, optionsOf, PUBLIC_URL, receiver } from './fixture.ts'
 import { createNotifier } from './notifier.ts'
 
 const never = new AbortController().signal
-const alerts = (notice: Notice, now: number = AT) => alertsOf(notice, renderNotice(notice), now, () => null)
+const alerts = (notice: Notice, now: number = AT) => alertsOf(notice, renderNotice(notice), now)
 
 void test('an item is one alert, with labels that stay and annotations that say', () => {
   assert.deepEqual(alerts(NOTICE), [
@@ -34,15 +34,6 @@ void test('an item is one alert, with labels that stay and annotations that say'
       generatorURL: `${PUBLIC_URL}/runs/r0abcdefghjkmnpqr`,
     },
   ])
-})
-
-void test('when an alert becomes worse, the one that was told before is ended with the same word', () => {
-  const words = renderNotice(NOTICE)
-  const [firing, other, ...none] = alertsOf(NOTICE, words, AT, () => 'warning') as Record<string, object | string>[]
-  assert.deepEqual(none, [])
-  assert.deepEqual(other?.labels, { ...(firing?.labels as object), severity: 'warning' })
-  assert.equal(other?.endsAt, '2026-11-26T14:30:00.000Z')
-  assert.equal(alertsOf(NOTICE, words, AT, () => 'critical').length, 1)
 })
 
 void test('what changes while an alert lasts changes no label', () => {

@@ -1,10 +1,8 @@
 // Alertmanager, by its API of version 2: it groups, silences and routes by itself. Its identity of an alert is its set of labels, so that
-// nothing is among them that changes while an alert lasts, but for the severity, by which people route: when that changes, the one that was
-// told before is ended with the same word, or it would go on beside it.
-import type { Severity } from '../../domain/finding.ts'
+// nothing is among them that changes while an alert lasts, but for the severity, by which people route: where that changes, the notice has the
+// end of the one that was told before (core/alert/decide.ts).
 import { NOTICE_LINE_CHARS_MAX } from '../../domain/limits.ts'
 import type { Address, Notice, NoticeItem, NoticeText } from '../../domain/notice.ts'
-import { epochMs } from '../../domain/units.ts'
 import type { Outcome } from './answer.ts'
 import { problemOfUrl } from './guard.ts'
 import type { World } from './post.ts'
@@ -27,41 +25,22 @@ export function problemOfAlertmanager({ url, bearer }: Alertmanager, { ruling }:
   return problemOfUrl(url, ruling)
 }
 
-/** Alerts of which it is remembered how severe they were told last. */
-const REMEMBERED_MAX = 10_000
-
-export function createAlertmanager(world: World) {
-  /** By address and key. After a restart nothing is remembered: a change meanwhile is seen when the old one ends, `LASTS_MS` later. */
-  const told = new Map<string, Severity>()
-
-  function remember(name: string, { state, severity }: NoticeItem): void {
-    told.delete(name)
-    if (state === 'firing') told.set(name, severity)
-    for (const oldest of told.keys()) {
-      if (told.size <= REMEMBERED_MAX) break
-      told.delete(oldest)
-    }
+export async function sendAlertmanager(
+  world: World,
+  { url, bearer }: Alertmanager,
+  notice: Notice,
+  text: NoticeText,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const alerts = alertsOf(notice, text, world.nowMs())
+  if (alerts.length === 0)
+    return { kind: 'delivered', said: 'nothing was sent: an Alertmanager takes alerts, not a digest' }
+  const headers = {
+    'content-type': 'application/json',
+    ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
   }
-
-  return async (
-    { url, bearer }: Alertmanager,
-    notice: Notice,
-    text: NoticeText,
-    signal: AbortSignal,
-  ): Promise<Outcome> => {
-    const nameOf = ({ key }: NoticeItem): string => `${url} ${key}`
-    const alerts = alertsOf(notice, text, world.nowMs(), (item) => told.get(nameOf(item)) ?? null)
-    if (alerts.length === 0)
-      return { kind: 'delivered', said: 'nothing was sent: an Alertmanager takes alerts, not a digest' }
-    const headers = {
-      'content-type': 'application/json',
-      ...(bearer === null ? {} : { authorization: `Bearer ${bearer}` }),
-    }
-    const message = { url: apiOf(url), headers, body: JSON.stringify(alerts), secrets: bearer === null ? [] : [bearer] }
-    const outcome = await post(world, message, signal)
-    if (outcome.kind === 'delivered') for (const item of notice.items) remember(nameOf(item), item)
-    return outcome
-  }
+  const message = { url: apiOf(url), headers, body: JSON.stringify(alerts), secrets: bearer === null ? [] : [bearer] }
+  return post(world, message, signal)
 }
 
 /** An Alertmanager may be served below a path; some give the address of the API itself. */
@@ -71,20 +50,10 @@ function apiOf(text: string): string {
   return url.href
 }
 
-export function alertsOf(
-  notice: Notice,
-  text: NoticeText,
-  nowMs: number,
-  toldBefore: (item: NoticeItem) => Severity | null,
-): object[] {
+export function alertsOf(notice: Notice, text: NoticeText, nowMs: number): object[] {
   if (notice.kind === 'test') return [testAlert(notice, text)]
   if (notice.kind === 'digest') return []
-  return notice.items.flatMap((item, index) => {
-    const before = toldBefore(item)
-    const ended =
-      before === null || before === item.severity ? [] : [{ ...item, severity: before, resolvedAt: epochMs(nowMs) }]
-    return [item, ...ended].map((each) => alertOf(each, text.items[index], nowMs))
-  })
+  return notice.items.map((item, index) => alertOf(item, text.items[index], nowMs))
 }
 
 function alertOf(item: NoticeItem, words: NoticeText['items'][number] | undefined, nowMs: number): object {

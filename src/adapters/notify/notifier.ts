@@ -3,7 +3,7 @@ import { DELIVERY_MS_MAX } from '../../domain/limits.ts'
 import type { Address, Notice, NoticeText } from '../../domain/notice.ts'
 import type { Log } from '../../ports/log.ts'
 import type { Notifier } from '../../ports/notifier.ts'
-import { createAlertmanager, problemOfAlertmanager } from './alertmanager.ts'
+import { problemOfAlertmanager, sendAlertmanager } from './alertmanager.ts'
 import type { Outcome } from './answer.ts'
 import { failure } from './answer.ts'
 import type { Smtp } from './email.ts'
@@ -41,7 +41,6 @@ export function createNotifier(options: NotifierOptions): Notifier {
     nowMs: options.nowMs ?? Date.now,
   }
   const slack = createSlack(world)
-  const alertmanager = createAlertmanager(world)
   const email = smtp === null ? null : createEmail(smtp, publicUrl)
   const closing = new AbortController()
   const open = new Set<Promise<Outcome>>()
@@ -73,7 +72,7 @@ export function createNotifier(options: NotifierOptions): Notifier {
           ? failure('no SMTP server', true)
           : await email.send(address, notice, render(notice), signal)
       case 'alertmanager':
-        return await alertmanager(address, notice, render(notice), signal)
+        return await sendAlertmanager(world, address, notice, render(notice), signal)
     }
   }
 

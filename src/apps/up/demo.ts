@@ -145,7 +145,10 @@ const CHANNEL = 'demonstration'
 /** Alerts of the demonstration go to a receiver of our own. One that was left by an `up` that was killed led nowhere any more. */
 async function listen(service: Service, who: Principal) {
   let secret = ''
-  const receiver = await startReceiver(() => secret)
+  const receiver = await startReceiver(
+    () => secret,
+    (title) => say(`an alert arrived at the receiver of the demonstration: ${title}`),
+  )
   const remove = (): Promise<unknown> => service.alerts.removeChannel(who, CHANNEL)
   await patient(remove)
   const made = await patient(() =>

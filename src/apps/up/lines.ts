@@ -43,6 +43,7 @@ export function statementText(statement: StatementDocument): string {
     `  goodput ${ratio(statement.goodput)}, ETTR ${ratio(statement.ettr)}`,
     `  tokens of kept steps ${statement.tokens === null ? 'unknown' : integer(statement.tokens)}, per GPU-hour ${statement.tokensPerGpuHour === null ? 'unknown' : integer(statement.tokensPerGpuHour)}`,
     ...expertsText(statement.experts),
+    `  alerts ${integer(statement.alerts.sent)} sent, ${integer(statement.alerts.failed)} failed`,
   ].join('\n')
 }
 

@@ -10,11 +10,11 @@ export type Receiver = { readonly url: string; close(): Promise<void> }
 const BYTES_MAX = 1024 * 1024
 const LATE_S_MAX = 300
 
-/** `secret`: `whsec_` and base64. */
-export async function startReceiver(secret: () => string): Promise<Receiver> {
+/** `secret`: `whsec_` and base64. `arrived` is told of each new message, by its title. */
+export async function startReceiver(secret: () => string, arrived: (title: string) => void): Promise<Receiver> {
   const seen = new Set<string>()
   const server = createServer((request, response) => {
-    void answer(request, secret(), seen)
+    void answer(request, secret(), seen, arrived)
       .catch((error: unknown) => ({ status: 400, text: String(error) }))
       .then(({ status, text }) => {
         response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
@@ -37,7 +37,7 @@ export async function startReceiver(secret: () => string): Promise<Receiver> {
   }
 }
 
-async function answer(request: IncomingMessage, secret: string, seen: Set<string>) {
+async function answer(request: IncomingMessage, secret: string, seen: Set<string>, arrived: (title: string) => void) {
   const body = await bodyOf(request)
   const [id, timestamp, signature] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) =>
     String(request.headers[name] ?? ''),
@@ -46,8 +46,16 @@ async function answer(request: IncomingMessage, secret: string, seen: Set<string
   if (Math.abs(Date.now() / 1000 - Number(timestamp)) > LATE_S_MAX) return { status: 401, text: 'too old' }
   const isNew = !seen.has(id ?? '')
   seen.add(id ?? '')
+  if (isNew) arrived(titleOf(body))
   const said = isNew ? `message ${seen.size} arrived` : 'this message had arrived already'
   return { status: 202, text: `${said}, its signature is right` }
+}
+
+/** What a CloudEvent of ours has as its subject line. */
+function titleOf(body: string): string {
+  const event: unknown = JSON.parse(body)
+  const data = typeof event === 'object' && event !== null && 'data' in event ? event.data : null
+  return typeof data === 'object' && data !== null && 'title' in data ? String(data.title) : ''
 }
 
 /** One of the signatures is ours: `v1,` and base64. */

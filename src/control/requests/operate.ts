@@ -50,7 +50,10 @@ export async function cordon(
     image: (node) =>
       (node.cordon !== null) === cordoned
         ? accepted(null)
-        : accepted({ ...node, cordon: cordoned ? { by: actorOf(who), reason } : null }),
+        : accepted({
+            ...node,
+            cordon: cordoned ? { by: actorOf(who), reason, at: context.control.clock.now() } : null,
+          }),
     note: (node) =>
       context.control.clusters.get(node.cluster)?.cordons !== false
         ? null

@@ -3,16 +3,11 @@ import { visibleProjects } from '../../core/authorise/authorise.ts'
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { linesOf } from '../../core/observe/log.ts'
 import { withoutSpool } from '../../core/observe/spool.ts'
-import type { NodeId } from '../../domain/ids.ts'
 import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
 import { LOG_CHUNK_BYTES_MAX, PAGE_ROWS_MAX, TABLE_ROWS_MAX } from '../../domain/limits.ts'
-import { nodeState } from '../../domain/node.ts'
-import type { NodeDocument } from '../../domain/documents.ts'
-import type { Node } from '../../domain/node.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import type { Run } from '../../domain/run.ts'
-import type { World } from '../../domain/world.ts'
 import type { Views } from '../../ports/views.ts'
 import { epochNow } from '../control.ts'
 import type { RequestContext } from '../requests/context.ts'
@@ -22,6 +17,7 @@ import { expertFrameOf, expertHistoryOf, expertsOf, expertTileOf } from './exper
 import { cursorFrom, cursorOf, rowOf } from './findings.ts'
 import { gaugesOf } from './gauges.ts'
 import { ledgerOf } from './ledger.ts'
+import { heldSlots, nodesOf } from './nodes.ts'
 import { budgetDocument } from './plan.ts'
 import { documentOf } from './run-document.ts'
 import { searchLogs, seriesOf } from './series.ts'
@@ -137,12 +133,9 @@ export function viewsOf(context: RequestContext): Views {
       const refusal = mayNot(who, 'node.read', null)
       if (refusal !== null) return refusal
       const world = await store.world(control.health)
-      const held = heldSlots(world)
-      const seesAll = visibleProjects(who, 'run.read') === 'all'
-      const nodes = [...world.nodes.values()]
-        .filter((node) => node.deletedAt === null)
-        .map((node) => nodeDocument(world, node, held.get(node.id) ?? 0, control.settings.durations.blindAfterMs))
-      return accepted({ nodes: seesAll ? nodes : nodes.map(withoutRuns) })
+      return accepted({
+        nodes: nodesOf(world, visibleProjects(who, 'run.read'), control.settings.durations.blindAfterMs),
+      })
     },
     async budgets(who) {
       const visible = visibleProjects(who, 'budget.read')
@@ -221,43 +214,4 @@ export function viewsOf(context: RequestContext): Views {
 function projectsFor(visible: 'all' | ReadonlySet<string>, asked: string | null): string[] | null {
   if (visible === 'all') return asked === null ? null : [asked]
   return (asked === null ? [...visible] : [asked]).filter((each) => visible.has(each))
-}
-
-function heldSlots(world: World): ReadonlyMap<NodeId, number> {
-  const held = new Map<NodeId, number>()
-  for (const { node, slots } of world.claims) held.set(node, (held.get(node) ?? 0) + slots.length)
-  return held
-}
-
-const NAMED = /(?:attempt |run )?\br[0-9a-hjkmnp-tv-z]{16}(?:-\d+)*/g
-
-/** Nodes are for everybody, but whose processes were left on one is not: an operator, who ends them, sees every run. */
-const withoutRuns = (node: NodeDocument): NodeDocument =>
-  node.message === null ? node : { ...node, message: node.message.replace(NAMED, 'some run') }
-
-/** What was known of it is old: that is what there is to say. */
-function unseenMessage({ clusters, now }: World, { cluster, lastObserved }: Node): string {
-  const health = clusters.get(cluster)
-  const since = `nothing was heard of it for ${Math.round((now - lastObserved) / 1000)} s`
-  return health?.kind === 'unknown' ? `${since}: ${health.message}` : since
-}
-
-function nodeDocument(world: World, node: Node, held: number, blindAfterMs: number): NodeDocument {
-  const { condition } = node
-  const state = nodeState(node, held > 0, world.now, blindAfterMs)
-  const said = condition.kind === 'not-ready' ? condition.message : (node.cordon?.reason ?? null)
-  return {
-    id: node.id,
-    cluster: node.cluster,
-    name: node.name,
-    state,
-    reason: condition.kind === 'not-ready' ? condition.reason : node.cordon === null ? null : 'cordoned',
-    message: state === 'suspect' ? unseenMessage(world, node) : said,
-    gpuModel: node.gpuModel,
-    declared: node.declared,
-    gpus: node.inventory,
-    held,
-    foreign: node.foreign,
-    observedAt: node.lastObserved,
-  }
 }

@@ -100,6 +100,8 @@ void test('a run pays its workers until paidUntil and its restart hold; the plat
     { payer: 'platform', account: 'teardown', gpuMs: 400, money: null },
     { payer: 'run', account: 'teardown', gpuMs: 200, money: eur(200) },
   ])
+  const names = ledgerRows(input, ['run']).map(({ run, runName }) => [run, runName])
+  assert.ok(names.every(([run, name]) => (run === null) === (name === null)) && names.some(([, name]) => name !== null))
   assert.deepEqual(ledgerRows(input, ['gpu']), [{ account: null, gpu: 'h100', gpuMs: 3_600, money: eur(2_300) }])
 })
 

@@ -152,8 +152,10 @@ function keysOf(grain: Grain, by: readonly LedgerKey[]): Omit<LedgerRow, 'gpuMs'
   for (const key of by) {
     if (key === 'project') row.project = grain.run?.project ?? null
     else if (key === 'user') row.user = grain.run?.user ?? null
-    else if (key === 'run') row.run = grain.run?.id ?? null
-    else if (key === 'gpu') row.gpu = grain.gpu
+    else if (key === 'run') {
+      row.run = grain.run?.id ?? null
+      row.runName = grain.run?.name ?? null
+    } else if (key === 'gpu') row.gpu = grain.gpu
     else if (key === 'payer') row.payer = grain.paidMs !== 0 ? 'run' : 'platform'
     else if (key !== 'account') row.label = grain.run?.labels[key.slice('label:'.length)] ?? null
   }

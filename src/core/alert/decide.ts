@@ -18,7 +18,7 @@ export const REPEAT_MS = 4 * 3_600_000
 export const ALERTMANAGER_REPEAT_MS = 600_000
 /** An acknowledgement counts so long. */
 export const ACKNOWLEDGED_MS = 24 * 3_600_000
-/** So many messages of a channel within a minute go at once; what comes then is put together and goes half a minute after the last one. */
+/** So many messages of a channel within a minute go at once; what comes then waits for company until half a minute after the last one, but for what is critical. */
 export const BURST = 5
 export const BURST_MS = 60_000
 const GROUP_MS = 30_000
@@ -52,7 +52,7 @@ export function decideAlerts(look: AlertLook, newId: () => string): AlertDecisio
   const awake = look.open.filter((finding) => !isSilenced(look, finding))
   const open = new Map(look.open.map((finding) => [keyOf(finding), finding]))
   for (const channel of look.channels) {
-    if (channel.off !== null || channel.pending >= OUTBOX_MAX || waitsForMore(look, channel)) continue
+    if (channel.off !== null || channel.pending >= OUTBOX_MAX) continue
     const told = new Map((toldOf.get(channel.id) ?? []).map((each) => [each.key, each]))
     const news: { readonly told: Told | null; readonly item: NoticeItem }[] = []
     const tell = (finding: Finding, state: Told['state']): void => {
@@ -74,6 +74,8 @@ export function decideAlerts(look: AlertLook, newId: () => string): AlertDecisio
       const finding = look.ended.get(before.finding)
       if (finding !== undefined) tell(finding, 'resolved')
     }
+    const isUrgent = news.some(({ item }) => item.state === 'firing' && item.severity === 'critical')
+    if (!isUrgent && waitsForMore(look, channel)) continue
     news.sort((a, b) => worstFirst(a.item, b.item))
     for (let from = 0; from < news.length; from += NOTICE_ITEMS_MAX) {
       const some = news.slice(from, from + NOTICE_ITEMS_MAX)

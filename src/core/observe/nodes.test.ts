@@ -71,6 +71,18 @@ void test('a node that offers fewer GPUs than it had is out of order until they 
   assert.equal(look(fewer, factOf('a', { slots: 8 }), 2)?.node.condition.kind, 'ready')
 })
 
+void test('since when a node is out of service is kept while the reasons change, and is not made up where it was not seen', () => {
+  const cold = { kind: 'not-ready', reason: 'nodes-not-ready', message: 'kubelet' } as const
+  const out = look(nodeOf('a'), factOf('a', { condition: cold }), 5_000)?.node
+  assert.deepEqual(out?.condition, { ...cold, since: t(5_000) })
+  const worse = look(out ?? null, factOf('a', { condition: { ...cold, unhealthy: true } }), 9_000)?.node
+  assert.deepEqual(worse?.condition, { ...cold, unhealthy: true, since: t(5_000) })
+  const back = look(worse ?? null, factOf('a'), 10_000)?.node
+  assert.deepEqual(back?.condition, { kind: 'ready' })
+  const old = look(nodeOf('a', { condition: cold }), factOf('a', { condition: { ...cold, unhealthy: true } }), 9_000)
+  assert.deepEqual(old?.node.condition, { ...cold, unhealthy: true })
+})
+
 void test('an inventory is raised and never lowered by what is seen', () => {
   assert.equal(look(nodeOf('a'), factOf('a', { slots: 9 }), 1)?.node.inventory, 9)
   assert.equal(look(nodeOf('a'), factOf('a', { slots: 0, foreign: 1 }), 1)?.node.inventory, 8)

@@ -71,7 +71,7 @@ function registration(cluster: ClusterName, fact: NodeFact, observedAt: EpochMs,
     gpuModel: fact.gpuModel,
     declared: fact.declared,
     inventory: fact.slots,
-    condition: fact.condition,
+    condition: withSince(null, fact.condition, at),
     cordon: null,
     foreign: fact.foreign,
     ...placeOf(fact),
@@ -91,7 +91,7 @@ function update(world: World, node: Node, fact: NodeFact, at: EpochMs, durations
   const image: Node = {
     ...node,
     inventory: inventoryOf(world, node, fact),
-    condition: stillOurs ? node.condition : (missingGpus(node, fact) ?? fact.condition),
+    condition: stillOurs ? node.condition : withSince(node.condition, missingGpus(node, fact) ?? fact.condition, at),
     foreign: fact.foreign,
     ...placeOf(fact),
     lastObserved: at > node.lastObserved ? at : node.lastObserved,
@@ -134,7 +134,7 @@ function replacement(world: World, node: Node, fact: NodeFact, at: EpochMs, dura
     : `it had ${was}, and has ${fact.slots} ${fact.gpuModel} now: it is registered anew once no run holds slots of it`
   const image: Node = {
     ...node,
-    condition: { kind: 'not-ready', reason: 'nodes-not-ready', message },
+    condition: withSince(node.condition, { kind: 'not-ready', reason: 'nodes-not-ready', message }, at),
     lastObserved: later(at, node.lastObserved),
   }
   if (sameNode(node, image) && at - node.lastObserved < durations.persistMs) return null
@@ -159,6 +159,13 @@ function missingGpus(node: Node, fact: NodeFact): NodeCondition | null {
     `it offers ${fact.slots} GPUs and had ${node.inventory}: see what became of the others (dmesg, the device plugin); ` +
     `if they are gone for good, plimsoll nodes forget ${node.name} takes it as it is now`
   return { kind: 'not-ready', reason: 'nodes-not-ready', message, unhealthy: true }
+}
+
+/** Out of service is out of service: another reason for it is no new beginning. Where the beginning was not seen none is made up. */
+function withSince(before: NodeCondition | null, condition: NodeCondition, at: EpochMs): NodeCondition {
+  if (condition.kind !== 'not-ready') return condition
+  const since = before === null || before.kind === 'ready' ? at : before.since
+  return since === undefined ? condition : { ...condition, since }
 }
 
 function sameNode(a: Node, b: Node): boolean {

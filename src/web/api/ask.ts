@@ -28,6 +28,12 @@ export async function change(method: 'POST' | 'DELETE', path: string, body?: obj
   await send(method, address(path, {}), body, undefined)
 }
 
+/** The same, where the answer is read. */
+export async function changeFor<Answer>(method: 'POST' | 'DELETE', path: string, body: object): Promise<Answer> {
+  const response = await send(method, address(path, {}), body, undefined)
+  return (await response.json()) as Answer
+}
+
 export function address(path: string, query: Query): string {
   const given = Object.entries(query).flatMap(([key, value]) =>
     value === null || value === undefined || value === '' ? [] : [[key, String(value)]],

@@ -1,6 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { addUp, bytes, dec, duration, durationShort, gpuHours, int, money, percent, ratio, si } from './numbers.ts'
+import {
+  addUp,
+  bytes,
+  countOf,
+  dec,
+  duration,
+  durationShort,
+  gpuHours,
+  gpuHoursShort,
+  int,
+  money,
+  percent,
+  ratio,
+  si,
+} from './numbers.ts'
 import { day, hms, shortWhen, utc, when, zoneName } from './times.ts'
 
 test('numbers have thousands in groups and the digits that were asked for', () => {
@@ -17,6 +31,13 @@ test('GPU-hours lose their fraction when it says nothing, and gain one when it s
   assert.equal(gpuHours(3_600_000 * 36.94), '36.9')
   assert.equal(gpuHours(360_000), '0.100')
   assert.equal(gpuHours(0), '0.0')
+  assert.equal(gpuHours(1), '<0.001')
+  assert.equal(gpuHoursShort(3_600_000 * 999_999), '999,999')
+  assert.equal(gpuHoursShort(3_600_000 * 1_794_884), '1.79 M')
+})
+
+test('a number with its noun', () => {
+  assert.deepEqual([countOf(1, 'GPU'), countOf(0, 'GPU'), countOf(2048, 'GPU')], ['1 GPU', '0 GPUs', '2,048 GPUs'])
 })
 
 test('money has its sign, or its code when it has none', () => {

@@ -14,11 +14,20 @@ export function dec(value: number, digits = 1): string {
 
 export const int = (value: number): string => dec(Math.round(value), 0)
 
+/** `1 GPU`, `2,048 GPUs`. */
+export const countOf = (count: number, noun: string): string => `${int(count)} ${noun}${count === 1 ? '' : 's'}`
+
 /** GPU-milliseconds as GPU-hours, without the unit. */
 export function gpuHours(gpuMs: number, digits?: number): string {
   const hours = gpuMs / MS_PER_HOUR
+  // A little is not nothing.
+  if (digits === undefined && hours > 0 && hours < 0.0005) return '<0.001'
   return dec(hours, digits ?? (hours >= 10_000 ? 0 : hours > 0 && hours < 1 ? 3 : 1))
 }
+
+/** For a headline figure, which has room for eight digits on a phone. */
+export const gpuHoursShort = (gpuMs: number): string =>
+  gpuMs < 1e6 * MS_PER_HOUR ? gpuHours(gpuMs) : `${dec(gpuMs / MS_PER_HOUR / 1e6, 2)} M`
 
 const SIGNS: Readonly<Record<string, string>> = { USD: '$', EUR: '€', GBP: '£' }
 

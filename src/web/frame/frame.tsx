@@ -2,19 +2,23 @@
 // zone.
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
-import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
-import { change, Refused } from '../api/ask.ts'
+import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { Refused } from '../api/ask.ts'
 import { useNow } from '../api/clock.ts'
-import { live, queries, sessionQuery } from '../api/queries.ts'
+import { live, sessionQuery } from '../api/queries.ts'
 import { durationShort } from '../format/numbers.ts'
 import { hms, utc, when, zoneName } from '../format/times.ts'
 import { TexturePatterns } from '../parts/accounts.tsx'
 import { Reading, Refusal } from '../parts/bits.tsx'
 import { Logo } from '../parts/glyphs.tsx'
 import { SignIn } from '../signin/sign-in.tsx'
+import { BELOW, PAGES } from './pages.ts'
+import { signOut } from './sign-out.ts'
 import { switchTheme, useTheme } from './theme.ts'
 
-const PAGES = [{ to: '/runs', name: 'Runs' }] as const
+const readPalette = () => import('../palette/palette.tsx')
+/** Not of the first view: it is read when there is nothing else to do. */
+const Palette = lazy(async () => ({ default: (await readPalette()).Palette }))
 
 export function Frame() {
   const session = useQuery(sessionQuery)
@@ -42,22 +46,43 @@ export function Frame() {
             <Outlet />
           </main>
         </div>
-        <nav className="tabbar" aria-label="Pages, below">
-          {PAGES.map((page) => (
-            <Link key={page.to} to={page.to}>
+        <Below />
+        <AnyWhere />
+      </div>
+    </>
+  )
+}
+
+function Below() {
+  const path = useRouterState({ select: (state) => state.location.pathname })
+  const rest = PAGES.filter(({ to }) => !BELOW.has(to))
+  const here = rest.find(({ to }) => path.startsWith(to))
+  return (
+    <nav className="tabbar" aria-label="Pages, below">
+      {PAGES.filter(({ to }) => BELOW.has(to)).map((page) => (
+        <Link key={page.to} to={page.to} activeOptions={{ includeSearch: false }}>
+          {page.name}
+        </Link>
+      ))}
+      {/* Another page closes it. */}
+      <details className="more" key={path}>
+        <summary aria-current={here === undefined ? undefined : 'page'}>{here?.name ?? 'More'}</summary>
+        <div>
+          {rest.map((page) => (
+            <Link key={page.to} to={page.to} activeOptions={{ includeSearch: false }}>
               {page.name}
             </Link>
           ))}
-        </nav>
-      </div>
-    </>
+        </div>
+      </details>
+    </nav>
   )
 }
 
 function Rail({ version }: { readonly version: string }) {
   return (
     <aside className="rail">
-      <Link className="brand" to="/runs">
+      <Link className="brand" to="/now">
         <Logo />
         Plimsoll
       </Link>
@@ -71,10 +96,60 @@ function Rail({ version }: { readonly version: string }) {
       <div className="foot micro">
         Plimsoll {version}
         <br />
-        Press <kbd>/</kbd> to search, <kbd>t</kbd> for the other theme
+        <kbd>Ctrl K</kbd> go to anything
+        <br />
+        <kbd>/</kbd> search <kbd>t</kbd> theme
       </div>
     </aside>
   )
+}
+
+/** Ctrl K or Cmd K opens the palette. What is typed until it is there is its first word, and no key of the page. */
+function AnyWhere() {
+  const [open, setOpen] = useState(false)
+  const early = useRef<string | null>(null)
+  useEffect(() => {
+    const idle = requestIdleCallback(() => void readPalette())
+    const onKey = (event: KeyboardEvent): void => {
+      const asks =
+        event.key.toLowerCase() === 'k' && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey
+      // A question that is open is answered first.
+      if (document.querySelector('dialog[open]') !== null) {
+        early.current = null
+        return
+      }
+      if (asks) {
+        early.current = ''
+        setOpen(true)
+      } else if (early.current !== null && event.key.length === 1 && !event.ctrlKey && !event.metaKey) {
+        early.current += event.key
+        event.stopImmediatePropagation()
+      } else return
+      event.preventDefault()
+    }
+    addEventListener('keydown', onKey, { capture: true })
+    return () => {
+      cancelIdleCallback(idle)
+      removeEventListener('keydown', onKey, { capture: true })
+    }
+  }, [])
+  if (!open) return null
+  return (
+    <Suspense fallback={null}>
+      <PaletteNow
+        take={() => early.current ?? ''}
+        onClose={() => {
+          early.current = null
+          setOpen(false)
+        }}
+      />
+    </Suspense>
+  )
+}
+
+/** Asks for what was typed when it is drawn first, not when it was asked for. */
+function PaletteNow({ take, onClose }: { readonly take: () => string; readonly onClose: () => void }) {
+  return <Palette first={take()} onClose={onClose} />
 }
 
 function Bar({ user, cluster }: { readonly user: string; readonly cluster: string }) {
@@ -82,7 +157,7 @@ function Bar({ user, cluster }: { readonly user: string; readonly cluster: strin
   useKeys()
   return (
     <header className="bar">
-      <Link className="brand only-frame-narrow" to="/runs" aria-label="Plimsoll">
+      <Link className="brand only-frame-narrow" to="/now" aria-label="Plimsoll">
         <Logo />
       </Link>
       <span className="med cluster" title={cluster}>
@@ -105,13 +180,6 @@ function Bar({ user, cluster }: { readonly user: string; readonly cluster: strin
       </details>
     </header>
   )
-}
-
-async function signOut(): Promise<void> {
-  await change('DELETE', '/session')
-  live.close()
-  queries.clear()
-  location.assign('/')
 }
 
 /** `/` goes to the search field, `t` changes the theme; neither while something is being typed. */

@@ -1,38 +1,8 @@
 // Where GPU-time went: each account has a colour (its family) and a texture (itself), in bars and in drawings alike.
 import type { CSSProperties } from 'react'
-import { ATTEMPT_ACCOUNTS, type AttemptAccount } from '../../domain/reasons.ts'
+import { ATTEMPT_ACCOUNTS, type Account, POOLS } from '../../domain/reasons.ts'
 import { duration } from '../format/numbers.ts'
-
-export const MEANING: Readonly<Record<AttemptAccount, string>> = {
-  productive: 'trains; the step was kept',
-  evaluate: 'evaluates',
-  checkpoint: 'waits for a checkpoint to be written',
-  restore: 'loads a checkpoint',
-  startup: 'process start to first step',
-  provision: 'placed, workers not all started',
-  recovery: 'failure known, worker not yet gone',
-  teardown: 'worker ended, slots still held',
-  idle: 'alive, nothing trained',
-  stalled: 'progress expected, none seen',
-  lost: 'trained, but not kept after a restart',
-  unknown: 'nobody reported',
-}
-
-/** What trains first, then what gets ready, what is wasted, what is not known: as the legend reads. */
-export const SHOWN: readonly AttemptAccount[] = [
-  'productive',
-  'evaluate',
-  'checkpoint',
-  'restore',
-  'startup',
-  'provision',
-  'recovery',
-  'teardown',
-  'idle',
-  'stalled',
-  'lost',
-  'unknown',
-]
+import { MEANING, SHOWN_ALL } from './account-words.ts'
 
 export type Amounts = Readonly<Partial<Record<string, number>>>
 
@@ -41,7 +11,7 @@ export const Swatch = ({ account }: { readonly account: string }) => <i classNam
 export function Stack({ by, total, label }: { readonly by: Amounts; readonly total: number; readonly label: string }) {
   return (
     <div className="stack" role="img" aria-label={label}>
-      {SHOWN.filter((account) => (by[account] ?? 0) > 0).map((account) => (
+      {SHOWN_ALL.filter((account) => (by[account] ?? 0) > 0).map((account) => (
         <i
           key={account}
           className={`a a-${account}`}
@@ -56,7 +26,7 @@ export function Stack({ by, total, label }: { readonly by: Amounts; readonly tot
 type Texture = readonly [shape: 'd' | 'v' | 's' | 'x', ink: string]
 
 /** The same textures as the classes `.a-*`, for drawings. */
-const TEXTURES: Readonly<Partial<Record<AttemptAccount, Texture>>> = {
+const TEXTURES: Readonly<Partial<Record<Account, Texture>>> = {
   evaluate: ['d', '--tex-ink'],
   restore: ['v', '--tex'],
   recovery: ['v', '--tex'],
@@ -64,6 +34,10 @@ const TEXTURES: Readonly<Partial<Record<AttemptAccount, Texture>>> = {
   stalled: ['s', '--tex'],
   lost: ['x', '--tex'],
   unknown: ['s', '--panel'],
+  reserved: ['v', '--edge'],
+  maintenance: ['s', '--tex-ink'],
+  unhealthy: ['x', '--tex'],
+  foreign: ['d', '--tex'],
 }
 
 function TextureLines({ texture: [shape, ink] }: { readonly texture: Texture }) {
@@ -78,7 +52,7 @@ export function TexturePatterns() {
   return (
     <svg className="patterns" width="0" height="0" aria-hidden="true">
       <defs>
-        {ATTEMPT_ACCOUNTS.map((account) => {
+        {[...new Set<Account>([...ATTEMPT_ACCOUNTS, ...POOLS])].map((account) => {
           const texture = TEXTURES[account]
           return (
             <pattern key={account} id={`t-${account}`} width="4" height="4" patternUnits="userSpaceOnUse">
@@ -92,5 +66,5 @@ export function TexturePatterns() {
   )
 }
 
-export const fillOf = (account: AttemptAccount): string => `url(#t-${account})`
-export const titleOf = (account: AttemptAccount, ms: number): string => `${account} ${duration(ms)}`
+export const fillOf = (account: Account): string => `url(#t-${account})`
+export const titleOf = (account: Account, ms: number): string => `${account} ${duration(ms)}`

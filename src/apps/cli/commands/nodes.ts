@@ -42,11 +42,12 @@ const words = ({ nodes }: Wire<'nodes'>): string =>
   nodes.length === 0
     ? 'no node was seen yet'
     : table(
-        ['NODE', 'STATE', 'REASON', 'GPUS', 'HELD', 'FOREIGN', 'MODEL', 'SEEN', ''],
+        ['NODE', 'STATE', 'REASON', 'SINCE', 'GPUS', 'HELD', 'FOREIGN', 'MODEL', 'SEEN', ''],
         nodes.map((node) => [
           node.id,
           node.state,
           node.reason,
+          when(node.since),
           node.gpus,
           node.held,
           node.foreign,

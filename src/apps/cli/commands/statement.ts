@@ -67,6 +67,7 @@ export function words(statement: Wire<'statement'>): string {
     mfuOf(statement.efficiency),
     ...checkpointsOf(statement.efficiency),
     ...(statement.experts === null ? [] : [balanceOf(statement.experts)]),
+    `alerts: ${integer(statement.alerts.sent)} sent, ${integer(statement.alerts.failed)} failed`,
     `tokens of kept steps ${integer(statement.tokens)}, per GPU-hour ${integer(statement.tokensPerGpuHour)}`,
   ].join('\n')
 }
