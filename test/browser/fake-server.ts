@@ -108,8 +108,19 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+  /** What lives is heard of as lately as when the server began: a test that takes its time finds no run silent that was not. */
+  const heard = (row: TableRow): TableRow =>
+    row.endedAt === null && row.observedAt !== null
+      ? { ...row, observedAt: new Date(Date.parse(row.observedAt) + Date.now() - now).toISOString() }
+      : row
   const rows = (): TableRow[] =>
-    fake.world === 'none' ? [] : fake.world === 'one' ? [rowOf(0, now)] : fake.world === 'odd' ? oddRows(now) : many
+    fake.world === 'none'
+      ? []
+      : fake.world === 'one'
+        ? [rowOf(0, Date.now())]
+        : fake.world === 'odd'
+          ? oddRows(now).map(heard)
+          : many.map(heard)
   const beatOf = () => ({ observedAt: new Date().toISOString(), stale: fake.stale })
   const beat = setInterval(() => {
     if (fake.standing) fake.say('beat', beatOf())

@@ -87,6 +87,7 @@ export function AlertList(props: ListProps) {
           mark={<Glyph of="done" word="resolved" />}
           name="Resolved in the last 24 h"
           sub="whoever was told of it was told that it is over"
+          first={OVER_AT_FIRST}
           all={ended}
           draw={(finding) => <Ended key={finding.id} finding={finding} now={now} />}
         />
@@ -96,18 +97,21 @@ export function AlertList(props: ListProps) {
 }
 
 const SHOWN_AT_FIRST = 30
+/** Of what is over: whoever looks for it presses once. */
+const OVER_AT_FIRST = 8
 
 type GroupProps<Each> = {
   readonly mark: ReactNode
   readonly name: string
   readonly sub: string
+  readonly first?: number
   readonly all: readonly Each[]
   readonly draw: (each: Each) => ReactNode
 }
 
-function Group<Each extends Finding>({ mark, name, sub, all, draw }: GroupProps<Each>) {
+function Group<Each extends Finding>({ mark, name, sub, first = SHOWN_AT_FIRST, all, draw }: GroupProps<Each>) {
   const [open, setOpen] = useState(false)
-  const shown = open ? all : all.slice(0, SHOWN_AT_FIRST)
+  const shown = open ? all : all.slice(0, first)
   const left = all.length - shown.length
   const sum = sumText(all)
   return (
