@@ -28,7 +28,7 @@ export async function alertLatency(): Promise<Result> {
           if (state === 'firing' && rule === 'run-failed' && who.run !== null && !arrived.has(who.run.id))
             arrived.set(who.run.id, at)
       seen.set(event.id, (seen.get(event.id) ?? 0) + 1)
-      response.writeHead(204).end()
+      return response.writeHead(204).end()
     })
   })
   await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))

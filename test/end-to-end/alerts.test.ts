@@ -35,7 +35,7 @@ const receiver = createServer((request, response) => {
     const event = new Webhook(secret).verify(body, headers) as Event
     got.push({ id: headers['webhook-id'] ?? '', event })
     await pause(lateMs)
-    response.writeHead(204).end()
+    return response.writeHead(204).end()
   })
 })
 before(async () => {

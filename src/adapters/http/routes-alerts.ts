@@ -4,7 +4,6 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { RULES, SEVERITIES } from '../../domain/finding.ts'
 import { SILENCE_MS_MAX } from '../../domain/limits.ts'
-import type { Address } from '../../domain/notice.ts'
 import { durationMs } from '../../domain/units.ts'
 import { answers, send } from './problem.ts'
 import { noticesQuery } from './requests.ts'
@@ -73,7 +72,7 @@ export function alertRoutes(scope: FastifyInstance, { alerts }: ServerOptions): 
     '/alerts/channels',
     { schema: { tags, summary: 'make a channel', body: channelBody, response: answers('channel-created', 201) } },
     async ({ principal, body }, reply) => {
-      const made = await alerts.createChannel(principal, { ...body, address: body.address as Address })
+      const made = await alerts.createChannel(principal, body)
       if (!made.ok) return send(reply, 'channel-created', made)
       return send(
         reply,

@@ -16,10 +16,9 @@ export async function startReceiver(secret: () => string, arrived: (title: strin
   const server = createServer((request, response) => {
     void answer(request, secret(), seen, arrived)
       .catch((error: unknown) => ({ status: 400, text: String(error) }))
-      .then(({ status, text }) => {
-        response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
-        response.end(text)
-      })
+      .then(({ status, text }) =>
+        response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' }).end(text),
+      )
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

@@ -22,7 +22,7 @@ import { findVisible, isRefusal, mayNot } from './context.ts'
 const NOBODY = refused('not-found', 'nobody is told of anything here', 'this process has no alerts')
 
 export const alertingOf = ({ control }: RequestContext): Alerting | Refusal => control.alerting ?? NOBODY
-export const isNo = <Value extends object>(value: Value | Refusal): value is Refusal => 'ok' in value
+export const isNo = (value: object): value is Refusal => 'ok' in value
 
 /** A verb in a project; about every project where it is null, which a grant for one does not allow. */
 function mayNotIn(who: Principal, verb: Verb, project: string | null): Refusal | null {
@@ -279,7 +279,8 @@ async function unknownProject({ control }: RequestContext, project: string | nul
       )
 }
 
-export function channelDocument({ sealed: _, ...channel }: KeptChannel): ChannelDocument {
+export function channelDocument(kept: KeptChannel): ChannelDocument {
+  const { sealed: _, ...channel } = kept
   return channel
 }
 

@@ -78,7 +78,10 @@ export async function deliveriesOf(
       at: notice.at,
       state,
       endedAt,
-      tries: deliveries.map(({ notice: _, ...delivery }) => delivery),
+      tries: deliveries.map((each) => {
+        const { notice: _, ...delivery } = each
+        return delivery
+      }),
     })),
     next: found.length > limit && last !== undefined ? `${last.at}~${last.id}` : null,
   })
