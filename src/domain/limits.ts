@@ -99,3 +99,5 @@ export const SILENCES_MAX = 1_000
 export const CHANNELS_MAX = 500
 /** A silence always ends. */
 export const SILENCE_MS_MAX = 31 * 86_400_000
+/** A hundred years: the end of a token is a moment that ISO 8601 can write in four digits of a year. */
+export const TOKEN_MS_MAX = 100 * 365 * 86_400_000

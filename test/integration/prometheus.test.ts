@@ -131,7 +131,7 @@ const WORDS = new Set(
 const ADDED = ['instance', 'job']
 /** Values that a server without loops and without lost nodes does not show. */
 const ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
-  state: ['running', 'lost'],
+  state: ['running', 'suspect', 'lost'],
   severity: ['warning'],
   le: ['+Inf'],
 }

@@ -1,5 +1,5 @@
 // A server of the API as production puts it together, without loops: over a database of its own, on a port of its own, with a clock that stands.
-import type { FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { createServer } from '../../src/adapters/http/server.ts'
 import { alertStore } from '../../src/adapters/postgres/alerts.ts'
 import { feedOf } from '../../src/adapters/postgres/feed.ts'
@@ -19,7 +19,7 @@ import { viewsOf } from '../../src/control/views/views.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
 import { CLUSTER } from '../../src/domain/fixture.ts'
 import type { ProjectName } from '../../src/domain/ids.ts'
-import type { Role } from '../../src/domain/principal.ts'
+import type { Principal, Role } from '../../src/domain/principal.ts'
 import { DEFAULT_DURATIONS, DEFAULT_LOG_BYTES_MAX } from '../../src/domain/settings.ts'
 import { DEFAULT_THRESHOLDS } from '../../src/domain/thresholds.ts'
 import type { EpochMs } from '../../src/domain/units.ts'
@@ -39,6 +39,8 @@ export type Served = {
   readonly requests: Requests
   readonly alerts: Alerts
   readonly metrics: Metrics
+  /** What the log of the server told of errors. */
+  readonly faults: readonly string[]
   /** The secret of a new token. */
   readonly token: (of: {
     readonly role: Role
@@ -47,13 +49,29 @@ export type Served = {
     readonly expiresAt?: EpochMs
     readonly revokedAt?: EpochMs
   }) => Promise<string>
+  /** The secret of a token that is in no list, so that nobody can revoke it. */
+  readonly lastingToken: (principal: Principal) => string
   close(): Promise<void>
 }
 
 /** Nothing is ever launched on it. */
 const cluster = (now: () => EpochMs): Cluster =>
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what requests and views ask of a cluster
-  ({ name: CLUSTER, observe: async () => ({ observedAt: now(), nodes: [], workers: [] }) }) as unknown as Cluster
+  ({
+    name: CLUSTER,
+    masterAddress: () => '127.0.0.1',
+    observe: async () => ({ observedAt: now(), nodes: [], workers: [] }),
+  }) as unknown as Cluster
+
+function keeping(faults: string[]): FastifyBaseLogger {
+  const silent = (): void => {}
+  const keep = (fields: unknown, message?: string): void => {
+    const err = fields !== null && typeof fields === 'object' && 'err' in fields ? fields.err : fields
+    faults.push(`${message ?? ''} ${err instanceof Error ? err.stack : JSON.stringify(err)}`)
+  }
+  const log = { level: 'error', msgPrefix: '', fatal: keep, error: keep, warn: silent, info: silent, debug: silent }
+  return { ...log, trace: silent, silent, child: () => keeping(faults) }
+}
 
 export async function serve(benches: PostgresBenches, now: number): Promise<Served> {
   const database = benches.database(await benches.fresh())
@@ -93,18 +111,20 @@ export async function serve(benches: PostgresBenches, now: number): Promise<Serv
   const alerts = alertsFor(context)
   const catalogue = { gpus: new Set(['h100']), presets: new Map() }
   const metrics = createMetrics()
+  const faults: string[] = []
+  const lasting = new Map<string, Principal>()
   const app = await createServer({
     requests,
     views: viewsOf(context),
     alerts,
     feed: feedOf(database),
-    authenticate: (secret) => authenticate(context, secret),
+    authenticate: async (secret) => lasting.get(secret) ?? (await authenticate(context, secret)),
     metrics,
     readiness: async () => ({ ready: true, checks: {} }),
     parseSpec: (value) => parseRunSpecValue(value, { catalogue }),
     parsePolicy: parsePolicyValue,
     hosts: () => null,
-    log: null,
+    log: keeping(faults),
     version: '0.0.0',
     pages: null,
     signIn: null,
@@ -119,6 +139,12 @@ export async function serve(benches: PostgresBenches, now: number): Promise<Serv
     requests,
     alerts,
     metrics,
+    faults,
+    lastingToken(principal) {
+      const { secret } = secrets.create()
+      lasting.set(secret, principal)
+      return secret
+    },
     async token({ role, project, subject, expiresAt, revokedAt }) {
       const { id, secret, hash } = secrets.create()
       const at = clock.now()

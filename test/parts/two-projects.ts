@@ -52,7 +52,7 @@ export async function twoProjects(served: Served): Promise<Readonly<Record<'alph
   const policy = parsePolicyValue(POLICY)
   assert.ok(policy.ok)
   await store.applyPolicy(policy.policy, policy.document, auditOf('policy.apply'))
-  await store.commit(null, [register(nodeOf('n1', { version: 0 }))])
+  await store.commit(null, [register(nodeOf('n1', { version: 0, lastObserved: epochMs(NOW) }))])
   const made = { alpha: await fill(served, ALPHA, 1), beta: await fill(served, BETA, 101) }
   // What is left on a node is told by the ids of whose it is, and everybody sees the nodes.
   const left = nodeOf('n2', {

@@ -40,6 +40,9 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
     return sendProblem(reply, problem('invalid', 'the body must be JSON, with content-type: application/json'))
   if (code.startsWith('FST_ERR_CTP_')) return sendProblem(reply, problem('invalid', 'the body is not JSON'))
+  // Only of QUERY, which no route takes, and Fastify asks for its content type before it looks for one.
+  if (code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE')
+    return sendProblem(reply, problem('unknown-route', `there is no ${request.method} ${request.url.split('?')[0]}`))
   if (code === 'FST_ERR_BAD_URL' || code === 'FST_ERR_MAX_PARAM_LENGTH')
     return sendProblem(reply, problem('unknown-route', 'the address is not one that can be read'))
   request.log.error({ err: error, reqId: request.id }, 'a request failed')

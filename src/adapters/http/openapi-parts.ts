@@ -18,5 +18,11 @@ export function mended(
     const json = tree(tree(tree(body).content)['application/json'])
     json.schema = { $ref: '#/components/schemas/RunSpec' }
   }
+  for (const operation of Object.values(tree(tree(made).paths)).flatMap((path) => Object.values(tree(path)))) {
+    const body = tree(tree(operation).requestBody)
+    const { anyOf } = tree(tree(tree(body.content)['application/json']).schema)
+    // What may be null may be left out.
+    if (Array.isArray(anyOf) && anyOf.some((each) => tree(each).type === 'null')) body.required = false
+  }
   return made
 }

@@ -14,6 +14,7 @@ import {
   POINTS_DEFAULT,
   POINTS_MAX,
   TABLE_ROWS_MAX,
+  TOKEN_MS_MAX,
 } from '../../domain/limits.ts'
 import { ROLES } from '../../domain/principal.ts'
 import { RUN_STATES } from '../../domain/run.ts'
@@ -164,10 +165,5 @@ export const tokenBody = z.strictObject({
   subject: z.string().min(1).max(100),
   role: z.enum(ROLES),
   project: z.string().min(1).max(63).nullable().default(null),
-  ttlMs: z
-    .int()
-    .min(1_000)
-    .max(Number.MAX_SAFE_INTEGER / 2)
-    .nullable()
-    .default(null),
+  ttlMs: z.int().min(1_000).max(TOKEN_MS_MAX).nullable().default(null),
 })

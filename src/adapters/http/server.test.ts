@@ -280,6 +280,8 @@ test('what is wrong with a request is named by its place', () =>
       [call('GET', '/api/v1/ledger?by=label:a,label:b'), '/by', /query/],
       [call('POST', `/api/v1/runs/${run.id}/stop`, { now: 'yes' }), '/now', /body/],
       [call('POST', '/api/v1/tokens', { name: 'x', subject: 'y', role: 'king' }), '/role', /body/],
+      // Its end would be a year of five digits, which is no time of ISO 8601 to whoever reads the list.
+      [call('POST', '/api/v1/tokens', { name: 'x', subject: 'y', role: 'viewer', ttlMs: 2 ** 52 }), '/ttlMs', /body/],
       [call('PUT', '/api/v1/policy', { ...POLICY, currency: 'gold' }), '/currency', /policy/],
     ]
     for (const [request, pointer, detail] of cases) {
@@ -304,6 +306,9 @@ test('bodies that are not JSON, too large or for nobody are problems too', () =>
     assert.equal((await problemOf(app, call('GET', '/api/v1/nothing'), 404)).code, 'unknown-route')
     assert.equal((await problemOf(app, call('GET', '/api/v1/runs/%zz'), 404)).code, 'unknown-route')
     assert.equal((await problemOf(app, call('GET', '/api/v1/runs/none'), 404)).code, 'not-found')
+    // A method that Fastify knows and no route takes, without the content type that it must have.
+    const query = { ...call('GET', '/api/v1/runs?project=a'), method: 'QUERY' } as unknown as InjectOptions
+    assert.equal((await problemOf(app, query, 404)).detail, 'there is no QUERY /api/v1/runs')
   }))
 
 test('only the hosts that are ours are served, and pages of other sites are not', () =>

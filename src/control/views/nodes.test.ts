@@ -55,3 +55,11 @@ test('who holds a node is named to those who may see the run, and its slots are 
   assert.deepEqual(of(new Set(['default'])), [[6, [['run-1', 3]]]])
   assert.deepEqual(of(new Set()), [[6, []]])
 })
+
+test('whose processes were left on a node is for those who see every run', () => {
+  const message = `processes of attempt ${attemptIdOf(runOf(1).id, 1)}, which has given up its slots, are left on it`
+  const nodes = [nodeOf('a', { condition: { kind: 'not-ready', reason: 'nodes-not-ready', message } })]
+  const seen = (visible: 'all' | ReadonlySet<string>) => nodesOf(worldOf({ nodes }), visible, BLIND_MS)[0]?.message
+  assert.equal(seen('all'), message)
+  assert.equal(seen(new Set(['default'])), 'processes of some run, which has given up its slots, are left on it')
+})

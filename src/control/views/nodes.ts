@@ -54,7 +54,7 @@ function nodeDocument(
     name: node.name,
     state,
     reason: condition.kind === 'not-ready' ? condition.reason : node.cordon === null ? null : 'cordoned',
-    message: state === 'suspect' ? unseenMessage(world, node) : said,
+    message: named(state === 'suspect' ? unseenMessage(world, node) : said, visible),
     since: sinceOf(node, state),
     cordonedBy: node.cordon?.by ?? null,
     unhealthy: condition.kind === 'lost' || (condition.kind === 'not-ready' && condition.unhealthy === true),
@@ -70,6 +70,12 @@ function nodeDocument(
     observedAt: node.lastObserved,
   }
 }
+
+const RUN = /(?:attempt |run )?\br[0-9a-hjkmnp-tv-z]{16}(?:-\d+)*/g
+
+/** Nodes are for everybody, but whose processes were left on one is not: an operator, who ends them, sees every run. */
+const named = (message: string | null, visible: 'all' | ReadonlySet<string>): string | null =>
+  message === null || visible === 'all' ? message : message.replace(RUN, 'some run')
 
 function sinceOf({ condition, cordon, lastObserved }: Node, state: NodeState): EpochMs | null {
   switch (state) {
