@@ -255,7 +255,7 @@ check(
     await w.deliver()
     assert.deepEqual((await state())[0], ['oncall', 0, 1, '410 Gone'])
     const again = await w.alerts.testChannel(ADMIN, 'oncall')
-    assert.ok(!again.ok && again.code === 'wrong-state')
+    assert.ok(!again.ok && again.code === 'wrong-state' && again.whatToDo === 'plimsoll alerts channel wake oncall')
     assert.ok((await w.alerts.wakeChannel(ADMIN, 'oncall')).ok)
     assert.deepEqual((await state())[0], ['oncall', 0, 0, null])
   },

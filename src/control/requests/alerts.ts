@@ -120,7 +120,7 @@ export async function testChannel(
       return refused(
         'wrong-state',
         `the receiver turned it off: ${channel.off}`,
-        `plimsoll alerts wake ${channel.name}`,
+        `plimsoll alerts channel wake ${channel.name}`,
       )
     if (channel.pending >= OUTBOX_MAX)
       return refused('too-many', `${channel.pending} messages wait for it`, 'see why they are not delivered')
