@@ -284,15 +284,21 @@ describe('pages about the installation', { skip: cannotRun() }, () => {
     })
   })
 
-  test('an installation whose server does not answer any more says since when its numbers are old', async () => {
-    const { page } = await openPage(browser, fake.url, { width: 1440, height: 900, scheme: 'light' })
-    await page.clock.install()
-    await page.goto(`${fake.url}/nodes`)
-    await seen(page, 'text=as of')
-    fake.failing = true
-    await page.clock.runFor(60_000)
-    await seen(page, '.head .stale >> text=stale since')
-    fake.failing = false
-    await page.close()
-  })
+  for (const [path, ms] of [
+    ['/nodes', 60_000],
+    ['/now', 60_000],
+    ['/cost', 240_000],
+  ] as const) {
+    test(`${path} says since when its numbers are old where the server does not answer any more`, async () => {
+      const { page } = await openPage(browser, fake.url, { width: 1440, height: 900, scheme: 'light' })
+      await page.clock.install()
+      await page.goto(`${fake.url}${path}`)
+      await seen(page, 'text=as of')
+      fake.failing = true
+      await page.clock.runFor(ms)
+      await seen(page, '.head .stale >> text=stale since')
+      fake.failing = false
+      await page.close()
+    })
+  }
 })

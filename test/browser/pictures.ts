@@ -52,6 +52,7 @@ try {
     WAIT_MS_MAX,
   )
   const address = new URL(page.url())
+  await photograph(page, `${address.origin}/now`, '.legend >> text=productive', 'now', 760)
   await photograph(page, `${address.origin}/runs`, '.gr.line >> text=moe-demo', 'runs', 520)
   await photograph(page, address.href, 'text=Where the GPU-time went', 'run', 980)
   await photograph(page, `${address.href}/experts`, 'text=each layer sums to', 'experts', 780)

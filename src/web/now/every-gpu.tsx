@@ -96,5 +96,6 @@ function Projects({ ledger, msEach }: { readonly ledger: Ledger; readonly msEach
   )
 }
 
+/** A little is not nothing. */
 const gpusOf = (mean: number): string =>
-  mean < 10 && Math.abs(mean - Math.round(mean)) > 0.05 ? dec(mean, 1) : int(mean)
+  mean < 0.05 ? '<0.1' : mean < 10 && Math.abs(mean - Math.round(mean)) > 0.05 ? dec(mean, 1) : int(mean)

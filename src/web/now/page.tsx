@@ -90,7 +90,7 @@ export function NowPage() {
             </b>
           </p>
         )}
-        <AsOf at={Math.min(...[findings, nodes].map(({ dataUpdatedAt }) => dataUpdatedAt))} />
+        <AsOf at={oldestOf([findings, nodes].map(({ dataUpdatedAt }) => dataUpdatedAt))} />
       </div>
       <Figures
         sums={sums}
@@ -114,6 +114,12 @@ export function NowPage() {
       </div>
     </>
   )
+}
+
+/** What was never read is not yours to read, and no part of the page. */
+const oldestOf = (times: readonly number[]): number => {
+  const read = times.filter((at) => at > 0)
+  return read.length === 0 ? 0 : Math.min(...read)
 }
 
 type FiguresProps = {

@@ -1,13 +1,14 @@
 // A budget on its load line: used is solid, reserved is ruled, the limit is a line with a ring where it is hard and dashed where it is soft.
 import { MS_PER_HOUR } from '../../domain/units.ts'
 import type { Budget } from '../api/operate.ts'
-import { dec, int, money, percent } from '../format/numbers.ts'
+import { gpuHours, int, money, percent } from '../format/numbers.ts'
 
 /** In the unit of the budget, with its sign or its unit. */
 export function budgetText({ unit, currency }: Pick<Budget, 'unit' | 'currency'>, amount: number): string {
   if (unit === 'micros') return money({ micros: amount, currency: currency ?? '' })
   const hours = amount / MS_PER_HOUR
-  return `${Math.abs(hours) < 100 && !Number.isInteger(hours) ? dec(hours, 1) : int(hours)} GPU-h`
+  const text = Math.abs(hours) < 100 && !Number.isInteger(hours) ? gpuHours(Math.abs(amount)) : int(Math.abs(hours))
+  return `${amount < 0 ? '−' : ''}${text} GPU-h`
 }
 
 export function BudgetLine({ budget }: { readonly budget: Budget }) {
