@@ -72,7 +72,7 @@ type Props = {
 }
 
 function Whole({ alerts: { alerts, channels, silences }, at, ended, moreEnded }: Props) {
-  const now = useNow(1_000)
+  const now = useNow(5_000)
   const minute = Math.floor(now / 60_000) * 60_000
   const session = useQuery(sessionQuery).data
   const sent = useInfiniteQuery(deliveriesQuery)
