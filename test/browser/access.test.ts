@@ -1,5 +1,5 @@
-// Each page, light and dark, from a phone to a very wide screen: axe finds nothing, nothing scrolls sideways, nothing breaks the policy,
-// nothing is asked of another host.
+// Each page, light and dark, from a phone to a very wide screen: nothing scrolls sideways, nothing breaks the policy, nothing is asked of another
+// host; and axe finds nothing where it looks, narrow and wide.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Browser } from 'playwright-core'
@@ -7,7 +7,7 @@ import { buildPages, cannotRun, openPage, screenshot, startBrowser, tooWide, vio
 import { type FakeServer, type FakeWorld, startFakeServer } from './fake-server.ts'
 
 const WIDTHS = [360, 768, 1280, 1440, 2560]
-/** Enough for the same page with less on it. */
+/** Enough for the same page with less on it, and for axe: between them the same things stand elsewhere. */
 const FEW: readonly number[] = [360, 1440]
 const HEIGHTS: Readonly<Record<number, number>> = { 360: 740, 768: 1024, 1280: 800, 1440: 900, 2560: 1440 }
 const RUN = '/runs/r000000000000000'
@@ -101,7 +101,7 @@ describe('access', { skip: cannotRun() }, () => {
           await page.setViewportSize({ width, height: HEIGHTS[width] ?? 900 })
           await page.locator(place.shows).first().waitFor()
           await screenshot(page, `${place.name}-${scheme}-${width}`)
-          assert.deepEqual(await violations(page), [], `at ${width} px`)
+          if (FEW.includes(width)) assert.deepEqual(await violations(page), [], `at ${width} px`)
           const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
           assert.ok(wide <= 0, `the page is ${wide} px wider than ${width} px`)
           assert.deepEqual(await tooWide(page), [], `at ${width} px`)
