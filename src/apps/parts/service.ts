@@ -128,6 +128,8 @@ async function start(options: ServiceOptions, ends: End[]): Promise<Service> {
   const clusters = await options.clusters(clock)
   for (const cluster of clusters) ends.push(() => cluster.close())
   const metrics = createMetrics()
+  // Connections to a mail server would outlive us.
+  ends.push(() => options.alerting?.notifier.close())
   // The bell exists before the loops that it rings for.
   let bell = SILENT
   const control: Control = {
