@@ -49,6 +49,8 @@ export interface AlertStore {
   /** Tried again at once, also where it was turned off. */
   wakeChannel(id: string, audit: AuditEntry): Promise<boolean>
   channels(): Promise<readonly KeptChannel[]>
+  /** Those that were removed too: what was sent to them was sent. */
+  channelsEver(): Promise<readonly Pick<Channel, 'id' | 'name' | 'project'>[]>
   addSilence(silence: Silence, audit: AuditEntry): Promise<void>
   endSilence(id: string, at: EpochMs, audit: AuditEntry): Promise<boolean>
   /** When the oldest message that waits was made, whatever its channel; null: none waits. */

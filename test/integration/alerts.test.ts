@@ -182,6 +182,11 @@ check('what is found is told once, and its end is; the page shows who was told a
     sent.value.deliveries.map(({ channel: name, state, tries }) => [name, state, tries.map(({ said }) => said)]),
     [['oncall', 'delivered', ['200 OK']]],
   )
+  assert.ok((await w.alerts.removeChannel(ADMIN, 'oncall')).ok)
+  const kept = await w.alerts.deliveries(ADMIN, { limit: 1, after: null })
+  assert.deepEqual(kept, sent, 'what was sent to a channel that is gone was sent')
+  const stranger = await w.alerts.deliveries(user('lead', 'team'), { limit: 1, after: null })
+  assert.deepEqual(stranger.ok && stranger.value.deliveries, [])
   const older = await w.alerts.deliveries(ADMIN, { limit: 5, after: sent.value.next })
   assert.deepEqual(older.ok && older.value.deliveries.length, 1)
   assert.doesNotMatch(JSON.stringify([shown, sent, await w.control.store.audit(10, null)]), /the-secret|whsec_/)

@@ -149,6 +149,13 @@ export function alertStore(database: Database): AlertStore {
         [id],
       ),
     channels: () => channelsOf(database),
+    async channelsEver() {
+      const rows = await database.query<{ image: Pick<Channel, 'id' | 'name' | 'project'> }>({
+        text: 'select image from channel',
+        values: [],
+      })
+      return rows.map(({ image: { id, name, project } }) => ({ id, name, project }))
+    },
     async oldestPendingAt() {
       const [row] = await database.query<{ at: EpochMs | null }>({
         text: `select min(made_at) as at from notice where state = 'pending'`,

@@ -62,7 +62,9 @@ export async function deliveriesOf(
   const alerting = alertingOf(context)
   if (isNo(alerting)) return alerting
   const names = new Map(
-    (await alerting.store.channels()).filter((channel) => seesChannel(who, channel)).map(({ id, name }) => [id, name]),
+    (await alerting.store.channelsEver())
+      .filter((channel) => seesChannel(who, channel))
+      .map(({ id, name }) => [id, name]),
   )
   const limit = Math.min(asked, PAGE_ROWS_MAX)
   const found = await alerting.store.notices([...names.keys()], limit + 1, cursorFrom(after))
