@@ -5,11 +5,11 @@ import { after, before, describe, test } from 'node:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Home, pause, until } from '../parts/plimsoll.ts'
+import { freePorts } from '../parts/ports.ts'
 import { findBinaries } from './binaries.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { makeNamespace, PLANE_BINARIES, startControlPlane } from './control-plane.ts'
 import { makeNodes } from './nodes.ts'
-import { freePorts } from './processes.ts'
 
 const found = await findBinaries(PLANE_BINARIES)
 type Show = { state: string; reason: string | null; message: string | null }

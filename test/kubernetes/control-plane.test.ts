@@ -89,11 +89,13 @@ describe('control plane', { skip: found.kind === 'missing' && found.why }, () =>
 
   test('nothing is left when the process that started one is killed', async (t) => {
     const child = spawn(process.execPath, [fileURLToPath(new URL('started-and-left.ts', import.meta.url))], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
     t.after(() => child.kill('SIGKILL'))
+    let complaint = ''
+    child.stderr.on('data', (said: Buffer) => (complaint += said.toString()))
     const { processes } = await new Promise<{ processes: { pid: number }[] }>((resolve, reject) => {
-      child.on('exit', () => reject(new Error('it ended by itself')))
+      child.on('close', () => reject(new Error(`it ended by itself: ${complaint}`)))
       child.stdout.once('data', (said: Buffer) => resolve(JSON.parse(said.toString()) as never))
     })
     const left = (): number => processes.filter(({ pid }) => alive(pid)).length

@@ -7,13 +7,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { freePorts } from '../parts/ports.ts'
 import type { Api } from './api.ts'
 import { apiAt } from './api.ts'
 import type { Binary, Missing } from './binaries.ts'
 import { findBinaries } from './binaries.ts'
 import { PREFIX, KUBELET_LABEL, stages } from './kwok-stages.ts'
 import type { Program } from './processes.ts'
-import { alive, freePorts, program, until } from './processes.ts'
+import { alive, program, until } from './processes.ts'
 
 /** Whom a token of the token file stands for: this is how the rights of a chart's accounts are tested. */
 export type Identity = { readonly user: string; readonly groups?: readonly string[] }

@@ -8,8 +8,9 @@ import { join } from 'node:path'
 import type { EmbeddedPostgres } from '../../src/adapters/postgres/embedded.ts'
 import { startEmbeddedPostgres } from '../../src/adapters/postgres/embedded.ts'
 import { root } from '../parts/plimsoll.ts'
+import { freePorts } from '../parts/ports.ts'
 import type { Program } from './processes.ts'
-import { freePorts, program, until } from './processes.ts'
+import { program, until } from './processes.ts'
 
 const MAIN = join(root, 'src', 'apps', 'cli', 'main.ts')
 const START_MS_MAX = 30_000

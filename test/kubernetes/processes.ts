@@ -3,7 +3,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** For stopping it as tests need it: a crash is `stop('SIGKILL')`, a hang is `signal('SIGSTOP')` and later `signal('SIGCONT')`. */
@@ -110,28 +109,6 @@ export async function until<T>(
 }
 
 const endOf = (file: string): string => readFileSync(file, 'utf8').slice(-2_000)
-
-/** Ports that nobody listens on at this moment, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer()
-          server.once('error', reject)
-          server.listen(0, '127.0.0.1', () => resolve(server))
-        }),
-    ),
-  )
-  const ports = servers.map((server) => {
-    const address = server.address()
-    if (address === null || typeof address === 'string') throw new Error('a server on TCP has a port')
-    return address.port
-  })
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
-}
 
 /**
  * A lock between processes, and what releases it; null when another has it and we do not wait. It is the kernel's and belongs to a child

@@ -173,10 +173,12 @@ describe('real node', { skip: why }, () => {
   test('killed with -9 it leaves no process, interface or mount, though a pod ran, and the next start works', async (t) => {
     await real.stop()
     const file = fileURLToPath(new URL('started-and-left.ts', import.meta.url))
-    const child = spawn(process.execPath, [file, 'real'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [file, 'real'], { stdio: ['ignore', 'pipe', 'pipe'] })
     t.after(() => child.kill('SIGKILL'))
+    let complaint = ''
+    child.stderr.on('data', (said: Buffer) => (complaint += said.toString()))
     const { processes, folder } = await new Promise<Left>((resolve, reject) => {
-      child.on('exit', () => reject(new Error('it ended by itself')))
+      child.on('close', () => reject(new Error(`it ended by itself: ${complaint}`)))
       child.stdout.once('data', (said: Buffer) => resolve(JSON.parse(said.toString()) as Left))
     })
     const left = (): string[] => [

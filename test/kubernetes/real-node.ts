@@ -95,7 +95,12 @@ export async function startRealNode(
   )
   try {
     space.start()
-    const inside = await until('the namespaces', START_MS_MAX, () => childOf(space.pid() ?? 0), [space])
+    // Once it runs its own program, its mounts are made: who enters before has what is mounted there hidden by the new /proc.
+    const entered = (): number | null => {
+      const child = childOf(space.pid() ?? 0)
+      return child !== null && readFileSync(`/proc/${child}/comm`, 'utf8') === 'pause\n' ? child : null
+    }
+    const inside = await until('the namespaces', START_MS_MAX, entered, [space])
     const enter = ['nsenter', '--target', `${inside}`, '--mount', '--net', '--pid', '--ipc', '--']
     connect(inside, enter, folder)
     forward.start()

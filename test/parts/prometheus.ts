@@ -1,11 +1,10 @@
 // A real Prometheus from Debian, by itself: it reads one server, on a free port of this machine, without rights, in a folder that goes with it.
 import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fromDebian, startAsNobody } from './debian.ts'
 import { until } from './plimsoll.ts'
+import { freePorts } from './ports.ts'
 
 const found = fromDebian('prometheus', ['prometheus', 'promtool'])
 /** What is missing, in words; null when it can run here. */
@@ -46,7 +45,7 @@ export async function startPrometheus(options: {
   // JSON is YAML.
   writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config))
   // It takes no port 0 that it would tell us.
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const args = [`--config.file=${join(folder, 'prometheus.yml')}`, `--storage.tsdb.path=${data}`]
   const { child, gone, stop } = startAsNobody(
     found.paths.prometheus,
@@ -86,12 +85,4 @@ export async function startPrometheus(options: {
       return answer.data
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
