@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import type * as alerts from '../domain/alert-documents.ts'
+import type * as budgets from '../domain/budget-documents.ts'
 import type * as domain from '../domain/documents.ts'
 import { epochMs, micros } from '../domain/units.ts'
 import type { DocumentName, Wire } from './documents.ts'
@@ -35,7 +36,9 @@ const agreed: [
   Agree<'log-search', domain.LogSearchDocument>,
   Agree<'queue', domain.QueueDocument>,
   Agree<'nodes', { nodes: readonly domain.NodeDocument[] }>,
-  Agree<'budgets', { budgets: readonly domain.BudgetDocument[] }>,
+  Agree<'budgets', { budgets: readonly budgets.BudgetDocument[] }>,
+  Agree<'extension', budgets.ExtensionDocument>,
+  Agree<'extensions', { extensions: readonly budgets.ExtensionDocument[] }>,
   Agree<'ledger', domain.LedgerDocument>,
   Agree<'audit', { entries: readonly domain.AuditDocument[]; next: string | null }>,
   Agree<'deliveries', alerts.DeliveriesDocument>,
@@ -45,6 +48,8 @@ const agreed: [
   Agree<'token', domain.TokenDocument>,
   Agree<'tokens', { tokens: readonly domain.TokenDocument[] }>,
 ] = [
+  true,
+  true,
   true,
   true,
   true,

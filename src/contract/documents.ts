@@ -27,6 +27,8 @@ export const DOCUMENTS = {
   nodes: operate.nodes,
   'node-steered': operate.nodeSteered,
   budgets: operate.budgets,
+  extension: operate.extension,
+  extensions: operate.extensions,
   ledger: operate.ledger,
   findings: operate.findings,
   alerts: alerts.alerts,

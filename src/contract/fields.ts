@@ -1,6 +1,8 @@
 // Parts of schemas that several documents have. Each accepts what a person writes and gives what the decisions take.
 import { z } from 'zod'
 import { NAME_CHARS_MAX } from '../domain/limits.ts'
+import type { EpochMs } from '../domain/units.ts'
+import { epochMs } from '../domain/units.ts'
 import { bytesOf, countOf, durationOf, microsOf } from './quantities.ts'
 
 /**
@@ -66,6 +68,17 @@ const DURATION = 'must be a duration such as 90s, 30m, 12h or 14d'
 
 /** A number without a unit is refused: half of its readers would take it for seconds. */
 export const duration = z.string(DURATION).transform(parsedBy(durationOf, DURATION, durationHint))
+
+const DATE = 'must be a day such as 2026-11-01'
+
+/** The first millisecond of a day of UTC. */
+export const day = z.string(DATE).transform((date, context): EpochMs => {
+  const at = /^\d{4}-\d{2}-\d{2}$/.test(date) ? Date.parse(`${date}T00:00:00Z`) : NaN
+  // 2026-02-30 would be a day of March.
+  const exists = !Number.isNaN(at) && new Date(at).toISOString().startsWith(date)
+  if (!exists) refuse(context, DATE)
+  return epochMs(exists ? at : 0)
+})
 
 const BYTES = 'must be a size such as 512MiB or 4GiB'
 

@@ -1,8 +1,27 @@
 // Documents about the cluster, the books, the policy and who may ask.
 import { z } from 'zod'
 import { RULES, SEVERITIES } from '../domain/finding.ts'
+import { EVERY } from '../domain/period.ts'
 import { ATTEMPT_ACCOUNTS, POOLS } from '../domain/reasons.ts'
 import { amount, document, moment, money, runFields } from './document-parts.ts'
+
+const period = z.looseObject({ every: z.enum(EVERY).nullable(), from: moment, to: moment }).meta({ id: 'Period' })
+
+const forecast = z
+  .looseObject({
+    basis: z.enum(['trend', 'rate', 'none']),
+    expected: z.int().nullable(),
+    low: z.int().nullable(),
+    high: z.int().nullable(),
+    perDay: z.int().nullable(),
+    exhaustedAt: moment.nullable(),
+    exhaustedFrom: moment.nullable(),
+  })
+  .meta({
+    id: 'BudgetForecast',
+    description:
+      'what is used at the end of the period, and when the limit is reached; low and high hold four times of five, from the trend of whole days (basis trend); with basis rate what runs now spend goes on, without an interval',
+  })
 
 export const budget = z
   .looseObject({
@@ -19,6 +38,9 @@ export const budget = z
     reserved: z.int(),
     over: z.int(),
     left: z.int(),
+    period: period.nullable().meta({ description: 'the window that counts now; null: for all time' }),
+    extended: z.int().meta({ description: 'what extensions have added to the limit' }),
+    forecast: forecast.nullable().meta({ description: 'null where it was not asked for' }),
   })
   .meta({
     id: 'Budget',
@@ -27,6 +49,27 @@ export const budget = z
   })
 
 export const budgets = document('budgets', 'Budgets', { budgets: z.array(budget) })
+
+const extensionFields = {
+  id: z.string(),
+  budget: z.string(),
+  project: z.string().nullable(),
+  unit: z.enum(['gpu-ms', 'micros']),
+  currency: z.string().nullable(),
+  period: period.nullable(),
+  amount: z.int(),
+  reason: z.string(),
+  askedBy: z.string(),
+  askedAt: moment,
+  state: z.enum(['waiting', 'granted', 'refused']),
+  decidedBy: z.string().nullable(),
+  decidedAt: moment.nullable(),
+  answer: z.string().nullable(),
+}
+export const extension = document('extension', 'Extension', extensionFields)
+export const extensions = document('extensions', 'Extensions', {
+  extensions: z.array(z.looseObject(extensionFields).meta({ id: 'ExtensionRow' })),
+})
 
 export const nodes = document('nodes', 'Nodes', {
   nodes: z.array(

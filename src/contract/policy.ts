@@ -3,14 +3,18 @@ import { z } from 'zod'
 import type { BudgetId, ClusterName, ProjectName } from '../domain/ids.ts'
 import type { Policy, PolicyBudget } from '../domain/policy.ts'
 import { PRIORITIES } from '../domain/reasons.ts'
-import { micros } from '../domain/units.ts'
-import { amount, gpuName, name, refuse, strict } from './fields.ts'
+import type { Period } from '../domain/period.ts'
+import { EVERY } from '../domain/period.ts'
+import { epochMs, micros } from '../domain/units.ts'
+import { amount, day, gpuName, name, refuse, strict } from './fields.ts'
 import { faultsOf, HINTS_MAX, PARSE } from './issues.ts'
 import { toPlain } from './plain.ts'
 import type { Fault, Locate, Problem } from './problems.ts'
 import { excerpt, fault, nowhere, placed, pointerOf, shown } from './problems.ts'
 import { nearest } from './suggest.ts'
 import { parseYaml } from './yaml.ts'
+
+const EVER = '0'
 
 /** Comparisons of two names that suggestions for one document may take. */
 const HINT_PAIRS_MAX = 50_000
@@ -46,7 +50,18 @@ const budget = strict({
   gpuHours: hours.nullish(),
   money: amount.nullish(),
   hard: z.boolean().default(true),
+  /** The limit is that of each of them, in UTC. */
+  period: z.enum(EVERY).nullish(),
+  /** A fixed window in the place of a period: from a day to before another. */
+  from: day.nullish(),
+  to: day.nullish(),
 })
+
+/** One price, or what counts from each day on. */
+const price = z.union([
+  amount.transform((always): Record<string, number> => ({ [EVER]: always })),
+  z.record(day.transform(String), amount).refine((days) => Object.keys(days).length > 0, 'must have a day and a price'),
+])
 
 const schema = strict({
   defaultCluster: name,
@@ -54,7 +69,7 @@ const schema = strict({
   projects: z.record(name, project),
   budgets: z.record(name, budget).default({}),
   /** Money an hour of one GPU, by GPU model. */
-  prices: z.record(gpuName, amount).default({}),
+  prices: z.record(gpuName, price).default({}),
 })
 type Given = z.output<typeof schema>
 
@@ -102,13 +117,19 @@ function relationFaults(given: unknown): Fault[] {
     else if (cyclic.has(each)) faults.push(fault(pointerOf(path), `project ${excerpt(each)} is its own ancestor`))
   }
   for (const [id, of] of Object.entries(treeOf(budgets))) {
-    const { project: owner, user, label, run, gpuHours, money } = treeOf(of)
+    const { project: owner, user, label, run, gpuHours, money, period, from, to } = treeOf(of)
     if (owner == null && user == null && label == null)
       faults.push(
         fault(pointerOf(['budgets', id]), 'must name a project, a user or a label: whom it covers', null, 'key'),
       )
     if (run != null && owner == null)
       faults.push(fault(pointerOf(['budgets', id, 'run']), 'needs the project of the run beside it'))
+    if ((from == null) !== (to == null))
+      faults.push(fault(pointerOf(['budgets', id]), 'must have both from and to, or neither', null, 'key'))
+    else if (from != null && period != null)
+      faults.push(fault(pointerOf(['budgets', id, 'period']), 'cannot stand beside from and to'))
+    else if (typeof from === 'string' && typeof to === 'string' && from >= to)
+      faults.push(fault(pointerOf(['budgets', id, 'to']), 'must be a day after from: the first that does not count'))
     if (typeof owner === 'string' && !parents.has(owner)) unknown(['budgets', id, 'project'], owner)
     if ((gpuHours == null) === (money == null))
       faults.push(fault(pointerOf(['budgets', id]), 'must have either gpuHours or money', null, 'key'))
@@ -156,10 +177,19 @@ function policyOf(given: Given): Policy {
       unit: each.money == null ? { kind: 'gpu-ms' } : { kind: 'money', currency: given.currency },
       hard: each.hard,
       limit: each.money ?? each.gpuHours ?? 0,
+      period: periodOf(each),
     })),
-    prices: Object.entries(given.prices).map(([gpuModel, price]) => ({
-      gpuModel,
-      price: { microsPerGpuHour: micros(price), currency: given.currency },
-    })),
+    prices: Object.entries(given.prices).flatMap(([gpuModel, days]) =>
+      Object.entries(days).map(([since, each]) => ({
+        gpuModel,
+        since: epochMs(Number(since)),
+        price: { microsPerGpuHour: micros(each), currency: given.currency },
+      })),
+    ),
   }
+}
+
+function periodOf({ period, from, to }: Given['budgets'][string]): Period | null {
+  if (period != null) return { kind: 'every', every: period }
+  return from == null || to == null ? null : { kind: 'window', series: null, from, to }
 }

@@ -70,8 +70,8 @@ void test('an item that a hard budget refuses leaves no trace, whatever it wrote
   const writes: Write[] = [
     claimWrite,
     { kind: 'run', run: RUN },
-    { kind: 'reserve', run: RUN.id, budget: BUDGET, amount: 400 },
-    { kind: 'reserve', run: RUN.id, budget: BUDGET, amount: 601 },
+    { kind: 'reserve', run: RUN.id, budget: BUDGET, at: t(0), amount: 400 },
+    { kind: 'reserve', run: RUN.id, budget: BUDGET, at: t(0), amount: 601 },
   ]
   const { result, changes } = apply(rowsOf({}), writes, 1_000)
   assert.deepEqual(result, { kind: 'refused', reason: 'budget', budget: BUDGET, short: 1 })
@@ -80,7 +80,7 @@ void test('an item that a hard budget refuses leaves no trace, whatever it wrote
 
 void test('a later item of a commit sees what the earlier ones reserved', () => {
   const rows = rowsOf({})
-  const reserve: Write = { kind: 'reserve', run: RUN.id, budget: BUDGET, amount: 600 }
+  const reserve: Write = { kind: 'reserve', run: RUN.id, budget: BUDGET, at: t(0), amount: 600 }
   const { changes } = apply(rows, [reserve], 0)
   assert.equal(apply(rows, [reserve], 0, changes).result.kind, 'refused')
   assert.equal(changes.budgets.get(BUDGET)?.reserved, 600)
@@ -172,10 +172,64 @@ void test('a heartbeat after a blind stretch books it as unknown first', () => {
 
 void test('what is given back is free for others, and a second time gives nothing', () => {
   const rows = rowsOf({})
-  const { changes } = apply(rows, [{ kind: 'reserve', run: RUN.id, budget: BUDGET, amount: 900 }], 0)
+  const { changes } = apply(rows, [{ kind: 'reserve', run: RUN.id, budget: BUDGET, at: t(0), amount: 900 }], 0)
   const back: Write = { kind: 'give-back', run: RUN.id, budgets: [BUDGET] }
   apply(rows, [back, back], 0, changes)
   assert.equal(changes.budgets.get(BUDGET)?.reserved, 0)
+})
+
+void test('what is held beyond midnight is charged to the next day, and a release gives back to the day that paid', () => {
+  const midnight = Math.ceil(t(0) / 86_400_000) * 86_400_000 - t(0)
+  const lab = budgetOf('b', { period: { kind: 'every', every: 'day' }, limit: 10 ** 9 })
+  const node = nodeOf('a', { bookedTo: t(midnight - 300_000), lastObserved: t(midnight + 600_000) })
+  const claim = { ...CLAIM, placedAt: t(midnight - 300_000) }
+  const rows = rowsOf({ budget: lab, node, claims: [claim] })
+  const { changes } = apply(rows, [{ kind: 'book', node: nodeId('a') }], midnight + 200_000)
+  const used = (id: string): unknown => {
+    const row = changes.budgets.get(id as BudgetId)
+    return row === undefined ? null : [row.used, row.over]
+  }
+  const [today, tomorrow] = [midnight - 1, midnight].map((at) => `b@${new Date(t(at)).toISOString().slice(0, 10)}`)
+  assert.deepEqual(
+    [used(today ?? ''), used(tomorrow ?? '')],
+    [
+      [600_000, 600_000],
+      [400_000, 400_000],
+    ],
+  )
+  assert.equal(changes.budgets.get(BUDGET), undefined)
+  // It had ended 100 s before midnight: today gets that back, tomorrow all.
+  apply(rows, [release(t(midnight - 100_000))], midnight + 200_000, changes)
+  assert.deepEqual([used(today ?? '')], [[400_000, 400_000]])
+  assert.deepEqual([used(tomorrow ?? '')], [[0, 0]])
+  assert.equal(
+    changes.spent.reduce((sum, { amount }) => sum + amount, 0),
+    400_000,
+  )
+})
+
+void test('a run gives back what it has of every row of a series', () => {
+  const lab = budgetOf('b', { period: { kind: 'every', every: 'day' } })
+  const rows = rowsOf({ budget: lab })
+  const reserve = (day: number): Write => ({
+    kind: 'reserve',
+    run: RUN.id,
+    budget: BUDGET,
+    at: t(day * 86_400_000),
+    amount: 900,
+  })
+  const { changes, result } = apply(rows, [reserve(0), reserve(1)], 0)
+  assert.equal(result.kind, 'applied')
+  assert.deepEqual(
+    [...changes.budgets.values()].map(({ reserved }) => reserved),
+    [900, 900],
+  )
+  assert.equal(apply(rows, [reserve(1)], 0, changes).result.kind, 'refused')
+  apply(rows, [{ kind: 'give-back', run: RUN.id, budgets: [BUDGET] }], 0, changes)
+  assert.deepEqual(
+    [...changes.budgets.values()].map(({ reserved }) => reserved),
+    [0, 0],
+  )
 })
 
 void test('safety: what the budget has used is what the run held until it stopped paying, whatever was booked when', () => {

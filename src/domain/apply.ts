@@ -2,7 +2,7 @@
 // save. `Rows` is the working set as loaded under locks; the changes of the items that are applied pile up in `Changes`.
 import type { Attempt } from './attempt.ts'
 import type { Budget, Reserve } from './budget.ts'
-import { giveBack, grant, post } from './budget.ts'
+import { giveBack, grant, post, remaining } from './budget.ts'
 import type { Claim, Holder } from './claim.ts'
 import type { AuditEntry, RunEvent } from './event.ts'
 import type { Finding } from './finding.ts'
@@ -11,6 +11,7 @@ import { bookNode, heldGpuMs } from './holdings.ts'
 import type { AttemptId, BudgetId, NodeId, ProjectName, RunId } from './ids.ts'
 import type { Expect, Item, ItemResult, Write } from './item.ts'
 import type { Node } from './node.ts'
+import { rowAt } from './period.ts'
 import { assertNever } from './reasons.ts'
 import type { Run } from './run.ts'
 import type { EpochMs, Price } from './units.ts'
@@ -31,7 +32,7 @@ export type Rows = {
   readonly reserves: ReadonlyMap<ReserveKey, Reserve>
   /** Rows of layer 1 that a release may have to give back: of the holder, ending after `paidUntil`. */
   readonly heldAfter: (node: NodeId, holder: Holder, paidUntil: EpochMs) => readonly Held[]
-  /** The budgets that cover a run. */
+  /** The budgets that cover a run. Of a series `budgets` has those rows too that what is touched may change. */
   readonly budgetsOf: (run: RunId) => readonly BudgetId[]
 }
 
@@ -44,6 +45,8 @@ export type Changes = {
   readonly budgets: Map<BudgetId, Budget>
   readonly reserves: Map<ReserveKey, Reserve>
   readonly held: Held[]
+  /** What was posted to each budget of the policy, in its unit, and where in time: the trend is made of it. */
+  readonly spent: { readonly budget: BudgetId; readonly at: EpochMs; readonly amount: number }[]
   readonly events: RunEvent[]
   readonly audit: AuditEntry[]
   readonly findings: Finding[]
@@ -59,6 +62,7 @@ export const noChanges = (): Changes => ({
   budgets: new Map(),
   reserves: new Map(),
   held: [],
+  spent: [],
   events: [],
   audit: [],
   findings: [],
@@ -141,7 +145,7 @@ class Draft {
         this.#book(write.node)
         return null
       case 'reserve':
-        return this.#reserve(write.run, write.budget, write.amount)
+        return this.#reserve(write)
       case 'give-back':
         for (const budget of write.budgets) this.#giveBack(write.run, budget)
         return null
@@ -196,12 +200,10 @@ class Draft {
     const at = this.#nodeNow(node)?.bookedTo ?? this.#now
     // Never before it was placed: what an earlier claim of the same holder was charged there is not given back a second time.
     const until = later(claim.placedAt, paidUntil < at ? paidUntil : at)
-    let unpaid = 0
     for (const row of [...this.#rows.heldAfter(node, holder, until), ...this.#before.held, ...this.#own.held]) {
       if (row.node !== node || row.holder !== holder || row.to <= until) continue
-      unpaid += row.slots * (row.to - later(row.from, until))
+      this.#post(claim.run, row.from, -row.slots * (row.to - later(row.from, until)), claim.price)
     }
-    if (unpaid > 0) this.#post(claim.run, -unpaid, claim.price)
     this.#own.claims.set(key, { ...claim, releasedAt: epochMs(at), paidUntil: epochMs(until) })
     this.#own.touched.add(node)
   }
@@ -217,24 +219,26 @@ class Draft {
     for (const row of booking.rows) {
       this.#own.held.push(row)
       const claim = byHolder.get(row.holder)
-      if (claim !== undefined) this.#post(claim.run, heldGpuMs(row), claim.price)
+      if (claim !== undefined) this.#post(claim.run, row.from, heldGpuMs(row), claim.price)
     }
   }
 
-  #post(run: RunId, amount: number, price: Price | null): void {
+  /** A row of layer 1 lies in one cell, and so in one period: where it begins says which. */
+  #post(run: RunId, at: EpochMs, amount: number, price: Price | null): void {
     for (const id of this.#rows.budgetsOf(run)) {
-      const budget = this.#budgetNow(id)
-      const reserve = this.#reserveNow(run, id)
-      if (budget === undefined) continue
-      const posted = post(budget, reserve, amount, price)
-      this.#own.budgets.set(id, posted.budget)
-      this.#own.reserves.set(reserveKey(run, id), posted.reserve)
+      const budget = this.#rowAt(id, at)
+      if (budget === null) continue
+      const posted = post(budget, this.#reserveNow(run, budget.id), amount, price)
+      this.#own.budgets.set(budget.id, posted.budget)
+      this.#own.reserves.set(reserveKey(run, budget.id), posted.reserve)
+      this.#own.spent.push({ budget: id, at, amount: posted.budget.used - budget.used })
     }
   }
 
-  #reserve(run: RunId, id: BudgetId, amount: number): ItemResult | null {
-    const budget = this.#budgetNow(id)
-    if (budget === undefined) return { kind: 'stale', what: `budget ${id} is gone` }
+  #reserve({ run, budget: of, at, amount }: Extract<Write, { kind: 'reserve' }>): ItemResult | null {
+    const budget = this.#rowAt(of, at)
+    if (budget === null) return { kind: 'stale', what: `budget ${of} is gone` }
+    const { id } = budget
     const granted = grant(budget, this.#reserveNow(run, id), amount)
     if (!granted.ok) return { kind: 'refused', reason: 'budget', budget: id, short: granted.short }
     this.#own.budgets.set(id, granted.budget)
@@ -243,13 +247,32 @@ class Draft {
     return null
   }
 
-  #giveBack(run: RunId, id: BudgetId): void {
+  /** Of a series, all that the run has in any of its rows. */
+  #giveBack(run: RunId, of: BudgetId): void {
+    for (const budget of this.#rowsOf(of)) {
+      const reserve = this.#reserveNow(run, budget.id)
+      if (remaining(reserve) === 0) continue
+      const given = giveBack(budget, reserve)
+      this.#own.budgets.set(budget.id, given.budget)
+      this.#own.reserves.set(reserveKey(run, budget.id), given.reserve)
+      this.#own.touched.add(budget.id)
+    }
+  }
+
+  #rowAt(id: BudgetId, at: EpochMs): Budget | null {
     const budget = this.#budgetNow(id)
-    if (budget === undefined) return
-    const given = giveBack(budget, this.#reserveNow(run, id))
-    this.#own.budgets.set(id, given.budget)
-    this.#own.reserves.set(reserveKey(run, id), given.reserve)
-    this.#own.touched.add(id)
+    return budget === undefined ? null : rowAt(budget, at, (each) => this.#budgetNow(each))
+  }
+
+  #rowsOf(id: BudgetId): Budget[] {
+    const budget = this.#budgetNow(id)
+    if (budget === undefined) return []
+    if (budget.period?.kind !== 'every') return [budget]
+    const rows = new Map<BudgetId, Budget>()
+    for (const source of [this.#rows.budgets, this.#before.budgets, this.#own.budgets]) {
+      for (const [key, row] of source) if (row.period?.kind === 'window' && row.period.series === id) rows.set(key, row)
+    }
+    return [...rows.values()]
   }
 
   #nodeNow(id: NodeId): Node | undefined {
@@ -287,6 +310,7 @@ class Draft {
     for (const [id, row] of this.#own.budgets) changes.budgets.set(id, row)
     for (const [key, row] of this.#own.reserves) changes.reserves.set(key, row)
     changes.held.push(...this.#own.held)
+    changes.spent.push(...this.#own.spent)
     changes.events.push(...this.#own.events)
     changes.audit.push(...this.#own.audit)
     changes.findings.push(...this.#own.findings)

@@ -1,6 +1,7 @@
 // A budget is a wall that stands on the verbs that promise: `reserve` is refused unless used + reserved + asked <= limit. `post` is
 // never refused: what happened is booked, and what goes beyond the reserve is counted in `over` (design: books, Budgets).
 import type { BudgetId, ProjectName, RunId } from './ids.ts'
+import type { Period } from './period.ts'
 import type { GpuMs, Price } from './units.ts'
 import { integer } from './units.ts'
 
@@ -54,6 +55,10 @@ export type Budget = BudgetScope & {
   readonly reserved: number
   /** Booked beyond what had been reserved, over all time. */
   readonly over: number
+  /** Null: all that its runs hold, whenever. */
+  readonly period: Period | null
+  /** What extensions have added to the limit of the policy; `limit` has it in it. */
+  readonly extended: number
   readonly version: number
 }
 
@@ -87,7 +92,8 @@ export function chargeCeiling(unit: BudgetUnit, charge: bigint): number {
 
 export const left = (budget: Budget): number => budget.limit - budget.used - budget.reserved
 
-export const remaining = (reserve: Reserve): number => Math.max(0, reserve.granted - reserve.posted)
+export const remaining = (reserve: Pick<Reserve, 'granted' | 'posted'>): number =>
+  Math.max(0, reserve.granted - reserve.posted)
 
 export type ReserveResult =
   | { readonly ok: true; readonly budget: Budget; readonly reserve: Reserve }
@@ -138,7 +144,11 @@ export function giveBack(budget: Budget, reserve: Reserve): { budget: Budget; re
 }
 
 /** How many GPU-ms the rest of a reserve lasts at `price`; null where it is bounded by nothing (money without a price). */
-export function lastsGpuMs(budget: Budget, reserve: Reserve, price: Price | null): GpuMs | null {
+export function lastsGpuMs(
+  budget: Budget,
+  reserve: Pick<Reserve, 'granted' | 'posted'>,
+  price: Price | null,
+): GpuMs | null {
   const rest = remaining(reserve)
   if (budget.unit.kind === 'gpu-ms') return rest as GpuMs
   if (price === null || price.microsPerGpuHour === 0) return null

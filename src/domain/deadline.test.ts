@@ -13,14 +13,15 @@ function due(
   run: Partial<Parameters<typeof deadlineAt>[0]>,
   budgets: readonly [ReturnType<typeof budgetOf>, number][],
 ) {
-  const whole = runOf(1, { resources: RESOURCES, ...run })
+  const whole = runOf(1, { resources: RESOURCES, budgets: budgets.map(([budget]) => budget.id), ...run })
+  const granted = new Map(budgets.map(([budget, amount]) => [budget.id, amount]))
   const at = deadlineAt(
     whole,
     ATTEMPT,
-    budgets.map(([budget, granted]) => ({ run: whole.id, budget: budget.id, granted, posted: 0, charge: 0n })),
-    new Map(budgets.map(([budget]) => [budget.id, budget])),
+    (id) => ({ run: whole.id, budget: id, granted: granted.get(id) ?? 0, posted: 0, charge: 0n }),
+    (id) => budgets.find(([budget]) => budget.id === id)?.[0],
     PRICE,
-    t(10_000),
+    [{ gpus: 4, from: t(10_000) }],
     DEFAULT_DURATIONS,
   )
   return at === null ? null : at - t(0)

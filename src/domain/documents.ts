@@ -1,7 +1,7 @@
 // What callers read, as nouns: the HTTP API and `-o json` print them as they are. GPU-time is `...GpuMs`, money `{micros, currency}`;
 // moments are EpochMs here and ISO 8601 in UTC on the wire (contract/documents converts every key that ends in `At`, and `from`, `to`,
 // `p50`, `p90` of an expected start).
-import type { BudgetScope } from './budget.ts'
+import type { BudgetDocument } from './budget-documents.ts'
 import type { Efficiency } from './efficiency.ts'
 import type { FindingKind } from './event.ts'
 import type { FailureDecision, FailureKind } from './failure.ts'
@@ -153,19 +153,6 @@ export type PlanDocument = {
   readonly message: string
   readonly expectedStart: { readonly p50: EpochMs; readonly p90: EpochMs } | null
   readonly notes: readonly string[]
-}
-
-export type BudgetDocument = Omit<BudgetScope, 'project'> & {
-  readonly id: string
-  readonly project: string | null
-  readonly unit: 'gpu-ms' | 'micros'
-  readonly currency: string | null
-  readonly hard: boolean
-  readonly limit: number
-  readonly used: number
-  readonly reserved: number
-  readonly over: number
-  readonly left: number
 }
 
 export type NodeDocument = {

@@ -142,6 +142,8 @@ export function budgetOf(id: string, over: Partial<Budget> = {}): Budget {
     used: 0,
     reserved: 0,
     over: 0,
+    period: null,
+    extended: 0,
     version: 1,
     ...over,
   }

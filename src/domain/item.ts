@@ -26,8 +26,14 @@ export type Write =
   | { readonly kind: 'node'; readonly node: Node; readonly heartbeat: boolean }
   /** Books the node up to the moment of the commit. */
   | { readonly kind: 'book'; readonly node: NodeId }
-  /** Refused where a hard budget has not so much left: then the whole item is. */
-  | { readonly kind: 'reserve'; readonly run: RunId; readonly budget: BudgetId; readonly amount: number }
+  /** In the row that counts `at`. Refused where a hard budget has not so much left: then the whole item is. */
+  | {
+      readonly kind: 'reserve'
+      readonly run: RunId
+      readonly budget: BudgetId
+      readonly at: EpochMs
+      readonly amount: number
+    }
   | { readonly kind: 'give-back'; readonly run: RunId; readonly budgets: readonly BudgetId[] }
   | { readonly kind: 'event'; readonly event: RunEvent }
   | { readonly kind: 'finding'; readonly finding: Finding }

@@ -26,6 +26,8 @@ export const VERBS = [
   'node.forget',
   'ledger.read',
   'budget.read',
+  'budget.ask',
+  'budget.extend',
   'alert.read',
   'alert.handle',
   'channel.write',

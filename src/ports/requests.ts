@@ -1,4 +1,5 @@
 // What a caller may ask. The HTTP adapter translates to and from this; nothing else of it decides anything.
+import type { ExtensionDocument } from '../domain/budget-documents.ts'
 import type { RunDocument, PlanDocument, TokenDocument } from '../domain/documents.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { Principal, Role } from '../domain/principal.ts'
@@ -34,6 +35,9 @@ export interface Requests {
     document: unknown,
     ifVersion: number | null,
   ): Promise<Answer<{ readonly version: number }>>
+  /** More than the limit of a budget, or of one of its periods: `amount` in its unit. */
+  askExtension(who: Principal, budget: string, amount: number, reason: string): Promise<Answer<ExtensionDocument>>
+  decideExtension(who: Principal, id: string, granted: boolean, answer: string): Promise<Answer<ExtensionDocument>>
   createToken(
     who: Principal,
     token: NewToken,

@@ -1,5 +1,6 @@
 // The truth. One real implementation (PostgreSQL) and one in the simulated world, held to the same suite. What is written is decided
 // elsewhere; the store compares versions, serves claims, keeps walls, and writes whole transactions or nothing.
+import type { BudgetStore } from './budget-store.ts'
 import type { Attempt } from '../domain/attempt.ts'
 import type { AttemptBooks, CellRecord, Revision } from '../domain/books.ts'
 import type { Claim } from '../domain/claim.ts'
@@ -387,6 +388,7 @@ export interface Store
   extends
     ViewStore,
     PolicyStore,
+    BudgetStore,
     TokenStore,
     LeaderStore,
     TurnStore,

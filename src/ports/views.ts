@@ -1,7 +1,7 @@
 // What a caller may read, in one consistent look each.
+import type { BudgetDocument, ExtensionDocument } from '../domain/budget-documents.ts'
 import type {
   AuditDocument,
-  BudgetDocument,
   EventDocument,
   ExpertFrameDocument,
   ExpertHistoryDocument,
@@ -93,6 +93,8 @@ export interface Views {
   queue(who: Principal): Promise<Answer<QueueDocument>>
   nodes(who: Principal): Promise<Answer<{ readonly nodes: readonly NodeDocument[] }>>
   budgets(who: Principal): Promise<Answer<{ readonly budgets: readonly BudgetDocument[] }>>
+  /** Those that wait first. */
+  extensions(who: Principal, limit: number): Promise<Answer<{ readonly extensions: readonly ExtensionDocument[] }>>
   ledger(
     who: Principal,
     window: { readonly from: EpochMs | null; readonly to: EpochMs | null },

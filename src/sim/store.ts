@@ -3,11 +3,12 @@
 import type { Budget } from '../domain/budget.ts'
 import type { BudgetId } from '../domain/ids.ts'
 import { epochMs } from '../domain/units.ts'
-import type { EpochMs } from '../domain/units.ts'
+import type { EpochMs, Price } from '../domain/units.ts'
 import type { World } from '../domain/world.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { LeaderStore, Store, TurnStore, MeasureFrame } from '../ports/store.ts'
 import { booksDue, readAll, writeBooks } from './store/books.ts'
+import { budgetStore } from './store/budgets.ts'
 import { commitItems } from './store/commit.ts'
 import { detectStore } from './store/findings.ts'
 import { ingestStore } from './store/logs.ts'
@@ -44,6 +45,7 @@ export function simulatedStore(
     ...viewStore(tables),
     ...detectStore(tables, settings.measure ?? UNMEASURED),
     ...policyStore(tables),
+    ...budgetStore(tables),
     ...tokenStore(tables, clock),
     booksDue: async (now, after) => booksDue(tables, now, after),
     readBooks: async (attempts, firstCell) => readAll(tables, attempts, firstCell, false),
@@ -102,10 +104,18 @@ function readWorld(tables: Tables, now: EpochMs, health: Parameters<TurnStore['w
     projects: new Map(tables.projects),
     budgets: budgetsInOrder(tables),
     reserves: [...tables.reserves.values()].filter((reserve) => tables.live.has(reserve.run)),
-    prices: new Map(tables.prices),
+    prices: pricesAt(tables, now),
     reports: attemptReports(tables),
   }
 }
+
+const pricesAt = (tables: Tables, now: EpochMs): Map<string, Price> =>
+  new Map(
+    [...tables.prices].flatMap(([model, prices]) => {
+      const newest = prices.filter(({ since }) => since <= now).toSorted((a, b) => b.since - a.since)[0]
+      return newest === undefined ? [] : [[model, newest.price] as const]
+    }),
+  )
 
 const budgetsInOrder = (tables: Tables): Map<BudgetId, Budget> =>
   new Map([...tables.budgets].toSorted(([a], [b]) => compare(a, b)))

@@ -5,7 +5,7 @@ import type { Principal } from '../domain/principal.ts'
 import type { Durations } from '../domain/settings.ts'
 import { DEFAULT_DURATIONS } from '../domain/settings.ts'
 import type { RunSpec } from '../domain/spec.ts'
-import { durationMs, gpuMs, micros } from '../domain/units.ts'
+import { durationMs, epochMs, gpuMs, micros } from '../domain/units.ts'
 import type { SeededChance } from './chance.ts'
 import type { ClusterShape } from './machines.ts'
 import type { Trainer } from './trainer.ts'
@@ -46,6 +46,8 @@ export function policyOf(chance: SeededChance, { nodes, slots }: ClusterShape): 
   const hours = chance.pick([10 ** 6, 20, 4, 1])
   const money = chance.pick([null, 10 ** 6, 20, 2])
   const priced = money === null || chance.happens(0.95)
+  // Time begins shortly before midnight: a day turns in every history.
+  const period = chance.pick([null, null, { kind: 'every', every: 'day' } as const])
   return {
     defaultCluster: CLUSTER,
     projects: [
@@ -67,6 +69,7 @@ export function policyOf(chance: SeededChance, { nodes, slots }: ClusterShape): 
         unit: { kind: 'gpu-ms' },
         hard: chance.happens(0.8),
         limit: hours * HOUR_MS,
+        period,
       },
       ...(money === null
         ? []
@@ -80,10 +83,13 @@ export function policyOf(chance: SeededChance, { nodes, slots }: ClusterShape): 
               unit: { kind: 'money', currency: 'EUR' } as const,
               hard: chance.happens(0.7),
               limit: money * 1_000_000,
+              period,
             },
           ]),
     ],
-    prices: priced ? [{ gpuModel: 'simulated', price: { microsPerGpuHour: micros(1_234_567), currency: 'EUR' } }] : [],
+    prices: priced
+      ? [{ gpuModel: 'simulated', since: epochMs(0), price: { microsPerGpuHour: micros(1_234_567), currency: 'EUR' } }]
+      : [],
   }
 }
 
@@ -98,8 +104,9 @@ export function changedPolicy(policy: Policy, chance: SeededChance): Policy {
       quotaGpus: project.quotaGpus === null ? null : Math.max(1, scaled(project.quotaGpus)),
     })),
     budgets: policy.budgets.map((budget) => ({ ...budget, limit: scaled(budget.limit) })),
-    prices: policy.prices.map(({ gpuModel, price }) => ({
+    prices: policy.prices.map(({ gpuModel, since, price }) => ({
       gpuModel,
+      since,
       price: { ...price, microsPerGpuHour: micros(scaled(price.microsPerGpuHour)) },
     })),
   }

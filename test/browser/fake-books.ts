@@ -196,6 +196,9 @@ export function budgetsOf(world: World): Budget[] {
     reserved: reserved * HOUR,
     over: 0,
     left: (limit - used - reserved) * HOUR,
+    period: null,
+    extended: 0,
+    forecast: null,
   })
   const money = (id: string, project: string, limit: number, used: number, reserved: number): Budget => ({
     ...hours(id, project, true, 0, 0, 0),

@@ -9,11 +9,11 @@ import { attemptIdOf, workerIdOf } from '../../src/domain/ids.ts'
 import { nodeId, runOf } from '../../src/domain/fixture.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
 import type { Write } from '../../src/domain/item.ts'
-import type { PolicyBudget } from '../../src/domain/policy.ts'
+import type { Policy, PolicyBudget } from '../../src/domain/policy.ts'
 import type { Run } from '../../src/domain/run.ts'
 import { DEFAULT_LOG_BYTES_MAX } from '../../src/domain/settings.ts'
 import { checkpointDirective } from '../../src/domain/report.ts'
-import { CELL_MS, durationMs, epochMs } from '../../src/domain/units.ts'
+import { CELL_MS, durationMs, epochMs, micros } from '../../src/domain/units.ts'
 import type { World } from '../../src/domain/world.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { postgresStore } from '../../src/adapters/postgres/store.ts'
@@ -237,6 +237,122 @@ for (const [name, open] of [
           reserved: 0,
           over: 20_000,
         })
+      },
+    )
+
+    check(
+      'a series has a row a period, opened once by whoever is first, and a new limit is theirs too',
+      async (bench) => {
+        const { store, clock } = bench
+        const [first, second] = [withBudget(1), withBudget(2)]
+        await filled(store, { nodes: ['n1', 'n2'], runs: [first, second] })
+        const day = 86_400_000
+        const midnight = Math.ceil(T0 / day) * day
+        const daily = (limit: number): Policy => {
+          const policy = policyOf(limit)
+          const budgets = policy.budgets.map((each): PolicyBudget => ({
+            ...each,
+            period: { kind: 'every', every: 'day' },
+          }))
+          return { ...policy, budgets }
+        }
+        assert.ok((await store.applyPolicy(daily(500_000), {}, auditOf('policy.write'))).ok)
+        const at = await read(store, first, ['n1'])
+        const reserve = (run: Run, moment: number, amount: number): Write => ({
+          kind: 'reserve',
+          run: run.id,
+          budget: BUDGET,
+          at: epochMs(moment),
+          amount,
+        })
+        // Two at once: one of them opens the row.
+        const both = await Promise.all(
+          [first, second].map((run) => store.commit(null, [itemOf('reserve', [reserve(run, T0, 200_000)])])),
+        )
+        assert.deepEqual(
+          both.map((each) => each.kind === 'committed' && each.results.map(({ kind }) => kind)),
+          [['applied'], ['applied']],
+        )
+        await store.commit(null, [placing(at.run, at.nodes, 0).item])
+        await store.commit(null, [itemOf('reserve', [reserve(first, midnight, 300_000)])])
+        const rows = async () =>
+          [...(await worldOf(store)).budgets.values()].map(({ id, limit, used, reserved, over }) => [
+            id,
+            limit,
+            used,
+            reserved,
+            over,
+          ])
+        const [today, tomorrow] = [T0, midnight].map((each) => `${BUDGET}@${new Date(each).toISOString().slice(0, 10)}`)
+        assert.deepEqual(await rows(), [
+          [BUDGET, 500_000, 0, 0, 0],
+          [today, 500_000, 0, 400_000, 0],
+          [tomorrow, 500_000, 0, 300_000, 0],
+        ])
+        const wall = await store.commit(null, [itemOf('reserve', [reserve(second, midnight, 200_001)])])
+        assert.ok(wall.kind === 'committed' && wall.results[0]?.kind === 'refused')
+
+        // What is booked counts in its day; the clock is moved there cell by cell, as the account loop does.
+        const moved = await read(store, first, ['n1'])
+        const seen = moved.nodes.map((node) => ({
+          ...node,
+          lastObserved: epochMs(midnight + 10_000),
+          bookedTo: node.bookedTo,
+        }))
+        await store.commit(null, [
+          itemOf(
+            'seen',
+            seen.map((node) => ({ kind: 'node', node, heartbeat: true }) as const),
+          ),
+        ])
+        clock.set(midnight + 10_000)
+        await store.commit(null, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+        const used = async (id: string) => (await worldOf(store)).budgets.get(id as BudgetId)?.used
+        assert.equal(await used(tomorrow ?? ''), 20_000)
+        assert.equal(await used(today ?? ''), 2 * (midnight - T0))
+        assert.equal(await used(BUDGET), 0)
+
+        assert.ok(
+          (await store.applyPolicy(daily(600_000), {}, { ...auditOf('policy.write'), at: epochMs(midnight) })).ok,
+        )
+        const limits = [...(await worldOf(store)).budgets.values()].map(({ limit }) => limit)
+        // The day that is over keeps what it was.
+        assert.deepEqual(limits, [600_000, 500_000, 600_000])
+        const other = await store.applyPolicy(policyOf(600_000), {}, auditOf('policy.write'))
+        assert.ok(!other.ok)
+        assert.match(other.message, /has been used, and its period would be another/)
+        const gone = await store.applyPolicy({ ...policyOf(1), budgets: [] }, {}, auditOf('policy.write'))
+        assert.ok(!gone.ok)
+        await store.commit(null, [itemOf('back', [{ kind: 'give-back', run: first.id, budgets: [BUDGET] }])])
+        assert.deepEqual(
+          (await rows()).map(([, , , reserved]) => reserved),
+          [0, 200_000, 0],
+        )
+      },
+    )
+
+    check(
+      'a price counts from its day on, and what is placed keeps the one of its moment',
+      async ({ store, clock }) => {
+        const policy = policyOf(1)
+        const price = (perHour: number) => ({ microsPerGpuHour: micros(perHour), currency: 'EUR' })
+        const prices = [
+          { gpuModel: 'h100', since: epochMs(T0 - 1), price: price(2) },
+          { gpuModel: 'h100', since: epochMs(T0 + 1_000), price: price(3) },
+          { gpuModel: 'h200', since: epochMs(T0 + 1_000), price: price(4) },
+        ]
+        assert.ok((await store.applyPolicy({ ...policy, prices }, {}, auditOf('policy.write'))).ok)
+        const now = async () =>
+          [...(await worldOf(store)).prices].map(([model, each]) => [model, each.microsPerGpuHour] as const)
+        assert.deepEqual(await now(), [['h100', 2]])
+        clock.set(T0 + 1_000)
+        assert.deepEqual(
+          new Map(await now()),
+          new Map([
+            ['h100', 3],
+            ['h200', 4],
+          ]),
+        )
       },
     )
 

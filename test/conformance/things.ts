@@ -3,7 +3,7 @@ import type { AttemptBooks, Balance, CellSummary, Revision } from '../../src/dom
 import type { Claim } from '../../src/domain/claim.ts'
 import type { Fact, FactBody } from '../../src/domain/fact.ts'
 import { logSource } from '../../src/domain/fact.ts'
-import { attemptOf, claimOf, nodeOf, runOf } from '../../src/domain/fixture.ts'
+import { attemptOf, claimOf, nodeOf, runOf, t } from '../../src/domain/fixture.ts'
 import type { Attempt } from '../../src/domain/attempt.ts'
 import type { AttemptId, BudgetId, ProjectName, WorkerId } from '../../src/domain/ids.ts'
 import type { Item, Write } from '../../src/domain/item.ts'
@@ -39,9 +39,10 @@ export function policyOf(limit: number): Policy {
         unit: { kind: 'gpu-ms' },
         hard: true,
         limit,
+        period: null,
       },
     ],
-    prices: [{ gpuModel: 'h100', price: PRICE }],
+    prices: [{ gpuModel: 'h100', since: epochMs(0), price: PRICE }],
   }
 }
 
@@ -110,7 +111,7 @@ export function placing(run: Run, nodes: readonly Node[], reserve: number, slots
   const { attempt, claims } = attemptOf(run, 1, seats, { state: { kind: 'planned' }, startedAt: null })
   const planned = claims.map((claim) => claimOf(claim.node, claim.holder, claim.slots, { price: PRICE }))
   const writes: Write[] = planned.map((claim) => ({ kind: 'claim', claim }))
-  if (reserve > 0) writes.unshift({ kind: 'reserve', run: run.id, budget: BUDGET, amount: reserve })
+  if (reserve > 0) writes.unshift({ kind: 'reserve', run: run.id, budget: BUDGET, at: t(0), amount: reserve })
   writes.push({ kind: 'attempt', attempt })
   writes.push({ kind: 'run', run: { ...run, state: { kind: 'admitted', attempt: attempt.id }, attempts: 1 } })
   const expects: Item['expects'] = [

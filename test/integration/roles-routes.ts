@@ -29,7 +29,7 @@ export const ABSENT = GONE
 
 /** `GET /api/v1/runs` and what is asked of it; an empty list where it says the same to everybody. */
 export function routesOf(served: Served, alpha: Things): Readonly<Record<string, readonly Asked[]>> {
-  const { control, alerts, token } = served
+  const { control, alerts, requests, token } = served
   let made = 1_000
   const next = (): number => (made += 1)
   const failed = async (): Promise<string> => alpha.failed
@@ -90,6 +90,17 @@ export function routesOf(served: Served, alpha: Things): Readonly<Record<string,
     },
     body: (finding) => ({ finding }),
   })
+  const extension = (): Asked => ({
+    verb: 'budget.extend',
+    about: 'thing',
+    sees: 'budget.read',
+    of: async () => {
+      const asked = await requests.askExtension(ADMIN, 'alpha-hours', 1, 'r')
+      assert.ok(asked.ok)
+      return asked.value.id
+    },
+    body: () => ({ answer: 'r' }),
+  })
   return {
     'GET /healthz': [],
     'GET /readyz': [],
@@ -146,6 +157,19 @@ export function routesOf(served: Served, alpha: Things): Readonly<Record<string,
     'POST /api/v1/nodes/:node/uncordon': [node('node.cordon')],
     'POST /api/v1/nodes/:node/forget': [node('node.forget')],
     'GET /api/v1/budgets': [list('budget.read')],
+    'GET /api/v1/budgets/extensions': [list('budget.read')],
+    'POST /api/v1/budgets/:budget/extensions': [
+      {
+        verb: 'budget.ask',
+        about: 'thing',
+        sees: 'budget.read',
+        of: async () => 'alpha-hours',
+        body: () => ({ amount: 1, reason: 'r' }),
+        done: 201,
+      },
+    ],
+    'POST /api/v1/budgets/extensions/:id/grant': [extension()],
+    'POST /api/v1/budgets/extensions/:id/refuse': [extension()],
     'GET /api/v1/ledger': [list('ledger.read', 'by=run,user,account'), list('ledger.read', 'by=gpu')],
     'GET /api/v1/findings': [list('run.read', 'limit=1'), { ...read, query: 'run=:run' }],
     'GET /api/v1/audit': [installation('audit.read', { query: 'limit=1' })],

@@ -108,7 +108,7 @@ async function allOf(route: string, asked: Asked, who: Who, ref: string, body: u
   const first = await ask(method, path, who.secret, body)
   let text = first.text
   if (method !== 'GET' || asked.query?.includes('limit=1') !== true) return first
-  for (let page = first.text, pages = 1; pages < 200; pages += 1) {
+  for (let page = first.text, pages = 1; pages < 500; pages += 1) {
     const { next = null } = JSON.parse(page) as { next?: string | null }
     if (next === null) return { ...first, text }
     page = (await ask(method, `${path}&after=${encodeURIComponent(next)}`, who.secret)).text

@@ -3,7 +3,6 @@ import { parsePolicyValue } from '../../contract/policy.ts'
 import { parseRunSpecValue } from '../../contract/run-spec.ts'
 import type {
   AttemptDocument,
-  BudgetDocument,
   NodeDocument,
   PlanDocument,
   RunDocument,
@@ -13,6 +12,7 @@ import type {
 } from '../../domain/documents.ts'
 import type { Say } from './fakes-alerts.fixture.ts'
 import { alertFakes, finding } from './fakes-alerts.fixture.ts'
+import { budgetFakes } from './fakes-budgets.fixture.ts'
 import { efficiency, pageFakes } from './fakes-pages.fixture.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
@@ -148,23 +148,8 @@ export const statement: StatementDocument = {
   alerts: { sent: 0, failed: 0 },
 }
 
+export const { budget, extension } = budgetFakes(at)
 const { tableRow, hit, experts, expertTile, expertFrame } = pageFakes(run, at, eur)
-
-export const budget: BudgetDocument = {
-  id: 'demo-hours',
-  project: 'demo',
-  user: null,
-  label: null,
-  run: null,
-  unit: 'gpu-ms',
-  currency: null,
-  hard: true,
-  limit: 360_000_000,
-  used: 14_400_000,
-  reserved: 7_200_000,
-  over: 0,
-  left: 338_400_000,
-}
 
 const plan: PlanDocument = {
   gpus: 4,
@@ -266,6 +251,8 @@ export function fakes(): Fakes {
     cordon: (_who, id, cordoned, reason) => say('cordon', [id, cordoned, reason], { node: id, note: null }),
     forgetNode: (_who, id, reason) => say('forgetNode', [id, reason], { node: id, note: null }),
     applyPolicy: (_who, policy, _document, ifVersion) => say('applyPolicy', [policy, ifVersion], { version: 4 }),
+    askExtension: (_who, of_, amount, reason) => say('askExtension', [of_, amount, reason], extension),
+    decideExtension: (_who, id, granted, answer) => say('decideExtension', [id, granted, answer], extension),
     createToken: (_who, asked_) => say('createToken', [asked_], { token, secret: 'shown-once' }),
     revokeToken: (_who, id) => say('revokeToken', [id], { ...token, revokedAt: at(3) }),
   }
@@ -336,6 +323,7 @@ export function fakes(): Fakes {
     queue: () => say('queue', [], { paused: true, reason: 'upgrade', waiting: [{ ...queued, position: 1 }] }),
     nodes: () => say('nodes', [], { nodes: [node] }),
     budgets: () => say('budgets', [], { budgets: [budget] }),
+    extensions: (_who, limit) => say('extensions', [limit], { extensions: [extension] }),
     ledger: (_who, window, by) =>
       say('ledger', [window, by], {
         from: at(0),

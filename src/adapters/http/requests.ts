@@ -24,6 +24,14 @@ import { RUN_SORTS } from '../../ports/store.ts'
 /** An id of a run, or `project/name` with the slash encoded as %2F. */
 export const runParams = z.strictObject({ run: z.string().min(1).max(200) })
 export const nodeParams = z.strictObject({ node: z.string().min(1).max(300) })
+/** Of the policy, or a period of it such as `lab@2026-11`. */
+export const budgetParams = z.strictObject({ budget: z.string().min(1).max(100) })
+export const extensionParams = z.strictObject({ id: z.string().min(1).max(64) })
+export const extensionBody = z.strictObject({
+  amount: z.int().min(1).meta({ description: 'GPU-milliseconds or micros, as the budget counts' }),
+  reason: z.string().trim().min(1).max(500),
+})
+export const answerBody = z.strictObject({ answer: z.string().trim().max(500).default('') }).nullish()
 export const tokenParams = z.strictObject({ id: z.string().min(1).max(64) })
 
 const limit = z.coerce.number().int().min(1).max(PAGE_ROWS_MAX).default(PAGE_ROWS_DEFAULT)
@@ -35,6 +43,7 @@ export const pageQuery = z.strictObject({
     .regex(/^\d{1,15}$/, AFTER)
     .optional(),
 })
+export const extensionsQuery = z.strictObject({ limit })
 export const findingsQuery = z.strictObject({
   run: z.string().max(200).optional(),
   open: z.enum(['true', 'false']).optional().meta({ description: 'those that are not over, or those that are' }),

@@ -5,7 +5,19 @@ import { z } from 'zod'
 import type { Principal } from '../../domain/principal.ts'
 import type { Requests } from '../../ports/requests.ts'
 import { answers, problem, send, sendProblem } from './problem.ts'
-import { findingsQuery, ifMatchHeader, ledgerQuery, nodeParams, pageQuery, reasonBody } from './requests.ts'
+import {
+  answerBody,
+  budgetParams,
+  extensionBody,
+  extensionParams,
+  extensionsQuery,
+  findingsQuery,
+  ifMatchHeader,
+  ledgerQuery,
+  nodeParams,
+  pageQuery,
+  reasonBody,
+} from './requests.ts'
 import type { ServerOptions } from './server.ts'
 
 type Answering = ReturnType<Requests['cordon']>
@@ -57,6 +69,51 @@ export function operateRoutes(scope: FastifyInstance, { requests, views, parsePo
     { schema: { tags, summary: 'limits and what is left', response: answers('budgets') } },
     async ({ principal }, reply) => send(reply, 'budgets', await views.budgets(principal)),
   )
+  app.get(
+    '/budgets/extensions',
+    {
+      schema: {
+        tags,
+        summary: 'what was asked for beyond a limit; those that wait first',
+        querystring: extensionsQuery,
+        response: answers('extensions'),
+      },
+    },
+    async ({ principal, query }, reply) => send(reply, 'extensions', await views.extensions(principal, query.limit)),
+  )
+  app.post(
+    '/budgets/:budget/extensions',
+    {
+      schema: {
+        tags,
+        summary: 'ask for more than the limit of a budget, or of one of its periods; amount in its unit',
+        params: budgetParams,
+        body: extensionBody,
+        response: answers('extension', 201),
+      },
+    },
+    async ({ principal, params: { budget }, body: { amount, reason } }, reply) =>
+      send(reply, 'extension', await requests.askExtension(principal, budget, amount, reason), 201),
+  )
+  for (const [verb, granted] of [
+    ['grant', true],
+    ['refuse', false],
+  ] as const) {
+    app.post(
+      `/budgets/extensions/:id/${verb}`,
+      {
+        schema: {
+          tags,
+          summary: granted ? 'raise the limit by what was asked for' : 'leave the limit as it is',
+          params: extensionParams,
+          body: answerBody,
+          response: answers('extension'),
+        },
+      },
+      async ({ principal, params: { id }, body }, reply) =>
+        send(reply, 'extension', await requests.decideExtension(principal, id, granted, body?.answer ?? '')),
+    )
+  }
   app.get(
     '/ledger',
     {

@@ -49,6 +49,10 @@ const ROUTES: readonly Case[] = [
   ['POST', `/nodes/${NODE}/uncordon`, 'node-steered'],
   ['POST', `/nodes/${NODE}/forget`, 'node-steered', { reason: 'sold' }],
   ['GET', '/budgets', 'budgets'],
+  ['GET', '/budgets/extensions?limit=2', 'extensions'],
+  ['POST', '/budgets/lab@2026-11/extensions', 'extension', { amount: 5, reason: 'more' }, 201],
+  ['POST', '/budgets/extensions/x1/grant', 'extension', { answer: 'yes' }],
+  ['POST', '/budgets/extensions/x1/refuse', 'extension'],
   ['GET', '/ledger?by=project,account,label:team&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00%2B01:00', 'ledger'],
   ['GET', '/findings', 'findings'],
   ['GET', `/findings?run=${run.id}&open=true&limit=2&after=1~x`, 'findings'],
@@ -131,9 +135,9 @@ test('no route answers without a token, and a wrong one is no better', () =>
     const covered = new Set(
       ROUTES.map(([method, path]) => {
         const bare = (path.split('?')[0] ?? '').replace(
-          /^(\/alerts)?\/(runs|nodes|tokens|channels|silences)\/[^/]+/,
+          /^(\/alerts|\/budgets)?\/(runs|nodes|tokens|channels|silences|extensions|budgets(?!\/extensions))\/[^/]+/,
           (_, above: string | undefined, of: string) =>
-            `${above ?? ''}/${of}/{${of === 'tokens' || of === 'silences' ? 'id' : of.slice(0, -1)}}`,
+            `${above ?? ''}/${of}/{${['tokens', 'silences', 'extensions'].includes(of) ? 'id' : of.slice(0, -1)}}`,
         )
         return `${method} /api/v1${bare}`
       }),

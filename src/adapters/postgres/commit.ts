@@ -27,7 +27,7 @@ export async function commitItems(
   if (items.length === 0) return { kind: 'committed', results: [], at: clock.now() }
   return database.transaction('write', async (tx) => {
     if (epoch !== null && !(await leads(tx, epoch))) return { kind: 'deposed' }
-    const rows = await lockRows(tx, items)
+    const rows = await lockRows(tx, items, clock.now())
     const now = clock.now()
     const changes: Changes = noChanges()
     const results: ItemResult[] = items.map((item) => applyItem(rows, changes, item, now, blindAfterMs))
@@ -42,7 +42,7 @@ export async function leads(tx: Queryable, epoch: Epoch): Promise<boolean> {
   return rows.length === 1
 }
 
-async function lockRows(tx: Queryable, items: readonly Item[]): Promise<Rows> {
+async function lockRows(tx: Queryable, items: readonly Item[], now: EpochMs): Promise<Rows> {
   const touched = touchedBy(items)
   const nodeIds = [...touched.nodes]
   const covering = await runsBefore(tx, [...touched.runs], nodeIds)
@@ -59,6 +59,7 @@ async function lockRows(tx: Queryable, items: readonly Item[]): Promise<Rows> {
     text: 'select * from budget where id = any($1) order by id for update',
     values: [budgetIds],
   })
+  budgets.push(...(await rowsOfSeries(tx, budgets, [...runImages.keys()], nodeIds, items, now)))
   const nodes = await tx.query<NodeRow>({
     text: 'select image, version, booked_to, last_observed from node where id = any($1) order by id for update',
     values: [nodeIds],
@@ -132,6 +133,32 @@ async function runsBefore(tx: Queryable, runs: readonly RunId[], nodes: readonly
     values: [runs, nodes],
   })
   return rows.map(runOf)
+}
+
+/**
+ * The rows of series that this commit may change: those that count what is booked or given back, those to come, and those of which a run
+ * has something reserved. After the lock on the series itself, so that two commits do not open the same row.
+ */
+async function rowsOfSeries(
+  tx: Queryable,
+  budgets: readonly BudgetRow[],
+  runs: readonly RunId[],
+  nodes: readonly NodeId[],
+  items: readonly Item[],
+  now: EpochMs,
+): Promise<BudgetRow[]> {
+  const series = budgets.filter((each) => each.every !== null).map((each) => each.id)
+  if (series.length === 0) return []
+  const asked = items.flatMap((item) => item.writes.flatMap((write) => (write.kind === 'reserve' ? write.at : [])))
+  const released = (await heldOfReleased(tx, items)).map((row) => row.from)
+  const first = [...asked, ...released].reduce((least, at) => (at < least ? at : least), now)
+  return tx.query<BudgetRow>({
+    text: `select * from budget where series = any($1)
+           and ("to" > least($2, (select min(booked_to) from node where id = any($3)))
+                or id in (select budget from reserve where run = any($4) and granted > posted))
+           order by id for update`,
+    values: [series, first, nodes, runs],
+  })
 }
 
 /** Layer 1 that a release may have to give back, where a worker had ended well before we saw it gone. */

@@ -1,6 +1,6 @@
 // Policy and tokens: what an administrator writes, each with its audit row in the same transaction.
 import type { AuditEntry } from '../../domain/event.ts'
-import type { Policy } from '../../domain/policy.ts'
+import type { Policy, PolicyBudget } from '../../domain/policy.ts'
 import { accepted, otherVersion, refused } from '../../domain/refusal.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { PolicyStore, StoredToken, TokenStore } from '../../ports/store.ts'
@@ -22,7 +22,7 @@ export function policyStore(database: Database): PolicyStore {
         const missing = await inUse(tx, policy)
         if (missing !== null) return missing
         await saveProjects(tx, policy)
-        await saveBudgets(tx, policy)
+        await saveBudgets(tx, policy, audit.at)
         await savePrices(tx, policy)
         const [row] = await tx.query<{ version: number }>({
           text: 'insert into policy (applied_at, actor, document) values ($1, $2, $3) returning version',
@@ -54,13 +54,39 @@ async function inUse(tx: Queryable, policy: Policy) {
     )
   }
   const [budget] = await tx.query<{ id: string }>({
-    text: 'select id from budget where id <> all($1) and (used <> 0 or reserved <> 0)',
+    text: `select id from budget where coalesce(series, id) <> all($1)
+           and (used <> 0 or reserved <> 0 or exists (select 1 from reserve where reserve.budget = budget.id))`,
     values: [policy.budgets.map((each) => each.id)],
+  })
+  if (budget !== undefined)
+    return refused(
+      'policy-in-use',
+      `budget ${budget.id} has been used`,
+      'keep it in the policy; its books would be lost',
+    )
+  return otherPeriod(tx, policy)
+}
+
+/** What was counted by one period cannot be counted by another. */
+async function otherPeriod(tx: Queryable, policy: Policy) {
+  const [budget] = await tx.query<{ id: string }>({
+    text: `select b.id from budget b
+           join unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as n(id, every, f, t) on n.id = b.id
+           where (n.every, n.f, n.t) is distinct from (b.every, b."from", b."to")
+             and exists (select 1 from reserve r join budget x on x.id = r.budget where coalesce(x.series, x.id) = b.id)`,
+    values: columns(policy.budgets, (each) => [each.id, ...periodColumns(each.period)]),
   })
   return budget === undefined
     ? null
-    : refused('policy-in-use', `budget ${budget.id} has been used`, 'keep it in the policy; its books would be lost')
+    : refused(
+        'policy-in-use',
+        `budget ${budget.id} has been used, and its period would be another`,
+        'keep its period, and give the new one a name of its own',
+      )
 }
+
+const periodColumns = (period: PolicyBudget['period']): [string | null, number | null, number | null] =>
+  period?.kind === 'every' ? [period.every, null, null] : [null, period?.from ?? null, period?.to ?? null]
 
 async function saveProjects(tx: Queryable, policy: Policy): Promise<void> {
   // Parents may stand after their children: the tree is put in first without them.
@@ -73,20 +99,25 @@ async function saveProjects(tx: Queryable, policy: Policy): Promise<void> {
     text: `update project p set parent = n.parent from unnest($1::text[], $2::text[]) as n(name, parent) where p.name = n.name`,
     values: columns(policy.projects, (each) => [each.name, each.parent]),
   })
-  await tx.query({ text: 'delete from budget where id <> all($1)', values: [policy.budgets.map((each) => each.id)] })
+  await tx.query({
+    text: 'delete from budget where coalesce(series, id) <> all($1)',
+    values: [policy.budgets.map((each) => each.id)],
+  })
   await tx.query({
     text: 'delete from project where name <> all($1)',
     values: [policy.projects.map((each) => each.name)],
   })
 }
 
-async function saveBudgets(tx: Queryable, policy: Policy): Promise<void> {
+async function saveBudgets(tx: Queryable, policy: Policy, now: EpochMs): Promise<void> {
   if (policy.budgets.length === 0) return
   await tx.query({
-    text: `insert into budget (id, project, unit, currency, hard, "limit", submitter, label_key, label_value, run_name)
-           select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[])
+    text: `insert into budget (id, project, unit, currency, hard, "limit", submitter, label_key, label_value, run_name, every, "from", "to")
+           select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[],
+             $11::text[], $12::bigint[], $13::bigint[])
            on conflict (id) do update set project = excluded.project, submitter = excluded.submitter, label_key = excluded.label_key,
-             label_value = excluded.label_value, run_name = excluded.run_name, hard = excluded.hard, "limit" = excluded."limit", version = budget.version + 1`,
+             label_value = excluded.label_value, run_name = excluded.run_name, hard = excluded.hard, every = excluded.every, "from" = excluded."from",
+             "to" = excluded."to", "limit" = excluded."limit" + budget.extended, version = budget.version + 1`,
     values: columns(policy.budgets, (each) => [
       each.id,
       each.project,
@@ -98,20 +129,30 @@ async function saveBudgets(tx: Queryable, policy: Policy): Promise<void> {
       each.label?.key ?? null,
       each.label?.value ?? null,
       each.run,
+      ...periodColumns(each.period),
     ]),
+  })
+  // The period that runs and those that are open beyond it take the new limit too; what is over keeps what it was.
+  await tx.query({
+    text: `update budget r set project = b.project, submitter = b.submitter, label_key = b.label_key, label_value = b.label_value,
+             run_name = b.run_name, hard = b.hard, "limit" = b."limit" + r.extended, version = r.version + 1
+           from budget b where r.series = b.id and r."to" > $1`,
+    values: [now],
   })
 }
 
 async function savePrices(tx: Queryable, policy: Policy): Promise<void> {
-  await tx.query({
-    text: 'delete from price where gpu_model <> all($1)',
-    values: [policy.prices.map((each) => each.gpuModel)],
-  })
+  // Nothing counts on a price of the past: what was held carries its own.
+  await tx.query({ text: 'delete from price', values: [] })
   if (policy.prices.length === 0) return
   await tx.query({
-    text: `insert into price (gpu_model, micros_per_gpu_hour, currency) select * from unnest($1::text[], $2::bigint[], $3::text[])
-           on conflict (gpu_model) do update set micros_per_gpu_hour = excluded.micros_per_gpu_hour, currency = excluded.currency`,
-    values: columns(policy.prices, (each) => [each.gpuModel, each.price.microsPerGpuHour, each.price.currency]),
+    text: `insert into price (gpu_model, since, micros_per_gpu_hour, currency) select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[])`,
+    values: columns(policy.prices, (each) => [
+      each.gpuModel,
+      each.since,
+      each.price.microsPerGpuHour,
+      each.price.currency,
+    ]),
   })
 }
 

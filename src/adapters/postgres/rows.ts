@@ -7,6 +7,7 @@ import type { Fact, FactBody } from '../../domain/fact.ts'
 import type { Held } from '../../domain/holdings.ts'
 import type { AttemptId, BudgetId, NodeId, ProjectName, RunId } from '../../domain/ids.ts'
 import type { Node } from '../../domain/node.ts'
+import type { Every, Period } from '../../domain/period.ts'
 import type { Project } from '../../domain/project.ts'
 import type { Priority } from '../../domain/reasons.ts'
 import type { Run } from '../../domain/run.ts'
@@ -35,6 +36,11 @@ export type BudgetRow = {
   used: number
   reserved: number
   over: number
+  every: Every | null
+  from: EpochMs | null
+  to: EpochMs | null
+  series: BudgetId | null
+  extended: number
   version: number
 }
 export type ReserveRow = { run: RunId; budget: BudgetId; granted: number; posted: number; charge: bigint }
@@ -104,8 +110,15 @@ export function budgetOf(row: BudgetRow): Budget {
     used: row.used,
     reserved: row.reserved,
     over: row.over,
+    period: periodOf(row),
+    extended: row.extended,
     version: row.version,
   }
+}
+
+function periodOf({ every, from, to, series }: BudgetRow): Period | null {
+  if (every !== null) return { kind: 'every', every }
+  return from === null || to === null ? null : { kind: 'window', series, from, to }
 }
 
 export function booksOf(row: BooksRow): AttemptBooks {

@@ -1,14 +1,18 @@
 // Writes the changes of a commit: one statement for each kind of row, whatever their number.
 import type { Changes, Rows } from '../../domain/apply.ts'
 import type { Attempt } from '../../domain/attempt.ts'
+import type { Budget } from '../../domain/budget.ts'
 import { keyOf } from '../../domain/finding.ts'
 import { WORKERS_FOLLOWED_MAX } from '../../domain/limits.ts'
 import { isEnded } from '../../domain/run.ts'
 import type { Queryable } from './pool.ts'
 import { columns } from './pool.ts'
 
+const DAY_MS = 86_400_000
+
 export async function save(tx: Queryable, rows: Rows, changes: Changes): Promise<void> {
-  await saveBudgets(tx, changes)
+  await saveBudgets(tx, rows, changes)
+  await saveSpent(tx, changes)
   await saveNodes(tx, rows, changes)
   await saveInventory(tx, rows, changes)
   await saveRuns(tx, rows, changes)
@@ -19,7 +23,11 @@ export async function save(tx: Queryable, rows: Rows, changes: Changes): Promise
   await saveFindings(tx, changes)
 }
 
-async function saveBudgets(tx: Queryable, changes: Changes): Promise<void> {
+async function saveBudgets(tx: Queryable, rows: Rows, changes: Changes): Promise<void> {
+  await openBudgets(
+    tx,
+    [...changes.budgets.values()].filter(({ id }) => !rows.budgets.has(id)),
+  )
   if (changes.budgets.size > 0) {
     await tx.query({
       text: `update budget b set used = n.used, reserved = n.reserved, "over" = n."over", version = b.version + n.touched
@@ -48,6 +56,39 @@ async function saveBudgets(tx: Queryable, changes: Changes): Promise<void> {
       ]),
     })
   }
+}
+
+/** Rows of series that this commit needed first. One that is there all the same was not locked, and the commit fails. */
+export async function openBudgets(tx: Queryable, budgets: readonly Budget[]): Promise<void> {
+  if (budgets.length === 0) return
+  await tx.query({
+    text: `insert into budget (id, series, "from", "to", project, submitter, label_key, label_value, run_name, unit, currency, hard, "limit")
+           select n.id, b.id, n.f, n.t, b.project, b.submitter, b.label_key, b.label_value, b.run_name, b.unit, b.currency, b.hard, b."limit"
+           from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as n(id, series, f, t) join budget b on b.id = n.series`,
+    values: columns(budgets, ({ id, period }) => [
+      id,
+      ...(period?.kind === 'window' ? [period.series, period.from, period.to] : [null, null, null]),
+    ]),
+  })
+}
+
+/** By day, so that a trend reads a row a day. */
+async function saveSpent(tx: Queryable, { spent }: Changes): Promise<void> {
+  const days = new Map<string, { budget: string; day: number; amount: number }>()
+  for (const { budget, at, amount } of spent) {
+    const day = Math.floor(at / DAY_MS) * DAY_MS
+    const sum = days.get(`${day} ${budget}`) ?? { budget, day, amount: 0 }
+    sum.amount += amount
+    days.set(`${day} ${budget}`, sum)
+  }
+  // Sorted, so that two commits lock them in one order; both hold the budgets themselves already.
+  const rows = [...days].filter(([, { amount }]) => amount !== 0).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  if (rows.length === 0) return
+  await tx.query({
+    text: `insert into budget_spent (budget, day, amount) select * from unnest($1::text[], $2::bigint[], $3::bigint[])
+           on conflict (budget, day) do update set amount = budget_spent.amount + excluded.amount`,
+    values: columns(rows, ([, each]) => [each.budget, each.day, each.amount]),
+  })
 }
 
 async function saveNodes(tx: Queryable, rows: Rows, changes: Changes): Promise<void> {

@@ -3,6 +3,7 @@ import type { Clock } from '../../ports/clock.ts'
 import type { MeasureFrame, Store } from '../../ports/store.ts'
 import { booksStore, isRevisionTaken } from './books.ts'
 import { commitItems } from './commit.ts'
+import { budgetStore } from './extensions.ts'
 import { detectStore } from './findings.ts'
 import { leaderStore } from './lead.ts'
 import { ingestStore } from './logs.ts'
@@ -28,6 +29,7 @@ export function postgresStore(database: Database, clock: Clock, settings: StoreS
     ...viewStore(database),
     ...detectStore(database),
     ...policyStore(database),
+    ...budgetStore(database),
     ...tokenStore(database),
     booksDue: (now, after) => books.booksDue(now, after),
     readBooks: (attempts, firstCell) => books.readBooks(attempts, firstCell),

@@ -1,6 +1,6 @@
 // The full read: one snapshot of everything that a decision may look at.
 import type { AttemptId, ClusterName } from '../../domain/ids.ts'
-import type { Price } from '../../domain/units.ts'
+import type { EpochMs, Price } from '../../domain/units.ts'
 import { epochMs } from '../../domain/units.ts'
 import type { AttemptReports, ClusterHealth, World } from '../../domain/world.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -8,6 +8,19 @@ import type { KnownRuns } from './known.ts'
 import type { Database, Statement } from './pool.ts'
 import type { AttemptRow, BudgetRow, ClaimRow, NodeRow, ProjectRow, ReserveRow } from './rows.ts'
 import { attemptOf, budgetOf, claimOf, nodeOf, projectOf, reserveOf } from './rows.ts'
+
+/** Of a series the rows of periods that may still be decided on: years of days would pile up. */
+const budgetsAt = (now: EpochMs): Statement => ({
+  text: `select * from budget where series is null or "to" > $1
+         or id in (select budget from reserve join run on run.id = reserve.run where granted > posted) order by id`,
+  values: [now - 2 * 86_400_000],
+})
+
+const pricesAt = (now: EpochMs): Statement => ({
+  text: `select distinct on (gpu_model) gpu_model, micros_per_gpu_hour, currency from price
+         where since <= $1 order by gpu_model, since desc`,
+  values: [now],
+})
 
 const sql = (text: string): Statement => ({ text, values: [] })
 
@@ -29,11 +42,11 @@ export async function readWorld(
     const projects = await tx.query<ProjectRow>(
       sql('select name, parent, quota_gpus, max_priority, version from project'),
     )
-    const budgets = await tx.query<BudgetRow>(sql('select * from budget order by id'))
+    const budgets = await tx.query<BudgetRow>(budgetsAt(clock.now()))
     const reserves = await tx.query<ReserveRow>(sql('select r.* from reserve r join run on run.id = r.run'))
     const prices = await tx.query<
       { gpu_model: string } & { micros_per_gpu_hour: Price['microsPerGpuHour']; currency: string }
-    >(sql('select gpu_model, micros_per_gpu_hour, currency from price'))
+    >(pricesAt(clock.now()))
     const [store] = await tx.query<{ queue_paused: boolean; queue_reason: string }>(
       sql('select queue_paused, queue_reason from store'),
     )
@@ -78,7 +91,7 @@ export async function readShares(database: Database): Promise<Pick<World, 'proje
   const projects = await database.query<ProjectRow>(
     sql('select name, parent, quota_gpus, max_priority, version from project'),
   )
-  const budgets = await database.query<BudgetRow>(sql('select * from budget order by id'))
+  const budgets = await database.query<BudgetRow>(sql('select * from budget where series is null order by id'))
   return {
     projects: new Map(projects.map(projectOf).map((project) => [project.name, project])),
     budgets: new Map(budgets.map(budgetOf).map((budget) => [budget.id, budget])),

@@ -84,5 +84,5 @@ export const integer = (value: number | null): string => (value === null ? 'unkn
 
 export type Budget = { readonly unit: string; readonly currency: string | null }
 
-export const budgetAmount = (budget: Budget, value: number): string =>
+export const budgetAmount = (budget: Pick<Budget, 'unit' | 'currency'>, value: number): string =>
   budget.unit === 'gpu-ms' ? gpuHours(value) : money({ micros: value, currency: budget.currency ?? '' })

@@ -34,7 +34,8 @@ import { CLUSTER, durationsOf, policyOf, shapeOf, trainerOf } from '../../sim/wo
 import { ingestAddress, ingestOf, onlyReports } from './ingest.ts'
 import { DEFAULT_THRESHOLDS } from '../../domain/thresholds.ts'
 
-export const BEGIN = epochMs(1_800_000_000_000)
+/** Shortly before midnight of UTC: a day turns in nearly every history. */
+export const BEGIN = epochMs(Date.UTC(2027, 0, 14, 23, 50))
 
 /** Their draws are their own, so that seeds in which nobody obeys stay as they are. */
 const OBEDIENCE = 2 ** 33

@@ -1,6 +1,7 @@
 import type { Requests } from '../../ports/requests.ts'
 import { planOfSpec } from '../views/plan.ts'
 import type { RequestContext } from './context.ts'
+import { askExtension, decideExtension } from './extensions.ts'
 import { report } from './report.ts'
 import { applyPolicy, cordon, createToken, forgetNode, pauseQueue, revokeToken } from './operate.ts'
 import { steer } from './steer.ts'
@@ -19,6 +20,8 @@ export function requestsOf(context: RequestContext): Requests {
     cordon: (who, node, cordoned, reason) => cordon(context, who, node, cordoned, reason),
     forgetNode: (who, node, reason) => forgetNode(context, who, node, reason),
     applyPolicy: (who, policy, document, ifVersion) => applyPolicy(context, who, policy, document, ifVersion),
+    askExtension: (who, budget, amount, reason) => askExtension(context, who, budget, amount, reason),
+    decideExtension: (who, id, granted, answer) => decideExtension(context, who, id, granted, answer),
     createToken: (who, token) => createToken(context, who, token),
     revokeToken: (who, id) => revokeToken(context, who, id),
   }

@@ -5,8 +5,9 @@ import type { Finding } from '../../domain/finding.ts'
 import type { NodeId } from '../../domain/ids.ts'
 import { nodeState } from '../../domain/node.ts'
 import type { EpochMs } from '../../domain/units.ts'
+import { budgetsNow, seriesOf } from '../../domain/period.ts'
 import type { World } from '../../domain/world.ts'
-import { budgetDocument } from './plan.ts'
+import { budgetDocument } from './budgets.ts'
 
 export type GaugesRead = {
   readonly world: World
@@ -53,7 +54,11 @@ export function gaugesOf({ world, held, open, channels, oldestPendingAt, leads, 
     waiting: waiting.rows(),
     nodes: nodes.rows(),
     gpus: gpus.rows(),
-    budgets: [...world.budgets.values()].map(budgetDocument),
+    // Of a series under its own name: a label that changes with the month would be another time series.
+    budgets: budgetsNow(world.budgets, world.now).map((row) => ({
+      ...budgetDocument(world.budgets, row),
+      id: seriesOf(row),
+    })),
     findings: findings.rows(),
     bookedBehindMs: world.now - oldest,
     queuePaused: world.queue.paused,

@@ -5,9 +5,7 @@ import { dialectsFor } from '../../core/observe/dialects/dialect.ts'
 import { expectedStart } from '../../core/place/expected-start.ts'
 import { planPlacements } from '../../core/place/place.ts'
 import { needGpuMs } from '../../core/estimate/need.ts'
-import { left } from '../../domain/budget.ts'
-import type { Budget } from '../../domain/budget.ts'
-import type { BudgetDocument, PlanDocument } from '../../domain/documents.ts'
+import type { PlanDocument } from '../../domain/documents.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted } from '../../domain/refusal.ts'
@@ -18,6 +16,7 @@ import { micros } from '../../domain/units.ts'
 import { lineage } from '../../domain/project.ts'
 import type { Control } from '../control.ts'
 import { placeSettings } from '../place.ts'
+import { budgetDocuments } from './budgets.ts'
 import type { RequestContext } from '../requests/context.ts'
 import { mayNot } from '../requests/context.ts'
 import { draft } from '../requests/submit.ts'
@@ -67,10 +66,11 @@ export async function planOfSpec(
             p90: cost(estimate.gpuMs.p90, price),
           },
     reserveGpuMs: needGpuMs(run, 0, world.now, control.settings.durations),
-    budgets: run.budgets.flatMap((id) => {
-      const budget = world.budgets.get(id)
-      return budget === undefined ? [] : [budgetDocument(budget)]
-    }),
+    budgets: budgetDocuments(
+      world.budgets,
+      world.now,
+      run.budgets.flatMap((id) => world.budgets.get(id) ?? []),
+    ),
     wouldStart: waiting === undefined,
     reason: waiting?.reason ?? null,
     message: waiting?.message ?? 'it would start at once',
@@ -109,23 +109,5 @@ function cost(amount: number, price: Price) {
   return {
     micros: micros(Number((BigInt(amount) * BigInt(price.microsPerGpuHour)) / 3_600_000n)),
     currency: price.currency,
-  }
-}
-
-export function budgetDocument(budget: Budget): BudgetDocument {
-  return {
-    id: budget.id,
-    project: budget.project,
-    user: budget.user,
-    label: budget.label,
-    run: budget.run,
-    unit: budget.unit.kind === 'gpu-ms' ? 'gpu-ms' : 'micros',
-    currency: budget.unit.kind === 'gpu-ms' ? null : budget.unit.currency,
-    hard: budget.hard,
-    limit: budget.limit,
-    used: budget.used,
-    reserved: budget.reserved,
-    over: budget.over,
-    left: left(budget),
   }
 }

@@ -13,12 +13,12 @@ import { epochNow } from '../control.ts'
 import type { RequestContext } from '../requests/context.ts'
 import { findVisible, isRefusal, mayNot } from '../requests/context.ts'
 import type { Principal, Verb } from '../../domain/principal.ts'
+import { extensionDocument, forecastDocuments } from './budgets.ts'
 import { expertFrameOf, expertHistoryOf, expertsOf, expertTileOf } from './experts.ts'
 import { cursorFrom, cursorOf, rowOf } from './findings.ts'
 import { gaugesOf } from './gauges.ts'
 import { ledgerOf } from './ledger.ts'
 import { heldSlots, nodesOf } from './nodes.ts'
-import { budgetDocument } from './plan.ts'
 import { documentOf } from './run-document.ts'
 import { searchLogs, seriesOf } from './series.ts'
 import { showOf } from './show.ts'
@@ -141,9 +141,19 @@ export function viewsOf(context: RequestContext): Views {
       const visible = visibleProjects(who, 'budget.read')
       const world = await store.world(control.health)
       return accepted({
-        budgets: [...world.budgets.values()]
-          .filter((budget) => visible === 'all' || (budget.project !== null && visible.has(budget.project)))
-          .map(budgetDocument),
+        budgets: (await forecastDocuments(store, world)).filter(
+          ({ project }) => visible === 'all' || (project !== null && visible.has(project)),
+        ),
+      })
+    },
+    async extensions(who, limit) {
+      const visible = visibleProjects(who, 'budget.read')
+      const { budgets } = await store.world(control.health)
+      const extensions = await store.extensions(Math.min(limit, PAGE_ROWS_MAX))
+      return accepted({
+        extensions: extensions
+          .flatMap((each) => extensionDocument(budgets, each) ?? [])
+          .filter(({ project }) => visible === 'all' || (project !== null && visible.has(project))),
       })
     },
     async ledger(who, window, by) {

@@ -5,13 +5,15 @@ import type { Budget, Reserve } from '../../domain/budget.ts'
 import { chargeCeiling, chargeOf, grant, lastsGpuMs, left, remaining } from '../../domain/budget.ts'
 import type { BudgetId, RunId } from '../../domain/ids.ts'
 import type { Item, Write } from '../../domain/item.ts'
+import type { Unbooked } from '../../domain/period.ts'
+import { paidTo, piecesOf, unbookedIn } from '../../domain/period.ts'
 import type { Run } from '../../domain/run.ts'
 import { deadlineAt } from '../../domain/deadline.ts'
 import { livingAttempt } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { EpochMs, Price } from '../../domain/units.ts'
-import { earlier } from '../../domain/units.ts'
+import { earlier, epochMs } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
 import { needGpuMs, roomGpuMs } from '../estimate/need.ts'
 
@@ -30,36 +32,30 @@ export type BudgetStep = {
 
 export function decideBudgets(world: World, durations: Durations): BudgetStep {
   const reserves = Map.groupBy(world.reserves, (reserve) => reserve.run)
+  const claims = Map.groupBy(world.claims, (claim) => claim.run)
   const budgets = new Map(world.budgets)
-  const prices = new Map(world.claims.map((claim) => [claim.run, claim.price]))
   const items: Item[] = []
   const stop: { run: Run; attempt: Attempt }[] = []
   for (const run of world.runs.values()) {
     const id = livingAttempt(run.state)
     const attempt = id === null ? undefined : world.attempts.get(id)
     if (attempt === undefined || attempt.state.kind === 'stopping' || attempt.state.kind === 'ended') continue
-    const price = prices.get(run.id) ?? null
-    const need = needNow(run, attempt, world.now, durations)
-    const asked = extensions(
-      run,
-      reserves.get(run.id) ?? [],
+    const own = claims.get(run.id) ?? []
+    const held = own.map((claim): Unbooked => ({
+      gpus: claim.slots.length,
+      from: earlier(world.nodes.get(claim.node)?.bookedTo ?? world.now, world.now),
+    }))
+    const purse: Purse = {
       budgets,
-      price,
-      durations,
-      need,
-      unbookedGpuMs(world, run),
-    )
+      reserves: new Map((reserves.get(run.id) ?? []).map((reserve) => [reserve.budget, reserve])),
+      price: own[0]?.price ?? null,
+      held,
+    }
+    const need = needNow(run, attempt, world.now, durations)
+    const asked = extensions(run, purse, need, world.now, durations)
     if (asked.kind === 'stop') stop.push({ run, attempt })
     const writes = asked.kind === 'extend' ? asked.writes : []
-    const moved = deadline(
-      world,
-      run,
-      attempt,
-      asked.kind === 'extend' ? asked.reserves : (reserves.get(run.id) ?? []),
-      budgets,
-      price,
-      durations,
-    )
+    const moved = deadline(run, attempt, purse, durations)
     if (moved !== null) writes.push(moved)
     if (writes.length > 0) {
       items.push({ about: `extend ${run.id}`, expects: [{ kind: 'run', id: run.id, version: run.version }], writes })
@@ -111,59 +107,69 @@ function beyondTheWall(
   return stop
 }
 
-type Asked =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'extend'; readonly writes: Write[]; readonly reserves: Reserve[] }
-  | { readonly kind: 'stop' }
-
-function extensions(
-  run: Run,
-  reserves: readonly Reserve[],
-  budgets: Map<BudgetId, Budget>,
-  price: Price | null,
-  durations: Durations,
-  need: number,
-  unbooked: number,
-): Asked {
-  const gpus = gpusOf(run.resources)
-  const writes: Write[] = []
-  const extended: Reserve[] = []
-  for (const reserve of reserves) {
-    const budget = budgets.get(reserve.budget)
-    const booked = budget === undefined ? null : lastsGpuMs(budget, reserve, price)
-    if (budget === undefined || booked === null) continue
-    const lasts = booked - unbooked
-    if (lasts > Math.max(need / EXTEND_SHARE, EXTEND_MS * gpus)) {
-      extended.push(reserve)
-      continue
-    }
-    // Up to what it would reserve if it were placed now: a run whose limit is covered asks for nothing.
-    const short = need - lasts
-    if (short < Math.min(need / SHORT_SHARE, SHORT_MS * gpus)) {
-      extended.push(reserve)
-      continue
-    }
-    const want = chargeCeiling(budget.unit, chargeOf(budget.unit, short, price))
-    // A hard budget gives what it has, down to nothing: the run lasts as long as there is money.
-    const amount = budget.hard ? Math.min(want, Math.max(0, left(budget))) : want
-    if (amount > 0) {
-      writes.push({ kind: 'reserve', run: run.id, budget: budget.id, amount })
-      const granted = grant(budget, reserve, amount)
-      if (!granted.ok) throw new Error(`bug: budget ${budget.id} has not what it has left`)
-      budgets.set(budget.id, granted.budget)
-      extended.push(granted.reserve)
-    } else if (budget.hard && lasts <= roomGpuMs(run, durations)) return { kind: 'stop' }
-    else extended.push(reserve)
-  }
-  return writes.length === 0 ? { kind: 'none' } : { kind: 'extend', writes, reserves: extended }
+/** What a run has to pay with, as the turn leaves it: what is granted is put in. */
+type Purse = {
+  readonly budgets: Map<BudgetId, Budget>
+  readonly reserves: Map<BudgetId, Reserve>
+  readonly price: Price | null
+  readonly held: readonly Unbooked[]
 }
 
-/** What the run holds since its nodes were booked: it is spent, though no budget has been told yet. */
-function unbookedGpuMs(world: World, run: Run): number {
-  return world.claims.reduce((sum, claim) => {
-    const bookedTo = world.nodes.get(claim.node)?.bookedTo ?? world.now
-    return claim.run === run.id ? sum + claim.slots.length * Math.max(0, world.now - bookedTo) : sum
-  }, 0)
+type Asked =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'extend'; readonly writes: Write[] }
+  | { readonly kind: 'stop' }
+
+function extensions(run: Run, purse: Purse, need: number, now: EpochMs, durations: Durations): Asked {
+  const writes: Write[] = []
+  for (const id of run.budgets) {
+    const budget = purse.budgets.get(id)
+    const asked = budget === undefined ? [] : extend(run, budget, purse, need, now, durations)
+    if (asked === 'stop') return { kind: 'stop' }
+    writes.push(...asked)
+  }
+  return writes.length === 0 ? { kind: 'none' } : { kind: 'extend', writes }
+}
+
+/** Of one budget, row by row where it has periods. A hard one gives what it has, down to nothing: the run lasts as long as there is money. */
+function extend(
+  run: Run,
+  budget: Budget,
+  { budgets, reserves, price, held }: Purse,
+  need: number,
+  now: EpochMs,
+  durations: Durations,
+): Write[] | 'stop' {
+  const gpus = gpusOf(run.resources)
+  const rows = (id: BudgetId): Budget | undefined => budgets.get(id)
+  const paid = paidTo(budget, held, price, rows, (id) => reserves.get(id))
+  if (paid === null) return []
+  const lasts = (paid - now) * gpus
+  if (lasts > Math.max(need / EXTEND_SHARE, EXTEND_MS * gpus)) return []
+  // Up to what it would reserve if it were placed now: a run whose limit is covered asks for nothing.
+  const from = held.reduce((least, each) => earlier(least, each.from), now)
+  const window = { from, to: epochMs(now + Math.ceil(need / gpus)) }
+  const shorts = piecesOf(budget, window, rows).flatMap(({ row, ...piece }) => {
+    const reserve = reserves.get(row.id) ?? { run: run.id, budget: row.id, granted: 0, posted: 0, charge: 0n }
+    const short = unbookedIn(held, piece) - (lastsGpuMs(row, reserve, price) ?? Infinity)
+    return short > 0 ? [{ row, reserve, at: piece.from, short }] : []
+  })
+  if (shorts.reduce((sum, { short }) => sum + short, 0) < Math.min(need / SHORT_SHARE, SHORT_MS * gpus)) return []
+  const writes: Write[] = []
+  for (const { row, reserve, at, short } of shorts) {
+    const want = chargeCeiling(row.unit, chargeOf(row.unit, short, price))
+    const amount = row.hard ? Math.min(want, Math.max(0, left(row))) : want
+    if (amount > 0) {
+      writes.push({ kind: 'reserve', run: run.id, budget: budget.id, at, amount })
+      const granted = grant(row, reserve, amount)
+      if (!granted.ok) throw new Error(`bug: budget ${row.id} has not what it has left`)
+      budgets.set(row.id, granted.budget)
+      reserves.set(row.id, granted.reserve)
+    }
+    // What lies behind a wall is never reached.
+    if (amount < want) break
+  }
+  return writes.length === 0 && budget.hard && lasts <= roomGpuMs(run, durations) ? 'stop' : writes
 }
 
 /** What it would reserve if it were placed now. */
@@ -173,20 +179,17 @@ function needNow(run: Run, attempt: Attempt, now: EpochMs, durations: Durations)
 }
 
 /** The deadline that the cluster should keep; a write only where it differs by more than a second from what it was told. */
-function deadline(
-  world: World,
-  run: Run,
-  attempt: Attempt,
-  reserves: readonly Reserve[],
-  budgets: ReadonlyMap<BudgetId, Budget>,
-  price: Price | null,
-  durations: Durations,
-): Write | null {
-  const booked = world.claims
-    .filter((claim) => claim.attempt === attempt.id)
-    .map((claim) => world.nodes.get(claim.node)?.bookedTo ?? world.now)
-  const from = booked.reduce((least, at) => earlier(least, at), world.now)
-  const due = deadlineAt(run, attempt, reserves, budgets, price, from, durations)
+function deadline(run: Run, attempt: Attempt, purse: Purse, durations: Durations): Write | null {
+  const { budgets, reserves, price, held } = purse
+  const due = deadlineAt(
+    run,
+    attempt,
+    (row) => reserves.get(row),
+    (id) => budgets.get(id),
+    price,
+    held,
+    durations,
+  )
   if (due === attempt.deadlineAt) return null
   if (due !== null && attempt.deadlineAt !== null && Math.abs(due - attempt.deadlineAt) <= 1_000) return null
   return { kind: 'attempt', attempt: { ...attempt, deadlineAt: due } }

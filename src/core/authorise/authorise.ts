@@ -16,13 +16,14 @@ const READ: readonly Verb[] = [
 const MAY: Readonly<Record<Role, readonly Verb[]>> = {
   viewer: READ,
   // `run.stop` and its kin are for his own runs, which `authorise` checks by the owner.
-  member: [...READ, 'run.submit', 'run.stop', 'run.suspend', 'run.resume', 'alert.handle'],
+  member: [...READ, 'run.submit', 'run.stop', 'run.suspend', 'run.resume', 'budget.ask', 'alert.handle'],
   lead: [
     ...READ,
     'run.submit',
     'run.stop',
     'run.suspend',
     'run.resume',
+    'budget.ask',
     'alert.handle',
     'channel.write',
     'policy.read',
@@ -46,6 +47,9 @@ const MAY: Readonly<Record<Role, readonly Verb[]>> = {
     'node.read',
     'ledger.read',
     'budget.read',
+    'budget.ask',
+    // He pays: who only asks never sets a limit.
+    'budget.extend',
     'alert.read',
     'alert.handle',
     'policy.read',
@@ -61,6 +65,8 @@ const MAY: Readonly<Record<Role, readonly Verb[]>> = {
     'queue.pause',
     'node.cordon',
     'node.forget',
+    'budget.ask',
+    'budget.extend',
     'alert.handle',
     'channel.write',
     'policy.read',

@@ -17,6 +17,8 @@ export const TABLE: Readonly<Record<Verb, string>> = {
   'node.forget': '---g-g',
   'ledger.read': '******',
   'budget.read': '******',
+  'budget.ask': '-**-**',
+  'budget.extend': '----**',
   'alert.read': '******',
   'alert.handle': '-*****',
   'channel.write': '--*--*',

@@ -1,5 +1,6 @@
-// What each budget spends an hour, by what runs now.
+// What each budget spends an hour, by what runs now; of a series the row of this period.
 import type { BudgetId, RunId } from '../../domain/ids.ts'
+import { budgetsNow, seriesOf } from '../../domain/period.ts'
 import type { World } from '../../domain/world.ts'
 import { MS_PER_HOUR } from '../../domain/units.ts'
 import type { BudgetLook } from './look.ts'
@@ -19,8 +20,8 @@ export function budgetRates(world: World): BudgetLook[] {
       rate.burn = rate.burn === null || perGpu === null ? null : rate.burn + perGpu * claim.slots.length
     }
   }
-  return [...world.budgets.values()].map((budget) => {
-    const rate = rates.get(budget.id)
+  return budgetsNow(world.budgets, world.now).map((budget) => {
+    const rate = rates.get(seriesOf(budget))
     return { budget, burnPerHour: rate === undefined ? null : rate.burn, runs: rate?.runs.size ?? 0 }
   })
 }

@@ -2,13 +2,14 @@
 // decided again, so what is printed is true by construction; where none of the tried ones helps, nothing is claimed.
 import { needGpuMs } from '../estimate/need.ts'
 import type { Budget } from '../../domain/budget.ts'
-import { amountText, chargeCeiling, chargeOf } from '../../domain/budget.ts'
+import { amountText, left } from '../../domain/budget.ts'
 import { avoidedAt } from '../../domain/failure.ts'
 import type { BudgetId, ClusterName, NodeId, ProjectName, RunId } from '../../domain/ids.ts'
 import { nodeIdOf } from '../../domain/ids.ts'
 import { COUNTERFACTUALS_TRIED_MAX } from '../../domain/limits.ts'
 import type { Node } from '../../domain/node.ts'
 import type { Project } from '../../domain/project.ts'
+import { shares } from '../../domain/period.ts'
 import { lineage } from '../../domain/project.ts'
 import type { Run } from '../../domain/run.ts'
 import { waitsUntil } from '../../domain/run.ts'
@@ -137,14 +138,21 @@ function* budgets(world: World, run: Run, ahead: readonly Run[], durations: Dura
     const prices = new Set(nodesOf(world, run.cluster).map((node) => world.prices.get(node.gpuModel) ?? null))
     for (const price of prices) {
       if (budget.unit.kind === 'money' && price === null) continue
-      const needed = [...ahead.filter((other) => other.budgets.includes(id)), run]
-        .map((each) => needGpuMs(each, each.paidGpuMs, world.now, durations))
-        .reduce((sum, gpuMs) => sum + chargeCeiling(budget.unit, chargeOf(budget.unit, gpuMs, price)), 0)
-      const limit = budget.used + budget.reserved + needed
-      if (limit <= budget.limit) continue
+      const needed = new Map<BudgetId, { row: Budget; amount: number }>()
+      for (const each of [...ahead.filter((other) => other.budgets.includes(id)), run]) {
+        const gpuMs = needGpuMs(each, each.paidGpuMs, world.now, durations)
+        const rows = (row: BudgetId): Budget | undefined => world.budgets.get(row)
+        for (const { row, amount } of shares(budget, gpuMs, gpusOf(each.resources), world.now, price, rows))
+          needed.set(row.id, { row, amount: amount + (needed.get(row.id)?.amount ?? 0) })
+      }
+      // Of a series the first period that lacks it: what comes later is asked for later.
+      const short = [...needed.values()].find(({ row, amount }) => amount > left(row))
+      if (short === undefined) continue
+      const { row } = short
+      const limit = row.used + row.reserved + short.amount
       yield {
-        text: `starts if budget ${id} is ${amountText(budget.unit, limit)} instead of ${amountText(budget.unit, budget.limit)}`,
-        change: (now) => withBudget(now, { ...budget, limit }),
+        text: `starts if budget ${row.id} is ${amountText(row.unit, limit)} instead of ${amountText(row.unit, row.limit)}`,
+        change: (now) => withBudget(now, { ...row, limit }),
       }
     }
   }

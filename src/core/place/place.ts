@@ -12,19 +12,20 @@ import { deadlineAt } from '../../domain/deadline.ts'
 import type { Expect, Item, Write } from '../../domain/item.ts'
 import { lineage } from '../../domain/project.ts'
 import type { WaitReason } from '../../domain/reasons.ts'
+import { unbookedIn } from '../../domain/period.ts'
 import type { Run } from '../../domain/run.ts'
 import { NOT_LOOKED_AT, withoutFence } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
 import { gpusOf } from '../../domain/spec.ts'
-import type { Price } from '../../domain/units.ts'
-import { epochMs } from '../../domain/units.ts'
+import type { EpochMs, Price } from '../../domain/units.ts'
+import { earlier, epochMs } from '../../domain/units.ts'
 import { counted } from '../../domain/words.ts'
 import type { Blocked, Candidate, World } from '../../domain/world.ts'
 import type { BudgetPromise, Turn } from './turn.ts'
 import { drawPort, openTurn, ownHolds, useUp } from './turn.ts'
 import type { Seat } from './fit.ts'
 import { needGpuMs } from '../estimate/need.ts'
-import { reserveAmount } from './reserve.ts'
+import { reserveAmounts, reserveRefusal } from './reserve.ts'
 import { findSeats } from './seats.ts'
 
 export type PlaceSettings = {
@@ -103,26 +104,33 @@ function promiseBudgets(
   durations: Durations,
 ): Blocked | BudgetPromise {
   const needed = needGpuMs(run, run.paidGpuMs, world.now, durations)
-  const amounts: { budget: BudgetId; amount: number }[] = []
+  const amounts: { budget: BudgetId; at: EpochMs; amount: number }[] = []
   const reserves: { budget: Budget; reserve: Reserve }[] = []
   for (const id of run.budgets) {
     const budget = turn.budgets.get(id)
     if (budget === undefined) continue
-    const old = turn.reserves.get(`${run.id}|${id}`) ?? { run: run.id, budget: id, granted: 0, posted: 0, charge: 0n }
-    // What a restart hold has left of the reserve is the run's already: only the difference is asked for.
-    const freed = { ...budget, reserved: budget.reserved - remaining(old) }
-    const asked = reserveAmount(freed, needed, price)
-    if (!('amount' in asked)) return { reason: 'budget', message: asked.message, until: null }
-    const amount = Math.max(0, asked.amount - remaining(old))
-    const granted = grant(budget, old, amount)
-    if (!granted.ok)
-      return {
-        reason: 'budget',
-        message: `budget ${id} is ${amountText(budget.unit, granted.short)} short`,
-        until: null,
-      }
-    amounts.push({ budget: id, amount })
-    reserves.push({ budget: granted.budget, reserve: granted.reserve })
+    const asked = reserveAmounts(budget, needed, gpusOf(run.resources), world.now, price, (row) =>
+      turn.budgets.get(row),
+    )
+    if ('message' in asked) return { reason: 'budget', message: asked.message, until: null }
+    for (const { row, at, amount: whole } of asked) {
+      const nothing = { run: run.id, budget: row.id, granted: 0, posted: 0, charge: 0n }
+      const old = turn.reserves.get(`${run.id}|${row.id}`) ?? nothing
+      // What a restart hold has left of the reserve is the run's already: only the difference is asked for.
+      const freed = { ...row, reserved: row.reserved - remaining(old) }
+      const refusal = reserveRefusal(freed, whole)
+      if (refusal !== null) return { reason: 'budget', message: refusal, until: null }
+      const amount = Math.max(0, whole - remaining(old))
+      const granted = grant(row, old, amount)
+      if (!granted.ok)
+        return {
+          reason: 'budget',
+          message: `budget ${row.id} is ${amountText(row.unit, granted.short)} short`,
+          until: null,
+        }
+      amounts.push({ budget: id, at, amount })
+      reserves.push({ budget: granted.budget, reserve: granted.reserve })
+    }
   }
   return { amounts, reserves }
 }
@@ -144,8 +152,8 @@ function commitPlacement(
     holder: hold.holder,
     paidUntil: epochMs(Number.MAX_SAFE_INTEGER),
   }))
-  for (const { budget, amount } of promise.amounts)
-    if (amount > 0) writes.push({ kind: 'reserve', run: run.id, budget, amount })
+  for (const { budget, at, amount } of promise.amounts)
+    if (amount > 0) writes.push({ kind: 'reserve', run: run.id, budget, at, amount })
   for (const worker of attempt.placement.workers)
     writes.push({ kind: 'claim', claim: claimOf(run, attempt, worker.id, worker.node, worker.slots, price, world) })
   writes.push({ kind: 'attempt', attempt })
@@ -207,6 +215,7 @@ function attemptOf(
   const number = run.attempts + 1
   const id = attemptIdOf(run.id, number)
   const first = seats[0]?.node.name ?? ''
+  const rows = new Map(promise.reserves.map((each) => [each.budget.id, each]))
   return {
     id,
     run: run.id,
@@ -231,10 +240,13 @@ function attemptOf(
     deadlineAt: deadlineAt(
       run,
       { plannedAt: world.now },
-      promise.reserves.map((each) => withoutHolds(world, each, holds)),
-      new Map(promise.reserves.map((each) => [each.budget.id, each.budget])),
+      (row) => {
+        const promised = rows.get(row)
+        return promised === undefined ? undefined : withoutHolds(world, promised, holds)
+      },
+      (row) => rows.get(row)?.budget ?? turn.budgets.get(row),
       price,
-      world.now,
+      [{ gpus: gpusOf(run.resources), from: world.now }],
       settings.durations,
     ),
   }
@@ -246,9 +258,11 @@ function withoutHolds(
   { budget, reserve }: BudgetPromise['reserves'][number],
   holds: readonly Claim[],
 ): Reserve {
+  const window = budget.period?.kind === 'window' ? budget.period : { from: epochMs(0), to: world.now }
   const spent = holds.reduce((sum, hold) => {
-    const since = world.now - (world.nodes.get(hold.node)?.bookedTo ?? world.now)
-    return sum + chargeOf(budget.unit, hold.slots.length * Math.max(0, since), hold.price)
+    const since = { gpus: hold.slots.length, from: world.nodes.get(hold.node)?.bookedTo ?? world.now }
+    const gpuMs = unbookedIn([since], { from: window.from, to: earlier(window.to, world.now) })
+    return sum + chargeOf(budget.unit, gpuMs, hold.price)
   }, 0n)
   return { ...reserve, posted: reserve.posted + chargeCeiling(budget.unit, spent) }
 }

@@ -9,6 +9,7 @@ import type { Placement } from '../../domain/plan.ts'
 import { lineage } from '../../domain/project.ts'
 import type { Run } from '../../domain/run.ts'
 import { gpusOf } from '../../domain/spec.ts'
+import type { EpochMs } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
 
 const PORT_FIRST = 20_000
@@ -67,7 +68,7 @@ function notePort(ports: Map<string, Set<number>>, placement: Placement): void {
 export const ownHolds = (turn: Turn, run: Run): readonly Claim[] => turn.holdsOf.get(run.id) ?? []
 
 export type BudgetPromise = {
-  readonly amounts: readonly { readonly budget: BudgetId; readonly amount: number }[]
+  readonly amounts: readonly { readonly budget: BudgetId; readonly at: EpochMs; readonly amount: number }[]
   readonly reserves: readonly { budget: Budget; reserve: Reserve }[]
 }
 

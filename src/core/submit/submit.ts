@@ -2,6 +2,7 @@
 import type { Budget } from '../../domain/budget.ts'
 import { covers } from '../../domain/budget.ts'
 import type { BudgetId, ClusterName, ProjectName, RunId } from '../../domain/ids.ts'
+import { isRowOfSeries } from '../../domain/period.ts'
 import type { Project } from '../../domain/project.ts'
 import { lineage } from '../../domain/project.ts'
 import { PRIORITIES } from '../../domain/reasons.ts'
@@ -55,7 +56,9 @@ export function runOfSpec(spec: RunSpec, id: RunId, user: string, now: EpochMs, 
   }
   const covering = new Set(line.map((each) => each.name))
   const budgets = [...context.budgets.values()]
-    .filter((budget) => covers(budget, { user, name: spec.name, labels: spec.labels }, covering))
+    .filter(
+      (budget) => !isRowOfSeries(budget) && covers(budget, { user, name: spec.name, labels: spec.labels }, covering),
+    )
     .map((budget) => budget.id)
   const peak = spec.resources.gpu.length > 0 ? (context.peaks.get(spec.resources.gpu[0] ?? '') ?? null) : null
   const p80 = estimateRun(spec, peak)?.p80 ?? null

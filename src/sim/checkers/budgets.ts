@@ -4,6 +4,7 @@ import type { Attempt } from '../../domain/attempt.ts'
 import type { Budget, Reserve } from '../../domain/budget.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { BudgetId, RunId } from '../../domain/ids.ts'
+import type { Run } from '../../domain/run.ts'
 import type { Commit, Tables } from '../store/tables.ts'
 
 const MS_PER_HOUR = 3_600_000n
@@ -36,12 +37,10 @@ export function checkWall(commit: Commit): string | null {
     if (commit.results[index]?.kind !== 'applied') continue
     for (const write of item.writes) if (write.kind === 'reserve' && write.amount > 0) asked.add(write.budget)
   }
-  for (const id of asked) {
-    const budget = commit.changes.budgets.get(id)
-    const before = commit.before.budgets.get(id)
-    if (budget === undefined || before === undefined || !before.hard) continue
-    const promised = budget.used + budget.reserved - (budget.over - before.over)
-    if (promised > before.limit) return `budget ${id} promised ${promised} of ${before.limit}`
+  for (const [id, budget] of commit.changes.budgets) {
+    if (!asked.has(seriesOf(budget)) || !budget.hard) continue
+    const promised = budget.used + budget.reserved - (budget.over - (commit.before.budgets.get(id)?.over ?? 0))
+    if (promised > budget.limit) return `budget ${id} promised ${promised} of ${budget.limit}`
   }
   return null
 }
@@ -88,20 +87,18 @@ export class Charges {
     // Where no budget covers it, there is nothing to compare with.
     if (run === undefined || run.budgets.length === 0) return null
     const claims = (this.#claims.get(id) ?? []).flatMap((at) => this.#tables.claims[at] ?? [])
-    const paid = claims.map((claim) => [claim, this.#paid(claim)] as const)
-    for (const budgetId of run.budgets) {
-      const budget = this.#tables.budgets.get(budgetId)
+    for (const budget of countingRows(this.#tables, run)) {
+      const budgetId = budget.id
       const reserve = this.#tables.reserves.get(`${id}|${budgetId}`)
-      if (budget === undefined) continue
       let charge = 0n
-      for (const [claim, gpuMs] of paid) charge += BigInt(gpuMs) * weight(budget, claim)
+      for (const claim of claims) charge += BigInt(this.#paid(claim, budget)) * weight(budget, claim)
       const posted = Number(budget.unit.kind === 'gpu-ms' ? charge : charge / MS_PER_HOUR)
       if ((reserve?.posted ?? 0) !== posted)
         return `run ${id} was charged ${reserve?.posted ?? 0} of budget ${budgetId}, and layer 1 says ${posted}`
     }
     // Who holds nothing has nothing reserved: a restart hold is a claim too.
     if (claims.some((claim) => claim.releasedAt === null)) return null
-    for (const budgetId of run.budgets) {
+    for (const { id: budgetId } of countingRows(this.#tables, run)) {
       const reserve = this.#tables.reserves.get(`${id}|${budgetId}`)
       if (reserve !== undefined && rest(reserve) > 0)
         return `run ${id} holds nothing, and ${rest(reserve)} of budget ${budgetId} are still reserved for it`
@@ -109,16 +106,30 @@ export class Charges {
     return null
   }
 
-  #paid(claim: Claim): number {
+  #paid(claim: Claim, { period }: Budget): number {
+    const [from, to] = period?.kind === 'window' ? [period.from, period.to] : [0, Infinity]
     const until = claim.paidUntil ?? Infinity
     let sum = 0
     for (const row of this.#tables.heldBy.get(claim.holder) ?? []) {
       if (row.node !== claim.node || row.from < claim.placedAt) continue
       if (claim.releasedAt !== null && row.to > claim.releasedAt) continue
+      if (row.from < from || row.from >= to) continue
       sum += row.slots * Math.max(0, Math.min(row.to, until) - row.from)
     }
     return sum
   }
+}
+
+const seriesOf = ({ id, period }: Budget): BudgetId => (period?.kind === 'window' ? (period.series ?? id) : id)
+
+/** The rows in which something of a run may be counted: of a series each of its periods. */
+function countingRows(tables: Tables, run: Run): Budget[] {
+  return run.budgets.flatMap((id) => {
+    const budget = tables.budgets.get(id)
+    if (budget === undefined) return []
+    if (budget.period?.kind !== 'every') return [budget]
+    return [...tables.budgets.values()].filter((row) => row.id !== id && seriesOf(row) === id)
+  })
 }
 
 const weight = (budget: Budget, claim: Claim): bigint =>
@@ -139,12 +150,19 @@ export function checkDeadline(tables: Tables, attempt: Attempt, graceMs: number)
     booked += claim.slots.length * (tables.nodes.get(claim.node)?.bookedTo ?? 0)
   }
   const price = claims[0]?.price ?? null
-  for (const id of run.budgets) {
-    const budget = tables.budgets.get(id)
+  const rows = countingRows(tables, run)
+  for (const budget of rows) {
+    const { id, period } = budget
     const reserve = tables.reserves.get(`${run.id}|${id}`)
-    if (budget === undefined || !budget.hard || reserve === undefined || gpus === 0) continue
+    if (!budget.hard || reserve === undefined || gpus === 0) continue
+    // What lasts to the end of its period is followed by the next: only where it ends before, there is a wall.
+    if (period?.kind === 'window' && period.to <= booked / gpus) continue
     const lasts = budget.unit.kind === 'gpu-ms' ? rest(reserve) : inGpuMs(rest(reserve), price?.microsPerGpuHour ?? 0)
-    const due = (lasts + booked) / gpus - graceMs
+    const due = (lasts + Math.max(booked, period?.kind === 'window' ? period.from * gpus : 0)) / gpus - graceMs
+    if (period?.kind === 'window' && due + graceMs >= period.to - 1) {
+      const next = rows.find((row) => row.period?.kind === 'window' && row.period.from === period.to)
+      if (period.series === null || (next !== undefined && tables.reserves.has(`${run.id}|${next.id}`))) continue
+    }
     if (attempt.deadlineAt === null) return `attempt ${attempt.id} has no deadline, and budget ${id} is hard`
     if (attempt.deadlineAt > due + DEADLINE_SLACK_MS)
       return `attempt ${attempt.id} may run until ${attempt.deadlineAt}, and its reserve of budget ${id} lasts until ${Math.floor(due)}`

@@ -11,6 +11,7 @@ import type { Run } from '../../domain/run.ts'
 import type { Node } from '../../domain/node.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { Epoch } from '../../ports/store.ts'
+import { keepSpent } from './budgets.ts'
 import type { Commit, Tables } from './tables.ts'
 import { pushTo, putAttempt, putClaim, putCursor, putRun, writeAudit, writeEvent } from './tables.ts'
 
@@ -96,12 +97,12 @@ function sameKeys<Key, Row>(rows: ReadonlyMap<Key, Row>, changed: ReadonlyMap<Ke
 function save(tables: Tables, changes: Changes): void {
   tables.writes += 1
   for (const budget of changes.budgets.values()) {
-    const old = tables.budgets.get(budget.id)
-    if (old === undefined) continue
+    const old = tables.budgets.get(budget.id) ?? budget
     const { used, reserved, over } = budget
     tables.budgets.set(budget.id, { ...old, used, reserved, over, version: old.version + bump(changes, budget.id) })
   }
   for (const [key, reserve] of changes.reserves) tables.reserves.set(key, reserve)
+  keepSpent(tables, changes)
   saveNodes(tables, changes)
   for (const run of changes.runs.values()) {
     putRun(tables, { ...run, version: (tables.live.get(run.id)?.version ?? 0) + 1 })

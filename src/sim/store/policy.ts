@@ -1,6 +1,9 @@
 // Policy and tokens in memory.
 import type { BudgetId, ProjectName } from '../../domain/ids.ts'
-import type { Policy } from '../../domain/policy.ts'
+import type { Budget } from '../../domain/budget.ts'
+import { isRowOfSeries, samePeriod, seriesOf } from '../../domain/period.ts'
+import type { Policy, PolicyBudget } from '../../domain/policy.ts'
+import type { EpochMs } from '../../domain/units.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, otherVersion, refused } from '../../domain/refusal.ts'
 import type { Clock } from '../../ports/clock.ts'
@@ -17,9 +20,10 @@ export function policyStore(tables: Tables): PolicyStore {
       if (missing !== null) return missing
       tables.writes += 1
       saveProjects(tables, policy)
-      saveBudgets(tables, policy)
+      saveBudgets(tables, policy, audit.at)
       tables.prices.clear()
-      for (const { gpuModel, price } of policy.prices) tables.prices.set(gpuModel, price)
+      for (const { gpuModel, since, price } of policy.prices)
+        tables.prices.set(gpuModel, [...(tables.prices.get(gpuModel) ?? []), { since, price }])
       const version = tables.policies.rows.length + 1
       tables.policies.append({ version, document })
       writeAudit(tables, audit)
@@ -43,9 +47,18 @@ function inUse(tables: Tables, policy: Policy): Answer<never> | null {
   }
   const budgets = new Set<BudgetId>(policy.budgets.map((each) => each.id))
   for (const budget of tables.budgets.values()) {
-    if (budgets.has(budget.id) || (budget.used === 0 && budget.reserved === 0)) continue
+    if (budgets.has(seriesOf(budget)) || (budget.used === 0 && budget.reserved === 0)) continue
     const whatToDo = 'keep it in the policy; its books would be lost'
     return refused('policy-in-use', `budget ${budget.id} has been used`, whatToDo)
+  }
+  const used = new Set(
+    [...tables.reserves.values()].flatMap(({ budget }) => tables.budgets.get(budget) ?? []).map(seriesOf),
+  )
+  for (const { id, period } of policy.budgets) {
+    const before = tables.budgets.get(id)
+    if (before === undefined || !used.has(id) || samePeriod(before.period, period)) continue
+    const message = `budget ${id} has been used, and its period would be another`
+    return refused('policy-in-use', message, 'keep its period, and give the new one a name of its own')
   }
   return null
 }
@@ -59,18 +72,25 @@ function saveProjects(tables: Tables, policy: Policy): void {
   }
 }
 
-function saveBudgets(tables: Tables, policy: Policy): void {
+function saveBudgets(tables: Tables, policy: Policy, now: EpochMs): void {
   const old = new Map(tables.budgets)
   tables.budgets.clear()
+  const put = (id: BudgetId, changed: PolicyBudget, before: Budget): void => {
+    const { unit, extended, version } = before
+    const period = isRowOfSeries(before) ? before.period : changed.period
+    const limit = changed.limit + extended
+    tables.budgets.set(id, { ...before, ...changed, id, unit, period, limit, version: version + 1 })
+  }
   for (const budget of policy.budgets) {
-    const { id, unit: _, ...changed } = budget
-    const before = old.get(id)
-    tables.budgets.set(
-      id,
-      before === undefined
-        ? { ...budget, used: 0, reserved: 0, over: 0, version: 1 }
-        : { ...before, ...changed, version: before.version + 1 },
-    )
+    const before = old.get(budget.id)
+    if (before === undefined)
+      tables.budgets.set(budget.id, { ...budget, used: 0, reserved: 0, over: 0, extended: 0, version: 1 })
+    else put(budget.id, budget, before)
+    for (const row of old.values()) {
+      if (!isRowOfSeries(row) || seriesOf(row) !== budget.id) continue
+      if (row.period?.kind === 'window' && row.period.to > now) put(row.id, budget, row)
+      else tables.budgets.set(row.id, row)
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Attempt } from '../../domain/attempt.ts'
 import type { AttemptBooks, CellSummary } from '../../domain/books.ts'
 import type { Budget, Reserve } from '../../domain/budget.ts'
+import type { Extension } from '../../domain/extension.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { ClaimKey, ReserveKey } from '../../domain/apply.ts'
 import { claimKey } from '../../domain/apply.ts'
@@ -85,7 +86,9 @@ export type Tables = {
   queue: { paused: boolean; reason: string }
   readonly projects: Map<ProjectName, Project>
   readonly budgets: Map<BudgetId, Budget>
-  readonly prices: Map<string, Price>
+  readonly spent: Map<string, { readonly budget: BudgetId; readonly day: EpochMs; readonly amount: number }>
+  readonly extensions: Map<string, Extension>
+  readonly prices: Map<string, readonly { readonly since: EpochMs; readonly price: Price }[]>
   readonly policies: Ledger<{ readonly version: number; readonly document: unknown }>
   /** Live and ended ones. */
   readonly runs: Map<RunId, Run>
@@ -154,6 +157,8 @@ export const emptyTables = (): Tables => ({
   queue: { paused: false, reason: '' },
   projects: new Map(),
   budgets: new Map(),
+  spent: new Map(),
+  extensions: new Map(),
   prices: new Map(),
   policies: new Ledger(),
   runs: new Map(),

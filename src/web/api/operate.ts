@@ -2,9 +2,9 @@
 // says of when its numbers are, and since when they are stale.
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { WireOf } from '../../contract/wire.ts'
+import type { BudgetDocument } from '../../domain/budget-documents.ts'
 import type {
   AuditDocument,
-  BudgetDocument,
   FindingRow,
   LedgerDocument,
   NodeDocument,
