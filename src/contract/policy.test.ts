@@ -167,3 +167,57 @@ test('safety: nothing that is sent makes it throw', () => {
     }),
   )
 })
+
+test('a budget has a period, a window or neither, and a price counts from a day on', () => {
+  const base = { defaultCluster: 'local', currency: 'EUR', projects: { lab: {} } }
+  const budgets = {
+    monthly: { project: 'lab', gpuHours: 1, period: 'month' },
+    grant: { project: 'lab', money: 5, from: '2026-01-01', to: '2026-07-01' },
+    all: { project: 'lab', gpuHours: 1 },
+  }
+  const parsed = parsePolicyValue({
+    ...base,
+    budgets,
+    prices: { h200: 3, 'h100-sxm': { '2026-01-01': 2.5, '2026-07-01': '2.75' } },
+  })
+  assert.ok(parsed.ok)
+  const [from, to] = [Date.parse('2026-01-01'), Date.parse('2026-07-01')]
+  assert.deepEqual(
+    parsed.policy.budgets.map(({ period }) => period),
+    [{ kind: 'every', every: 'month' }, { kind: 'window', series: null, from, to }, null],
+  )
+  assert.deepEqual(
+    parsed.policy.prices.map(({ gpuModel, since, price }) => [gpuModel, since, price.microsPerGpuHour]),
+    [
+      ['h200', 0, 3_000_000],
+      ['h100-sxm', from, 2_500_000],
+      ['h100-sxm', to, 2_750_000],
+    ],
+  )
+  assert.deepEqual(
+    problemsOf(
+      [
+        'defaultCluster: local',
+        'currency: EUR',
+        'projects: { lab: {} }',
+        'budgets:',
+        '  a: { project: lab, gpuHours: 1, period: year }',
+        '  b: { project: lab, gpuHours: 1, from: 2026-01-01 }',
+        '  c: { project: lab, gpuHours: 1, from: 2026-02-30, to: 2026-03-01 }',
+        '  d: { project: lab, gpuHours: 1, from: 2026-03-01, to: 2026-03-01 }',
+        '  e: { project: lab, gpuHours: 1, from: 2026-03-01, to: 2026-04-01, period: day }',
+        'prices: { h100-sxm: {}, h200: { tomorrow: 2 } }',
+        '',
+      ].join('\n'),
+    ),
+    [
+      '5:43 /budgets/a/period must be one of day, week, month, quarter',
+      '6:3 /budgets/b must have both from and to, or neither',
+      '7:41 /budgets/c/from must be a day such as 2026-11-01',
+      '8:57 /budgets/d/to must be a day after from: the first that does not count',
+      '9:77 /budgets/e/period cannot stand beside from and to',
+      '10:21 /prices/h100-sxm must have a day and a price',
+      '10:43 /prices/h200/tomorrow must be a day such as 2026-11-01',
+    ],
+  )
+})

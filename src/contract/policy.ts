@@ -57,11 +57,19 @@ const budget = strict({
   to: day.nullish(),
 })
 
-/** One price, or what counts from each day on. */
-const price = z.union([
-  amount.transform((always): Record<string, number> => ({ [EVER]: always })),
-  z.record(day.transform(String), amount).refine((days) => Object.keys(days).length > 0, 'must have a day and a price'),
-])
+const priceEver = amount.transform((always): Record<string, number> => ({ [EVER]: always }))
+const priceByDay = z
+  .record(day.transform(String), amount)
+  .refine((days) => Object.keys(days).length > 0, 'must have a day and a price')
+
+/** One price, or what counts from each day on. A union would complain of a wrong day as of a wrong price. */
+const price = z.unknown().transform((value, context): Record<string, number> => {
+  const parsed = (typeof value === 'object' && value !== null ? priceByDay : priceEver).safeParse(value, PARSE)
+  if (parsed.success) return parsed.data
+  for (const { pointer, message, hint } of faultsOf(parsed.error.issues))
+    refuse(context, message, hint, pointer.split('/').slice(1))
+  return z.NEVER
+})
 
 const schema = strict({
   defaultCluster: name,

@@ -34,6 +34,8 @@ const schema = strict({
       .max(10)
       .refine((parts) => parts.every((each, at) => at === 0 || each > (parts[at - 1] ?? 0)), 'must ascend'),
     goneWithin: ms,
+    pace: z.number().gt(1).max(1_000),
+    paceFrom: part,
   }),
 })
 

@@ -1,7 +1,9 @@
-// Books nodes at each end of a cell, extends reserves before they are spent, and posts the cells that are due.
+// Books nodes at each end of a cell, extends reserves before they are spent, lets runs go on whose
+// money is back, and posts the cells that are due.
 import { decideBudgets } from '../core/account/budgets.ts'
 import { bookItems, workOf } from '../core/account/due.ts'
 import { firstCellToRead, planPostings } from '../core/account/post.ts'
+import { resumptions } from '../core/account/resume.ts'
 import { endItem } from '../core/launch/launch.ts'
 import type { AttemptId } from '../domain/ids.ts'
 import { commitAll } from './commit.ts'
@@ -21,9 +23,11 @@ export async function accountTurn(control: Control): Promise<void> {
   const world = await control.store.world(control.health)
   const budgets = decideBudgets(world, durations)
   const stops = budgets.stop.map(({ run, attempt }) => endItem(world, run, attempt, 'budget', durations))
-  const committed = await commitAll(control, epoch, [...bookItems(world), ...budgets.items, ...stops])
+  const resumed = resumptions(world, durations)
+  const committed = await commitAll(control, epoch, [...bookItems(world), ...budgets.items, ...stops, ...resumed])
   if (committed.deposed) return
   if (stops.length > 0 || budgets.items.length > 0) control.doorbell.ring('launch')
+  if (resumed.length > 0) control.doorbell.ring('place')
 
   const due = await control.store.booksDue(control.clock.now(), lookedAt.get(control) ?? null)
   const last = due.at(-1)

@@ -17,6 +17,7 @@ export const RULES = [
   'node-away',
   'budget-used',
   'budget-forecast',
+  'burn-above-plan',
 ] as const
 export type Rule = (typeof RULES)[number]
 

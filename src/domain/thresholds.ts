@@ -40,6 +40,9 @@ export type Thresholds = {
     readonly used: readonly number[]
     /** At the present rate all of it is gone so soon. */
     readonly goneWithin: DurationMs
+    /** Used so many times as much as an even share of the period until now, and at least so large a part of the limit. */
+    readonly pace: number
+    readonly paceFrom: number
   }
 }
 
@@ -50,5 +53,5 @@ export const DEFAULT_THRESHOLDS = {
   loss: { missing: 3, window: 16, deviations: 6, ratio: 1.2 },
   experts: { collapsedShare: 0.9, collapsedSteps: 5, deadSteps: 50 },
   idle: { afterDone: 600_000 },
-  budget: { used: [0.5, 0.8, 0.9, 1], goneWithin: 86_400_000 },
+  budget: { used: [0.5, 0.8, 0.9, 1], goneWithin: 86_400_000, pace: 1.25, paceFrom: 0.1 },
 } as unknown as Thresholds

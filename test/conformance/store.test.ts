@@ -2,6 +2,7 @@
 // simulator proves nothing.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import type { Extension } from '../../src/domain/extension.ts'
 import type { FactBody } from '../../src/domain/fact.ts'
 import { logSource, reporterSource, reporterStream } from '../../src/domain/fact.ts'
 import type { AttemptId, BudgetId, ClusterName, ProjectName, WorkerId } from '../../src/domain/ids.ts'
@@ -330,6 +331,72 @@ for (const [name, open] of [
         )
       },
     )
+
+    check(
+      'an extension is decided once, raises the row that it is for, and survives the next policy',
+      async (bench) => {
+        const { store } = bench
+        await filled(store, { nodes: ['n1'], runs: [withBudget(1)] })
+        const monthly = (limit: number): Policy => {
+          const budgets = policyOf(limit).budgets.map((each): PolicyBudget => ({
+            ...each,
+            period: { kind: 'every', every: 'month' },
+          }))
+          return { ...policyOf(limit), budgets }
+        }
+        assert.ok((await store.applyPolicy(monthly(1_000), {}, auditOf('policy.write'))).ok)
+        const extension = (id: string, over: Partial<Extension> = {}): Extension => ({
+          id,
+          budget: BUDGET,
+          at: epochMs(T0),
+          amount: 500,
+          reason: 'one more',
+          askedBy: 'user:ada',
+          askedAt: epochMs(T0),
+          decision: null,
+          ...over,
+        })
+        const decision = (granted: boolean) => ({ granted, by: 'user:finn', at: epochMs(T0 + 1), answer: 'yes' })
+        for (const each of [extension('x1'), extension('x2', { askedAt: epochMs(T0 + 1) }), extension('x3')])
+          await store.askExtension(each, auditOf('budget.extension.ask'))
+        const grant = auditOf('budget.extension.grant')
+        const both = await Promise.all([1, 2].map(() => store.decideExtension('x1', decision(true), grant)))
+        assert.deepEqual(both.filter(Boolean).length, 1)
+        assert.equal(await store.decideExtension('x2', decision(false), auditOf('budget.extension.refuse')), true)
+        assert.equal(await store.decideExtension('gone', decision(true), grant), false)
+        assert.deepEqual(await store.findExtension('x1'), { ...extension('x1'), decision: decision(true) })
+        assert.equal(await store.findExtension('gone'), null)
+        const listed = (await store.extensions(2)).map(({ id }) => id)
+        assert.deepEqual(listed, ['x3', 'x2'], 'those that wait, then the newest')
+        const rows = async () => [...(await worldOf(store)).budgets.values()].map((row) => [row.limit, row.extended])
+        assert.deepEqual(await rows(), [
+          [1_000, 0],
+          [1_500, 500],
+        ])
+        assert.ok((await store.applyPolicy(monthly(2_000), {}, auditOf('policy.write'))).ok)
+        assert.deepEqual(await rows(), [
+          [2_000, 0],
+          [2_500, 500],
+        ])
+      },
+    )
+
+    check('what a budget spends is kept by day, under the name of the policy', async ({ store, clock }) => {
+      const run = withBudget(1)
+      await filled(store, { nodes: ['n1'], runs: [run] })
+      const at = await read(store, run, ['n1'])
+      await store.commit(null, [placing(at.run, at.nodes, 1_000).item])
+      for (const ms of [10_000, 20_000]) {
+        clock.set(T0 + ms)
+        await store.commit(null, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+      }
+      const day = epochMs(Math.floor(T0 / 86_400_000) * 86_400_000)
+      assert.deepEqual(
+        (await store.spentByDay(day)).map((each) => ({ ...each })),
+        [{ budget: BUDGET, day, amount: 40_000 }],
+      )
+      assert.deepEqual(await store.spentByDay(epochMs(day + 1)), [])
+    })
 
     check(
       'a price counts from its day on, and what is placed keeps the one of its moment',

@@ -55,6 +55,39 @@ test('a run that outgrows its reserve gets what is left of the budget, and is st
   assert.deepEqual([wall.reserved, wall.over], [0, 0])
 })
 
+test('who runs asks for more, who pays grants it, and the run goes on by itself', async () => {
+  assert.equal(show('grows').state, 'suspended')
+  const asked = home.document<{ id: string; state: string }>(
+    'budgets',
+    'extend',
+    'wall',
+    '--by',
+    '0.02',
+    '--reason',
+    'one more epoch',
+  )
+  assert.equal(asked.state, 'waiting')
+  assert.equal(budget('wall').limit, 36_000)
+  const granted = home.document<{ state: string; decidedBy: string }>(
+    'budgets',
+    'grant',
+    asked.id,
+    '--answer',
+    'the last',
+  )
+  assert.equal(granted.state, 'granted')
+  assert.equal(budget('wall').limit, 36_000 + 72_000)
+  await until('it runs again', () => show('grows').state === 'running')
+  const entries = home.document<{ entries: { verb: string; target: string }[] }>('audit').entries
+  for (const verb of ['budget.extension.ask', 'budget.extension.grant'])
+    assert.ok(
+      entries.some((each) => each.verb === verb && each.target === 'wall'),
+      verb,
+    )
+  assert.ok(entries.some(({ verb }) => verb === 'run.resume'))
+  home.document('stop', 'grows')
+})
+
 test('while the control plane is dead the supervisor ends the run at its deadline, within the budget', async () => {
   submit('orphan', 'alone')
   await until('its reserve is the whole budget', () => promised('alone') === 36_000)

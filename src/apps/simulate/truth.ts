@@ -1,5 +1,6 @@
 // What must be true once the faults have stopped and the world is quiet: nothing is stuck, every reason that a waiting run shows is the
 // one that a new decision gives, and the books are what the facts alone say, however these came in.
+import { resumptions } from '../../core/account/resume.ts'
 import { workOf } from '../../core/account/due.ts'
 import { planPostings } from '../../core/account/post.ts'
 import { candidatesOf } from '../../core/admit/admit.ts'
@@ -105,6 +106,8 @@ async function doubtful(simulated: SimulatedWorld): Promise<string | null> {
   const { placed, waiting } = planPlacements(world, candidatesOf(world), settings).report
   const [startable] = placed
   if (startable !== undefined) return `${startable.run} waits and could start`
+  const [affordable] = resumptions(world, durations)
+  if (affordable !== undefined) return `${affordable.about}: it is suspended, and its budgets have room for it`
   for (const { run, reason } of waiting) {
     const state = world.runs.get(run as never)?.state
     if (state?.kind === 'queued' && state.reason !== reason)

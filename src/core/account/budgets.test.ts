@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Budget } from '../../domain/budget.ts'
 import { attemptOf, budgetOf, nodeOf, runOf, t, worldOf } from '../../domain/fixture.ts'
+import { rowAt } from '../../domain/period.ts'
 import { DEFAULT_DURATIONS } from '../../domain/settings.ts'
 import { durationMs, gpuMs } from '../../domain/units.ts'
 import { decideBudgets } from './budgets.ts'
@@ -124,4 +125,70 @@ void test('a hard budget lowered below what is promised stops those that held le
   assert.deepEqual(stopped(29 * HOUR), [runs[1]?.id])
   assert.deepEqual(stopped(15 * HOUR), [runs[1]?.id, runs[2]?.id])
   assert.deepEqual(stopped(0), [runs[1]?.id, runs[2]?.id, runs[0]?.id])
+})
+
+const MIDNIGHT = Math.ceil(t(0) / (24 * HOUR)) * 24 * HOUR - t(0)
+
+/** A run of one GPU, `before` midnight, under a budget a day: what it has of today and of tomorrow, and what each day has left. */
+function overnight(before: number, granted: readonly [number, number], limits: readonly [number, number]) {
+  const lab = budgetOf('b', { period: { kind: 'every', every: 'day' }, limit: 0 })
+  const rows = [MIDNIGHT - 1, MIDNIGHT].map((at, index) => {
+    const row = rowAt(lab, t(at), () => undefined)
+    assert.ok(row !== null)
+    return { ...row, reserved: granted[index] ?? 0, limit: limits[index] ?? 0 }
+  })
+  const run = runOf(1, { budgets: [lab.id] })
+  const { attempt, claims } = attemptOf(run, 1, [{ node: 'a', slots: [0] }], { state: { kind: 'running' } })
+  const now = t(MIDNIGHT - before)
+  const world = worldOf(
+    {
+      nodes: [nodeOf('a', { bookedTo: now, lastObserved: now })],
+      runs: [{ ...run, state: { kind: 'running', attempt: attempt.id } }],
+      attempts: [attempt],
+      claims,
+      budgets: [lab, ...rows],
+    },
+    {
+      now,
+      reserves: rows.map((row, index) => ({
+        run: run.id,
+        budget: row.id,
+        granted: granted[index] ?? 0,
+        posted: 0,
+        charge: 0n,
+      })),
+    },
+  )
+  const step = decideBudgets(world, DEFAULT_DURATIONS)
+  const writes = step.items.flatMap((item) => item.writes)
+  return {
+    asked: writes.flatMap((write) => (write.kind === 'reserve' ? [[write.at - t(MIDNIGHT), write.amount]] : [])),
+    ends: writes.flatMap((write) => (write.kind === 'attempt' ? [(write.attempt.deadlineAt ?? 0) - t(MIDNIGHT)] : [])),
+    stops: step.stop.length,
+  }
+}
+
+const PLENTY = 1_000 * HOUR
+const GRACE = DEFAULT_DURATIONS.graceMs
+
+void test('shortly before midnight what is asked for is tomorrow’s, and the deadline goes beyond', () => {
+  assert.deepEqual(overnight(HOUR, [HOUR, 0], [PLENTY, PLENTY]), {
+    asked: [[0, SLICE - HOUR]],
+    ends: [SLICE - HOUR - GRACE],
+    stops: 0,
+  })
+})
+
+void test('where tomorrow has no money the run ends at midnight, and is stopped in time for a checkpoint', () => {
+  assert.deepEqual(overnight(HOUR, [HOUR, 0], [PLENTY, 0]), { asked: [], ends: [-GRACE], stops: 0 })
+  assert.equal(overnight(MARGIN, [MARGIN, 0], [PLENTY, 0]).stops, 1)
+})
+
+void test('where today has no more, what tomorrow has is out of reach', () => {
+  const { asked, ends, stops } = overnight(2 * HOUR, [HOUR, 0], [HOUR, PLENTY])
+  assert.deepEqual({ asked, ends, stops }, { asked: [], ends: [-HOUR - GRACE], stops: 0 })
+})
+
+void test('a day that is short by a little before a paid one is filled up at once: else the run would end there', () => {
+  assert.deepEqual(overnight(10 * HOUR, [10 * HOUR - 7, 20 * HOUR], [PLENTY, PLENTY]).asked, [[-10 * HOUR, 7]])
 })

@@ -145,18 +145,24 @@ function extend(
   const paid = paidTo(budget, held, price, rows, (id) => reserves.get(id))
   if (paid === null) return []
   const lasts = (paid - now) * gpus
-  if (lasts > Math.max(need / EXTEND_SHARE, EXTEND_MS * gpus)) return []
   // Up to what it would reserve if it were placed now: a run whose limit is covered asks for nothing.
   const from = held.reduce((least, each) => earlier(least, each.from), now)
   const window = { from, to: epochMs(now + Math.ceil(need / gpus)) }
-  const shorts = piecesOf(budget, window, rows).flatMap(({ row, ...piece }) => {
+  const pieces = piecesOf(budget, window, rows)
+  const shorts = pieces.flatMap(({ row, ...piece }) => {
     const reserve = reserves.get(row.id) ?? { run: run.id, budget: row.id, granted: 0, posted: 0, charge: 0n }
     const short = unbookedIn(held, piece) - (lastsGpuMs(row, reserve, price) ?? Infinity)
     return short > 0 ? [{ row, reserve, at: piece.from, short }] : []
   })
-  if (shorts.reduce((sum, { short }) => sum + short, 0) < Math.min(need / SHORT_SHARE, SHORT_MS * gpus)) return []
+  const due =
+    lasts <= Math.max(need / EXTEND_SHARE, EXTEND_MS * gpus) &&
+    shorts.reduce((sum, { short }) => sum + short, 0) >= Math.min(need / SHORT_SHARE, SHORT_MS * gpus)
+  // A period that is short by a little (a hold that cost more than what took its place) would end the run before the next, which is paid.
+  const paidLater = (at: EpochMs): boolean =>
+    pieces.some(({ row, from }) => from > at && remaining(reserves.get(row.id) ?? NOTHING) > 0)
+  const asked = due ? shorts : shorts.filter(({ at }) => paidLater(at))
   const writes: Write[] = []
-  for (const { row, reserve, at, short } of shorts) {
+  for (const { row, reserve, at, short } of asked) {
     const want = chargeCeiling(row.unit, chargeOf(row.unit, short, price))
     const amount = row.hard ? Math.min(want, Math.max(0, left(row))) : want
     if (amount > 0) {
@@ -169,8 +175,10 @@ function extend(
     // What lies behind a wall is never reached.
     if (amount < want) break
   }
-  return writes.length === 0 && budget.hard && lasts <= roomGpuMs(run, durations) ? 'stop' : writes
+  return due && writes.length === 0 && budget.hard && lasts <= roomGpuMs(run, durations) ? 'stop' : writes
 }
+
+const NOTHING = { granted: 0, posted: 0 }
 
 /** What it would reserve if it were placed now. */
 function needNow(run: Run, attempt: Attempt, now: EpochMs, durations: Durations): number {

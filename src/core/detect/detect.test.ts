@@ -168,6 +168,23 @@ test('each part of a budget that is used is told, and that it is soon gone', () 
   assert.equal(forecast?.message, 'budget b is used up in about 22 h 30 min, if what runs now goes on')
 })
 
+test('a budget with a period that goes faster than its time is told, and one that will outlast its period is not', () => {
+  const window = (elapsed: number) =>
+    ({ kind: 'window', series: null, from: t(-elapsed * 1_000 * HOUR), to: t((1 - elapsed) * 1_000 * HOUR) }) as const
+  const half = (used: number, burn = 0): string[] => told({ used: used * HOUR, period: window(0.3) }, burn)
+  assert.deepEqual(half(37), [])
+  assert.deepEqual(half(38), ['burn-above-plan  warning'])
+  assert.deepEqual(told({ used: 9 * HOUR, period: window(0.01) }, 0), [], 'too little to say anything')
+  assert.deepEqual(told({ used: 38 * HOUR }, 0), [], 'without a period there is no plan')
+  const [found] = lookAtBudget({ used: 38 * HOUR, period: window(0.3) }, 0)
+  assert.equal(
+    found?.message,
+    '38 % of budget b is used in 30 % of its time: 38.0000 GPU-hours, where an even share would be 30.0000 GPU-hours',
+  )
+  assert.deepEqual(told({ used: 49 * HOUR, period: window(0.999) }, 40 * HOUR), [], 'its period ends before')
+  assert.deepEqual(told({ used: 40 * HOUR, period: window(0.95) }, 40 * HOUR), ['budget-forecast  critical'])
+})
+
 test('what a budget spends an hour is the price of all slots that its runs hold, holds included', () => {
   const budgets = ['hours', 'euros'] as BudgetId[]
   const run = runOf(1, { budgets })

@@ -159,7 +159,7 @@ export function checkDeadline(tables: Tables, attempt: Attempt, graceMs: number)
     if (period?.kind === 'window' && period.to <= booked / gpus) continue
     const lasts = budget.unit.kind === 'gpu-ms' ? rest(reserve) : inGpuMs(rest(reserve), price?.microsPerGpuHour ?? 0)
     const due = (lasts + Math.max(booked, period?.kind === 'window' ? period.from * gpus : 0)) / gpus - graceMs
-    if (period?.kind === 'window' && due + graceMs >= period.to - 1) {
+    if (period?.kind === 'window' && due + graceMs >= period.to - DEADLINE_SLACK_MS) {
       const next = rows.find((row) => row.period?.kind === 'window' && row.period.from === period.to)
       if (period.series === null || (next !== undefined && tables.reserves.has(`${run.id}|${next.id}`))) continue
     }

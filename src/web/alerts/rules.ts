@@ -86,4 +86,10 @@ export const RULE_WORDS: Readonly<Record<Rule, RuleWords>> = {
     thresholds: 'budget.goneWithin',
     watch: null,
   },
+  'burn-above-plan': {
+    severities: ['warning'],
+    looksFor: 'a budget with a period that is used up faster than its time goes by',
+    thresholds: 'budget.pace, paceFrom',
+    watch: null,
+  },
 }
