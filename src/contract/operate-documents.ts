@@ -16,6 +16,7 @@ const forecast = z
     perDay: z.int().nullable(),
     exhaustedAt: moment.nullable(),
     exhaustedFrom: moment.nullable(),
+    spent: z.array(z.looseObject({ at: moment, amount: z.int() })),
   })
   .meta({
     id: 'BudgetForecast',

@@ -14,4 +14,6 @@ export type BudgetForecast = {
   /** When the limit is reached at what is expected, and at the dearest of four times of five; null: not in its period, nor in a year. */
   readonly exhaustedAt: EpochMs | null
   readonly exhaustedFrom: EpochMs | null
+  /** What each of the last days of UTC spent, the oldest first, today so far included; a day without anything is left out. */
+  readonly spent: readonly { readonly at: EpochMs; readonly amount: number }[]
 }

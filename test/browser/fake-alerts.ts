@@ -62,8 +62,12 @@ const SAYS: Readonly<Record<Finding['rule'], readonly [message: string, whatToTr
   'run-failed': ['It failed in attempt 3 and is not started again', 'Submit it again when its cause is mended.'],
   'node-away': ['r09-n15 is lost since 52 min', 'Look at the machine, or forget it.'],
   'budget-used': [
-    '91.2 % of budget post-training-november is used: 145,920 GPU-hours of 160,000 GPU-hours',
+    '91.2 % of budget post-training@2026-11 is used: 145,920 GPU-hours of 160,000 GPU-hours',
     'It is a wall: when it is used up its runs stop at a checkpoint. Raise it: plimsoll policy apply FILE.',
+  ],
+  'burn-above-plan': [
+    '64 % of budget vision-month@2026-11 is used in 40 % of its time: 1,280.0000 GPU-hours, where an even share would be 800.0000 GPU-hours',
+    'plimsoll budgets says when it is used up. Stop what is worth least, or ask for more in time.',
   ],
   'budget-forecast': ['At the rate of now routing-week is used up in 9 h', 'Ask for more, or stop what is not needed.'],
 }
@@ -85,7 +89,7 @@ function findingAt(index: number, world: World, rows: readonly TableRow[], now: 
     run: row?.id ?? null,
     runName: row?.name ?? null,
     attempt: row === undefined ? null : 1,
-    budget: rule.startsWith('budget') ? 'post-training-november' : null,
+    budget: rule.startsWith('budget') ? 'post-training@2026-11' : null,
     since: iso(since),
     seenAt: iso(now - 2_000),
     resolvedAt: null,

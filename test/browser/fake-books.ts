@@ -1,6 +1,6 @@
 // Made-up books, findings and budgets for the fake server. They add up as real ones do: the rows of a window are its capacity.
 import type { TableRow } from '../../src/web/api/documents.ts'
-import type { Budget, Finding, Ledger, LedgerLine, MachineNode } from '../../src/web/api/operate.ts'
+import type { Budget, Extension, Finding, Ledger, LedgerLine, MachineNode } from '../../src/web/api/operate.ts'
 import { slotsOf } from '../../src/web/nodes/nodes.ts'
 import { chance, HOUR, HTML, LONG, statementOf } from './fake-world.ts'
 
@@ -173,7 +173,10 @@ export function findingsOf(world: World, rows: readonly TableRow[], now: number)
   ]
 }
 
-export function budgetsOf(world: World): Budget[] {
+/** Twenty days ago: most of a month of days has gone by. */
+const monthOf = (now: number): number => (Math.floor(now / DAY) - 20) * DAY
+
+export function budgetsOf(world: World, now: number): Budget[] {
   if (world === 'none' || world === 'one') return []
   const hours = (
     id: string,
@@ -200,6 +203,29 @@ export function budgetsOf(world: World): Budget[] {
     extended: 0,
     forecast: null,
   })
+  const month = { every: 'month', from: iso(monthOf(now)), to: iso(monthOf(now) + 30 * DAY) } as const
+  const foreseen = (budget: Budget, expected: number): Budget => {
+    const spent = Array.from({ length: 28 }, (_, index) => ({
+      at: iso((Math.floor(now / DAY) - 27 + index) * DAY),
+      amount: Math.round((budget.used / 28) * (0.6 + 0.8 * chance(index, budget.limit % 1_000))),
+    }))
+    const wide = Math.round((expected - budget.used) * 0.4)
+    const isAbove = expected > budget.limit
+    return {
+      ...budget,
+      period: month,
+      forecast: {
+        basis: 'trend',
+        expected,
+        low: Math.max(budget.used, expected - wide),
+        high: expected + wide,
+        perDay: Math.round(budget.used / 28),
+        exhaustedAt: isAbove ? iso(now + 2 * DAY) : null,
+        exhaustedFrom: isAbove ? iso(now + DAY) : null,
+        spent,
+      },
+    }
+  }
   const money = (id: string, project: string, limit: number, used: number, reserved: number): Budget => ({
     ...hours(id, project, true, 0, 0, 0),
     unit: 'micros',
@@ -211,8 +237,8 @@ export function budgetsOf(world: World): Budget[] {
     left: (limit - used - reserved) * 1e6,
   })
   const some = [
-    hours('post-training-november', 'post-training', true, 160_000, 145_920, 9_475.4),
-    money('pretraining-november', 'pretraining', 2_100_000, 1_488_211, 120_000),
+    foreseen(hours('post-training@2026-11', 'post-training', true, 160_000, 145_920, 9_475.4), 198_400 * HOUR),
+    foreseen(money('pretraining@2026-11', 'pretraining', 2_100_000, 1_288_211, 120_000), 1_874_000 * 1e6),
     hours('routing-week', 'research/routing', false, 9_000, 9_120, 300),
     hours('evaluation', 'evaluation', true, 24_000, 9_000, 0),
   ]
@@ -223,4 +249,25 @@ export function budgetsOf(world: World): Budget[] {
       hours(`team-${index}-november`, `multimodal`, index % 3 === 0, 1_000 + index, 400 + index, 20),
     ),
   ]
+}
+
+export function extensionsOf(world: World, now: number): Extension[] {
+  if (world === 'none' || world === 'one') return []
+  const extension = (index: number, state: Extension['state']): Extension => ({
+    id: `x${index}`,
+    budget: 'post-training@2026-11',
+    project: 'post-training',
+    unit: 'gpu-ms',
+    currency: null,
+    period: null,
+    amount: (4_000 + index) * HOUR,
+    reason: world === 'odd' ? `${HTML} ${LONG}` : 'the last two ablations of the paper',
+    askedBy: 'user:lin',
+    askedAt: iso(now - (index + 1) * HOUR),
+    state,
+    decidedBy: state === 'waiting' ? null : 'user:noor',
+    decidedAt: state === 'waiting' ? null : iso(now - index * HOUR),
+    answer: state === 'waiting' ? null : 'once',
+  })
+  return [extension(0, 'waiting'), extension(1, 'granted'), extension(30, 'refused')]
 }

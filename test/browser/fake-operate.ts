@@ -3,7 +3,7 @@
 import type { AuditEntry, MachineNode, Queue, Token } from '../../src/web/api/operate.ts'
 import type { TableRow } from '../../src/web/api/documents.ts'
 import { alertsOf, deliveriesOf, endedOf } from './fake-alerts.ts'
-import { budgetsOf, findingsOf, ledgerOf } from './fake-books.ts'
+import { budgetsOf, extensionsOf, findingsOf, ledgerOf } from './fake-books.ts'
 import { chance, HOUR, HTML, LONG } from './fake-world.ts'
 
 type World = 'none' | 'one' | 'many' | 'odd'
@@ -31,7 +31,9 @@ export function operateAnswer(
     case '/api/v1/alerts/deliveries':
       return { name: 'deliveries', fields: deliveriesOf(world, query, now) }
     case '/api/v1/budgets':
-      return { name: 'budgets', fields: { budgets: budgetsOf(world) } }
+      return { name: 'budgets', fields: { budgets: budgetsOf(world, now) } }
+    case '/api/v1/budgets/extensions':
+      return { name: 'extensions', fields: { extensions: extensionsOf(world, now) } }
     case '/api/v1/ledger':
       return { name: 'ledger', fields: ledgerOf(rows, nodesOf(world, rows, now), query, now) }
     case '/api/v1/audit':

@@ -34,6 +34,7 @@ export function forecastOf(
   ratePerHour: number | null,
   now: EpochMs,
 ): BudgetForecast {
+  const spent = days.map(({ day, amount }) => ({ at: day, amount })).toSorted((a, b) => a.at - b.at)
   const to = budget.period?.kind === 'window' ? budget.period.to : null
   const ahead = to === null ? null : Math.max(0, (to - now) / DAY_MS)
   const trend = trendOf(days, now)
@@ -47,6 +48,7 @@ export function forecastOf(
       perDay: null,
       exhaustedAt: null,
       exhaustedFrom: null,
+      spent,
     }
   /** What is spent in so many days; `side` of the interval: its lower end, its middle or its upper end. */
   const demand = (inDays: number, side: -1 | 0 | 1): number => {
@@ -72,6 +74,7 @@ export function forecastOf(
     perDay: Math.round(perDay),
     exhaustedAt: exhausted(0),
     exhaustedFrom: trend === null ? null : exhausted(1),
+    spent,
   }
 }
 

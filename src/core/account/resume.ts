@@ -10,7 +10,7 @@ import { gpusOf } from '../../domain/spec.ts'
 import type { Price } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
 import { needGpuMs } from '../estimate/need.ts'
-import { reserveAmounts, reserveRefusal } from '../place/reserve.ts'
+import { reserveAmounts, reserveRefusal } from '../estimate/reserve.ts'
 
 export function resumptions(world: World, durations: Durations): Item[] {
   const items: Item[] = []

@@ -25,7 +25,7 @@ import type { BudgetPromise, Turn } from './turn.ts'
 import { drawPort, openTurn, ownHolds, useUp } from './turn.ts'
 import type { Seat } from './fit.ts'
 import { needGpuMs } from '../estimate/need.ts'
-import { reserveAmounts, reserveRefusal } from './reserve.ts'
+import { reserveAmounts, reserveRefusal } from '../estimate/reserve.ts'
 import { findSeats } from './seats.ts'
 
 export type PlaceSettings = {

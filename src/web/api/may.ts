@@ -18,4 +18,16 @@ const BY_ROLE: Readonly<Partial<Record<Verb, readonly string[]>>> = {
 export const mayDo = (session: Pick<Session, 'grants'> | undefined, verb: Verb): boolean =>
   session?.grants.some(({ role, project }) => project === null && BY_ROLE[verb]?.includes(role) === true) === true
 
+const IN_PROJECT: Readonly<Partial<Record<Verb, readonly string[]>>> = {
+  'budget.ask': ['member', 'lead', 'payer', 'admin'],
+  'budget.extend': ['payer', 'admin'],
+}
+
+/** What a grant for a project is enough for; of what has no project only a grant for all of them. */
+export const mayIn = (session: Pick<Session, 'grants'> | undefined, verb: Verb, of: string | null): boolean =>
+  session?.grants.some(
+    ({ role, project }) => (project === null || project === of) && IN_PROJECT[verb]?.includes(role) === true,
+  ) === true
+
+export const ASKED_IN = Object.keys(IN_PROJECT) as readonly Verb[]
 export const ASKED = Object.keys(BY_ROLE) as readonly Verb[]

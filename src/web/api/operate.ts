@@ -2,7 +2,7 @@
 // says of when its numbers are, and since when they are stale.
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { WireOf } from '../../contract/wire.ts'
-import type { BudgetDocument } from '../../domain/budget-documents.ts'
+import type { BudgetDocument, ExtensionDocument } from '../../domain/budget-documents.ts'
 import type {
   AuditDocument,
   FindingRow,
@@ -40,6 +40,17 @@ export const queueQuery = queryOptions({
   queryKey: ['queue'],
   queryFn: ({ signal }) => ask<Queue>('/queue', {}, signal),
   ...live,
+})
+
+export type Extension = WireOf<ExtensionDocument>
+
+/** What was asked for beyond limits; those that wait come first. */
+export const extensionsQuery = queryOptions({
+  queryKey: ['extensions'],
+  queryFn: async ({ signal }) =>
+    (await ask<{ readonly extensions: readonly Extension[] }>('/budgets/extensions', { limit: 50 }, signal)).extensions,
+  ...live,
+  refetchInterval: 3 * OPERATE_MS,
 })
 
 export const budgetsQuery = queryOptions({
@@ -136,7 +147,8 @@ export type PolicyShown = {
     readonly quotaGpus: number | null
     readonly maxPriority: string | null
   }[]
-  readonly prices: readonly { readonly gpu: string; readonly price: string }[]
+  /** `since` null: always. */
+  readonly prices: readonly { readonly gpu: string; readonly since: string | null; readonly price: string }[]
   readonly currency: string | null
 }
 
@@ -169,8 +181,12 @@ export function policyOf({ version, document }: { readonly version: number; read
       }
     }),
     prices: Object.entries(treeOf(prices))
-      .map(([gpu, price]) => ({ gpu, price: String(price) }))
-      .toSorted((a, b) => (a.gpu < b.gpu ? -1 : 1)),
+      .flatMap(([gpu, price]): { gpu: string; since: string | null; price: string }[] =>
+        typeof price === 'object' && price !== null
+          ? Object.entries(price).map(([since, each]) => ({ gpu, since, price: String(each) }))
+          : [{ gpu, since: null, price: String(price) }],
+      )
+      .toSorted((a, b) => (a.gpu === b.gpu ? ((a.since ?? '') < (b.since ?? '') ? -1 : 1) : a.gpu < b.gpu ? -1 : 1)),
     currency: textOf(currency),
   }
 }

@@ -11,6 +11,8 @@ export type Deed = {
   readonly path: string
   /** Who is asked for a reason, and by what words; null: none is asked for. */
   readonly reason: string | null
+  /** As what it is sent; a reason, where nothing is said. */
+  readonly field?: 'answer'
 }
 
 type Props = { readonly deed: Deed | null; readonly onClose: () => void; readonly onDone: () => Promise<unknown> }
@@ -27,10 +29,10 @@ export function ReasonDialog({ deed, onClose, onDone }: Props) {
     if (deed === null) dialog.current?.close()
     else if (dialog.current?.open === false) dialog.current.showModal()
   }, [deed])
-  const act = async ({ method, path, reason: asked }: Deed): Promise<void> => {
+  const act = async ({ method, path, reason: asked, field }: Deed): Promise<void> => {
     setBusy(true)
     try {
-      await change(method, path, asked === null ? undefined : { reason })
+      await change(method, path, asked === null ? undefined : { [field ?? 'reason']: reason })
       await onDone()
       onClose()
     } catch (error) {

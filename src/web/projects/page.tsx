@@ -19,9 +19,10 @@ import { csv } from '../format/csv.ts'
 import { countOf, gpuHours, int, money, percent } from '../format/numbers.ts'
 import { AsOf } from '../parts/as-of.tsx'
 import { Empty, Panel, Reading, Refusal } from '../parts/bits.tsx'
-import { BudgetKey, BudgetLine, budgetText, fullestFirst } from '../parts/budget.tsx'
+import { BudgetKey, BudgetLine, budgetText, forecastText, fullestFirst } from '../parts/budget.tsx'
 import { Go } from '../parts/go.tsx'
 import { saveAs } from '../parts/save.ts'
+import { Extensions } from './extensions.tsx'
 import { type Project, projectsOf } from './projects.ts'
 
 /** More than that is looked for by name. */
@@ -128,6 +129,7 @@ export function ProjectsPage() {
             <Walls budgets={walls} />
           )}
         </Panel>
+        <Extensions budgets={budgets.data ?? []} />
         {policy.data === undefined || policy.data.prices.length === 0 ? null : <Prices policy={policy.data} />}
       </div>
     </>
@@ -268,7 +270,8 @@ function Walls({ budgets }: { readonly budgets: readonly Budget[] }) {
             <th className="r">Used</th>
             <th className="r">Reserved</th>
             <th className="r">Left</th>
-            <th className="r">Beyond reserves</th>
+            <th className="r">At its end</th>
+            <th className="r">Used up</th>
           </tr>
         </thead>
         <tbody>
@@ -285,24 +288,43 @@ function Walls({ budgets }: { readonly budgets: readonly Budget[] }) {
                 <BudgetLine budget={budget} />
               </td>
               <td className="r">{budgetText(budget, budget.limit)}</td>
-              <td className="r">{budgetText(budget, budget.used)}</td>
+              <td
+                className="r"
+                title={budget.over === 0 ? undefined : `${budgetText(budget, budget.over)} beyond reserves`}
+              >
+                {budgetText(budget, budget.used)}
+              </td>
               <td className="r">{budget.reserved === 0 ? zero : budgetText(budget, budget.reserved)}</td>
               <td
                 className={`r ${budget.left < 0 ? 'bad strong' : budget.left < budget.limit / 10 ? 'warn strong' : ''}`}
               >
                 {budgetText(budget, budget.left)}
               </td>
-              <td className="r">{budget.over === 0 ? zero : budgetText(budget, budget.over)}</td>
+              <ForecastCells budget={budget} />
             </tr>
           ))}
           {budgets.length > shown.length ? (
             <tr className="grp">
-              <td colSpan={9}>{int(budgets.length - shown.length)} more: look for a part of their name.</td>
+              <td colSpan={10}>{int(budgets.length - shown.length)} more: look for a part of their name.</td>
             </tr>
           ) : null}
         </tbody>
       </table>
     </div>
+  )
+}
+
+function ForecastCells({ budget }: { readonly budget: Budget }) {
+  const words = forecastText(budget, serverNow())
+  return (
+    <>
+      <td className="r" title={words.title}>
+        {words.end === null ? <span className="faint">–</span> : <span className="est">{words.end}</span>}
+      </td>
+      <td className={`r ${words.usedUp === null ? '' : 'warn strong'}`}>
+        {words.usedUp === null ? <span className="faint">–</span> : words.usedUp}
+      </td>
+    </>
   )
 }
 
@@ -319,13 +341,15 @@ function Prices({ policy }: { readonly policy: PolicyShown }) {
           <thead>
             <tr>
               <th>GPU model</th>
+              <th>From (UTC)</th>
               <th className="r">Price</th>
             </tr>
           </thead>
           <tbody>
-            {policy.prices.map(({ gpu, price }) => (
-              <tr key={gpu}>
+            {policy.prices.map(({ gpu, since, price }) => (
+              <tr key={`${gpu} ${since}`}>
                 <td>{gpu}</td>
+                <td className="dim">{since ?? 'always'}</td>
                 <td className="r">{price}</td>
               </tr>
             ))}

@@ -69,7 +69,7 @@ test('a policy is shown as far as it can be read', () => {
       { name: 'a/b', parent: 'a', quotaGpus: null, maxPriority: null },
       { name: 'c', parent: null, quotaGpus: null, maxPriority: null },
     ],
-    prices: [{ gpu: 'h100', price: '2.00' }],
+    prices: [{ gpu: 'h100', since: null, price: '2.00' }],
     currency: 'EUR',
   })
   assert.deepEqual(policyOf({ version: 1, document: 'what' }).projects, [])
