@@ -1,6 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { Home, pause, until } from '../test/parts/plimsoll.ts'
 import { alertLatency } from './alerts.ts'
+import { postings, report } from './books.ts'
+import { submitStorm } from './budgets.ts'
 import { expertTile } from './expert-tile.ts'
 import { expertIngest, reporter } from './experts.ts'
 import { fillDay, fillQueue } from './fill.ts'
@@ -28,6 +30,9 @@ export const benches: Readonly<Record<string, () => Promise<Result>>> = {
   reporter,
   'expert-ingest': expertIngest,
   'alert-latency': alertLatency,
+  'submit-storm': submitStorm,
+  postings,
+  report,
   'k8s-gang': gang,
   'k8s-small': smallPods,
   'k8s-watch': watching,

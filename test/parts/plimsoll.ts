@@ -58,7 +58,11 @@ export class Home {
       stdio: ['ignore', 'ignore', said],
     })
     closeSync(said)
-    await until(`up answers on ${this.path}`, () => this.say('runs', '-o', 'json').code === 0)
+    await until(`up answers on ${this.path}`, () => {
+      if (this.#up?.exitCode != null)
+        throw new Error(`up ended: ${readFileSync(join(this.folder, 'said'), 'utf8').slice(-2_000)}`)
+      return this.say('runs', '-o', 'json').code === 0
+    })
   }
 
   /** The link that signs a browser in, as the newest `up` printed it. */
@@ -73,7 +77,7 @@ export class Home {
   async kill(database = false): Promise<void> {
     const child = this.#up
     if (child?.pid === undefined) return
-    process.kill(-child.pid, 'SIGKILL')
+    tryKill(-child.pid)
     if (child.exitCode === null && child.signalCode === null)
       await new Promise((resolve) => child.once('exit', resolve))
     if (database) for (const pid of this.processes('postgres')) tryKill(pid)

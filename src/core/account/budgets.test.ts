@@ -169,7 +169,7 @@ function overnight(before: number, granted: readonly [number, number], limits: r
 }
 
 const PLENTY = 1_000 * HOUR
-const GRACE = DEFAULT_DURATIONS.graceMs
+const GRACE: number = DEFAULT_DURATIONS.graceMs
 
 void test('shortly before midnight what is asked for is tomorrow’s, and the deadline goes beyond', () => {
   assert.deepEqual(overnight(HOUR, [HOUR, 0], [PLENTY, PLENTY]), {

@@ -146,8 +146,8 @@ function extend(
   if (paid === null) return []
   const lasts = (paid - now) * gpus
   // Up to what it would reserve if it were placed now: a run whose limit is covered asks for nothing.
-  const from = held.reduce((least, each) => earlier(least, each.from), now)
-  const window = { from, to: epochMs(now + Math.ceil(need / gpus)) }
+  const bookedTo = held.reduce((least, each) => earlier(least, each.from), now)
+  const window = { from: bookedTo, to: epochMs(now + Math.ceil(need / gpus)) }
   const pieces = piecesOf(budget, window, rows)
   const shorts = pieces.flatMap(({ row, ...piece }) => {
     const reserve = reserves.get(row.id) ?? { run: run.id, budget: row.id, granted: 0, posted: 0, charge: 0n }
