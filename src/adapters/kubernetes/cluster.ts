@@ -79,8 +79,8 @@ export function createKubernetesCluster(options: KubernetesClusterOptions): Kube
 const PATCHES_AT_ONCE = 32
 /** A gate that was lifted so long ago and is still seen is lifted again. */
 const LIFTED_MS = 5_000
-/** What ends sooner has its log read once, when it has ended. */
-const SETTLED_MS = 2_500
+/** What ends sooner has its log read once, when it has ended. People and progress look at the first worker first. */
+const SETTLED_MS = { first: 1_000, others: 5_000 } as const
 const FORGOTTEN_MAX = 10_000
 
 class Kubernetes implements KubernetesCluster {
@@ -339,9 +339,10 @@ class Kubernetes implements KubernetesCluster {
     if (pod === null || (state?.running === undefined && state?.terminated === undefined)) return null
     const path = `/api/v1/namespaces/${pod.namespace}/pods/${pod.name}/log`
     const started = timeOf(state.running?.startedAt)
+    const settledMs = worker.endsWith('-0') ? SETTLED_MS.first : SETTLED_MS.others
     // Once it is to end its log may be gone with it.
     const settled =
-      pod.ours?.deletedAt !== null || (started !== null && this.#options.clock.now() - started >= SETTLED_MS)
+      pod.ours?.deletedAt !== null || (started !== null && this.#options.clock.now() - started >= settledMs)
     return { path, settled, over: pod.over || state.terminated !== undefined }
   }
 
