@@ -171,6 +171,25 @@ function overnight(before: number, granted: readonly [number, number], limits: r
 const PLENTY = 1_000 * HOUR
 const GRACE: number = DEFAULT_DURATIONS.graceMs
 
+void test('what a period that is over went beyond its limit stops nobody', () => {
+  const run = runOf(1, { budgets: ['b' as Budget['id']] })
+  const { attempt, claims } = attemptOf(run, 1, [{ node: 'a', slots: [0] }], { state: { kind: 'running' } })
+  const period = { kind: 'window', series: 'b' as Budget['id'], from: t(-24 * HOUR) } as const
+  const stops = (to: number): number => {
+    const row = budgetOf('b@1', { limit: 9 * HOUR, used: 9 * HOUR, reserved: 1, period: { ...period, to: t(to) } })
+    const living = { ...run, state: { kind: 'running', attempt: attempt.id } } as const
+    // What was rounded up, when it was reserved, is still there.
+    const reserves = [{ run: run.id, budget: row.id, granted: 2, posted: 1, charge: 1n }]
+    const world = worldOf(
+      { nodes: [nodeOf('a')], runs: [living], attempts: [attempt], claims, budgets: [row] },
+      { reserves },
+    )
+    return decideBudgets(world, DEFAULT_DURATIONS).stop.length
+  }
+  assert.equal(stops(1), 1)
+  assert.equal(stops(0), 0)
+})
+
 void test('shortly before midnight what is asked for is tomorrow’s, and the deadline goes beyond', () => {
   assert.deepEqual(overnight(HOUR, [HOUR, 0], [PLENTY, PLENTY]), {
     asked: [[0, SLICE - HOUR]],

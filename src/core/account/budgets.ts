@@ -83,6 +83,8 @@ function beyondTheWall(
 ): { run: Run; attempt: Attempt }[] {
   let excess = budget.used + budget.reserved - budget.limit
   if (!budget.hard || excess <= 0) return []
+  // What a period that is over lacks, no stop brings back.
+  if (budget.period?.kind === 'window' && budget.period.to <= world.now) return []
   const living: { run: Run; attempt: Attempt; reserved: number }[] = []
   for (const run of world.runs.values()) {
     const reserve = reserves.get(run.id)?.find((each) => each.budget === budget.id)
