@@ -90,6 +90,9 @@ export function chargeCeiling(unit: BudgetUnit, charge: bigint): number {
   return integer(Number((charge + MS_PER_HOUR_BIG - 1n) / MS_PER_HOUR_BIG), 'charge')
 }
 
+/** Beyond it a number is not exact, and could not be read again; no cluster comes near. */
+export const LIMIT_MAX = Number.MAX_SAFE_INTEGER
+
 export const left = (budget: Budget): number => budget.limit - budget.used - budget.reserved
 
 export const remaining = (reserve: Pick<Reserve, 'granted' | 'posted'>): number =>

@@ -1,5 +1,6 @@
 // The trend of budgets, and extensions of their limits.
 import type { Budget } from '../../domain/budget.ts'
+import { LIMIT_MAX } from '../../domain/budget.ts'
 import type { Extension } from '../../domain/extension.ts'
 import type { BudgetId } from '../../domain/ids.ts'
 import { rowAt } from '../../domain/period.ts'
@@ -68,12 +69,15 @@ export function budgetStore(database: Database): BudgetStore {
     decideExtension: (id, { granted, by, at, answer }, audit) =>
       database.transaction('write', async (tx) => {
         const [row] = await tx.query<ExtensionRow>({
-          text: `update budget_extension set decided_by = $2, decided_at = $3, granted = $4, answer = $5
-                 where id = $1 and decided_at is null returning *`,
-          values: [id, by, at, granted, answer],
+          text: 'select * from budget_extension where id = $1 and decided_at is null for update',
+          values: [id],
         })
         if (row === undefined) return false
         if (granted && !(await raise(tx, row))) return false
+        await tx.query({
+          text: 'update budget_extension set decided_by = $2, decided_at = $3, granted = $4, answer = $5 where id = $1',
+          values: [id, by, at, granted, answer],
+        })
         await writeAudit(tx, audit)
         return true
       }),
@@ -91,8 +95,9 @@ async function raise(tx: Queryable, { budget: id, at, amount }: ExtensionRow): P
   const wanted = rowAt(budget, at, () => undefined) ?? budget
   if (wanted.id !== id && (await lock(wanted.id)) === undefined) await openBudgets(tx, [wanted])
   await tx.query({
-    text: 'update budget set "limit" = "limit" + $2, extended = extended + $2, version = version + 1 where id = $1',
-    values: [wanted.id, amount],
+    text: `update budget set "limit" = least($3, "limit" + $2), extended = least($3, extended + $2), version = version + 1
+           where id = $1`,
+    values: [wanted.id, amount, LIMIT_MAX],
   })
   return true
 }

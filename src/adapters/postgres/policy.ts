@@ -1,6 +1,7 @@
 // Policy and tokens: what an administrator writes, each with its audit row in the same transaction.
 import type { AuditEntry } from '../../domain/event.ts'
 import type { Policy, PolicyBudget } from '../../domain/policy.ts'
+import { LIMIT_MAX } from '../../domain/budget.ts'
 import { accepted, otherVersion, refused } from '../../domain/refusal.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { PolicyStore, StoredToken, TokenStore } from '../../ports/store.ts'
@@ -19,6 +20,7 @@ export function policyStore(database: Database): PolicyStore {
         })
         const other = otherVersion(ifVersion, newest?.version ?? 0)
         if (other !== null) return other
+        await lockAll(tx)
         const missing = await inUse(tx, policy)
         if (missing !== null) return missing
         await saveProjects(tx, policy)
@@ -37,6 +39,13 @@ export function policyStore(database: Database): PolicyStore {
         await writeAudit(tx, audit)
       }),
   }
+}
+
+/** In the order of commits, whatever that of the file, and before anything is looked at: what is in use is decided on what stays so. */
+async function lockAll(tx: Queryable): Promise<void> {
+  await tx.query({ text: 'select name from project order by name for no key update', values: [] })
+  // Whoever has a row of a series has that too.
+  await tx.query({ text: 'select id from budget where series is null order by id for update', values: [] })
 }
 
 /** A project or budget that something still counts on cannot just vanish. */
@@ -64,7 +73,7 @@ async function inUse(tx: Queryable, policy: Policy) {
       `budget ${budget.id} has been used`,
       'keep it in the policy; its books would be lost',
     )
-  return otherPeriod(tx, policy)
+  return policy.budgets.length === 0 ? null : ((await otherPeriod(tx, policy)) ?? otherUnit(tx, policy))
 }
 
 /** What was counted by one period cannot be counted by another. */
@@ -84,6 +93,29 @@ async function otherPeriod(tx: Queryable, policy: Policy) {
         'keep its period, and give the new one a name of its own',
       )
 }
+
+/** Nor in another unit; what somebody asked for is in the old one as well. */
+async function otherUnit(tx: Queryable, policy: Policy) {
+  const [budget] = await tx.query<{ id: string }>({
+    text: `select b.id from budget b join unnest($1::text[], $2::text[], $3::text[]) as n(id, unit, currency) on n.id = b.id
+           where (n.unit, n.currency) is distinct from (b.unit, b.currency)
+             and (exists (select 1 from reserve r join budget x on x.id = r.budget where coalesce(x.series, x.id) = b.id)
+                  or exists (select 1 from budget_extension e where e.budget = b.id))`,
+    values: columns(policy.budgets, (each) => [each.id, ...unitColumns(each.unit)]),
+  })
+  return budget === undefined
+    ? null
+    : refused(
+        'policy-in-use',
+        `budget ${budget.id} has been used, and it would count in another unit`,
+        'keep its unit, and give the new one a name of its own',
+      )
+}
+
+const unitColumns = (unit: PolicyBudget['unit']): [string, string | null] => [
+  unit.kind,
+  unit.kind === 'money' ? unit.currency : null,
+]
 
 const periodColumns = (period: PolicyBudget['period']): [string | null, number | null, number | null] =>
   period?.kind === 'every' ? [period.every, null, null] : [null, period?.from ?? null, period?.to ?? null]
@@ -111,18 +143,26 @@ async function saveProjects(tx: Queryable, policy: Policy): Promise<void> {
 
 async function saveBudgets(tx: Queryable, policy: Policy, now: EpochMs): Promise<void> {
   if (policy.budgets.length === 0) return
+  // Nothing was counted in them, and those of the new period may end when they do.
+  await tx.query({
+    text: `delete from budget r using budget b, unnest($1::text[], $2::text[]) as n(id, every)
+           where r.series = b.id and n.id = b.id and n.every is distinct from b.every`,
+    values: columns(policy.budgets, (each) => [each.id, periodColumns(each.period)[0]]),
+  })
   await tx.query({
     text: `insert into budget (id, project, unit, currency, hard, "limit", submitter, label_key, label_value, run_name, every, "from", "to")
            select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[],
              $11::text[], $12::bigint[], $13::bigint[])
            on conflict (id) do update set project = excluded.project, submitter = excluded.submitter, label_key = excluded.label_key,
-             label_value = excluded.label_value, run_name = excluded.run_name, hard = excluded.hard, every = excluded.every, "from" = excluded."from",
-             "to" = excluded."to", "limit" = excluded."limit" + budget.extended, version = budget.version + 1`,
+             label_value = excluded.label_value, run_name = excluded.run_name, hard = excluded.hard, unit = excluded.unit, currency = excluded.currency,
+             every = excluded.every, "from" = excluded."from", "to" = excluded."to",
+             extended = case when excluded.every is distinct from budget.every then 0 else budget.extended end,
+             "limit" = case when excluded.every is distinct from budget.every then excluded."limit"
+               else least(${LIMIT_MAX}, excluded."limit" + budget.extended) end, version = budget.version + 1`,
     values: columns(policy.budgets, (each) => [
       each.id,
       each.project,
-      each.unit.kind,
-      each.unit.kind === 'money' ? each.unit.currency : null,
+      ...unitColumns(each.unit),
       each.hard,
       each.limit,
       each.user,
@@ -135,7 +175,8 @@ async function saveBudgets(tx: Queryable, policy: Policy, now: EpochMs): Promise
   // The period that runs and those that are open beyond it take the new limit too; what is over keeps what it was.
   await tx.query({
     text: `update budget r set project = b.project, submitter = b.submitter, label_key = b.label_key, label_value = b.label_value,
-             run_name = b.run_name, hard = b.hard, "limit" = b."limit" + r.extended, version = r.version + 1
+             run_name = b.run_name, hard = b.hard, unit = b.unit, currency = b.currency,
+             "limit" = least(${LIMIT_MAX}, b."limit" + r.extended), version = r.version + 1
            from budget b where r.series = b.id and r."to" > $1`,
     values: [now],
   })

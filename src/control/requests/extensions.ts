@@ -1,6 +1,6 @@
 // More than a budget's limit: who runs asks, who pays decides, both are in the audit log.
 import { visibleProjects } from '../../core/authorise/authorise.ts'
-import { amountText } from '../../domain/budget.ts'
+import { amountText, LIMIT_MAX } from '../../domain/budget.ts'
 import type { Budget } from '../../domain/budget.ts'
 import type { ExtensionDocument } from '../../domain/budget-documents.ts'
 import type { Extension } from '../../domain/extension.ts'
@@ -34,7 +34,7 @@ export async function askExtension(
   const { budget, row } = found
   if (!sees(who, 'budget.ask', budget)) return notAllowed(who, 'budget.ask', budget)
   if (row.period?.kind === 'window' && row.period.to <= world.now) return over(row)
-  if (!Number.isSafeInteger(row.limit + amount))
+  if (row.limit + amount > LIMIT_MAX)
     return refused('invalid', `the limit of budget ${row.id} would be beyond what can be counted`, null, '/amount')
   const extension: Extension = {
     id: `x${noticeId(chance).slice(1, 13)}`,
@@ -72,6 +72,9 @@ export async function decideExtension(
   if (!sees(who, 'budget.extend', budget)) return notAllowed(who, 'budget.extend', budget)
   const row = rowAt(budget, extension.at, (each) => world.budgets.get(each)) ?? budget
   if (granted && row.period?.kind === 'window' && row.period.to <= world.now) return over(row)
+  // It was within when it was asked for; another one was granted since.
+  if (granted && row.limit + extension.amount > LIMIT_MAX)
+    return refused('wrong-state', `the limit of budget ${row.id} would be beyond what can be counted`, 'refuse it')
   const at = clock.now()
   const decision = { granted, by: actorOf(who), at, answer }
   const decided = await store.decideExtension(id, decision, {

@@ -1,5 +1,6 @@
 // The trend of budgets, and extensions of their limits, in memory.
 import type { Changes } from '../../domain/apply.ts'
+import { LIMIT_MAX } from '../../domain/budget.ts'
 import { rowAt } from '../../domain/period.ts'
 import { epochMs } from '../../domain/units.ts'
 import type { BudgetStore } from '../../ports/budget-store.ts'
@@ -39,8 +40,8 @@ export function budgetStore(tables: Tables): BudgetStore {
         const row = rowAt(budget, extension.at, (each) => tables.budgets.get(each)) ?? budget
         tables.budgets.set(row.id, {
           ...row,
-          limit: row.limit + extension.amount,
-          extended: row.extended + extension.amount,
+          limit: Math.min(LIMIT_MAX, row.limit + extension.amount),
+          extended: Math.min(LIMIT_MAX, row.extended + extension.amount),
           version: row.version + 1,
         })
       }

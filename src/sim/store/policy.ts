@@ -1,6 +1,8 @@
 // Policy and tokens in memory.
 import type { BudgetId, ProjectName } from '../../domain/ids.ts'
-import type { Budget } from '../../domain/budget.ts'
+import type { Budget, BudgetUnit } from '../../domain/budget.ts'
+import { LIMIT_MAX } from '../../domain/budget.ts'
+import type { Every } from '../../domain/period.ts'
 import { isRowOfSeries, samePeriod, seriesOf } from '../../domain/period.ts'
 import type { Policy, PolicyBudget } from '../../domain/policy.ts'
 import type { EpochMs } from '../../domain/units.ts'
@@ -46,22 +48,33 @@ function inUse(tables: Tables, policy: Policy): Answer<never> | null {
     return refused('policy-in-use', `project ${run.project} has runs`, whatToDo)
   }
   const budgets = new Set<BudgetId>(policy.budgets.map((each) => each.id))
+  const reserved = new Set([...tables.reserves.values()].map(({ budget }) => budget))
   for (const budget of tables.budgets.values()) {
-    if (budgets.has(seriesOf(budget)) || (budget.used === 0 && budget.reserved === 0)) continue
+    if (budgets.has(seriesOf(budget))) continue
+    if (budget.used === 0 && budget.reserved === 0 && !reserved.has(budget.id)) continue
     const whatToDo = 'keep it in the policy; its books would be lost'
     return refused('policy-in-use', `budget ${budget.id} has been used`, whatToDo)
   }
-  const used = new Set(
-    [...tables.reserves.values()].flatMap(({ budget }) => tables.budgets.get(budget) ?? []).map(seriesOf),
-  )
+  const used = new Set([...reserved].flatMap((id) => tables.budgets.get(id) ?? []).map(seriesOf))
   for (const { id, period } of policy.budgets) {
     const before = tables.budgets.get(id)
     if (before === undefined || !used.has(id) || samePeriod(before.period, period)) continue
     const message = `budget ${id} has been used, and its period would be another`
     return refused('policy-in-use', message, 'keep its period, and give the new one a name of its own')
   }
+  const asked = new Set([...tables.extensions.values()].map(({ budget }) => budget))
+  for (const { id, unit } of policy.budgets) {
+    const before = tables.budgets.get(id)
+    if (before === undefined || !(used.has(id) || asked.has(id)) || sameUnit(before.unit, unit)) continue
+    const message = `budget ${id} has been used, and it would count in another unit`
+    return refused('policy-in-use', message, 'keep its unit, and give the new one a name of its own')
+  }
   return null
 }
+
+const currencyOf = (unit: BudgetUnit): string | null => (unit.kind === 'money' ? unit.currency : null)
+const sameUnit = (a: BudgetUnit, b: BudgetUnit): boolean => currencyOf(a) === currencyOf(b)
+const everyOf = ({ period }: Pick<Budget, 'period'>): Every | null => (period?.kind === 'every' ? period.every : null)
 
 function saveProjects(tables: Tables, policy: Policy): void {
   const old = new Map(tables.projects)
@@ -76,16 +89,18 @@ function saveBudgets(tables: Tables, policy: Policy, now: EpochMs): void {
   const old = new Map(tables.budgets)
   tables.budgets.clear()
   const put = (id: BudgetId, changed: PolicyBudget, before: Budget): void => {
-    const { unit, extended, version } = before
-    const period = isRowOfSeries(before) ? before.period : changed.period
-    const limit = changed.limit + extended
-    tables.budgets.set(id, { ...before, ...changed, id, unit, period, limit, version: version + 1 })
+    const isRow = isRowOfSeries(before)
+    const period = isRow ? before.period : changed.period
+    const extended = isRow || everyOf(before) === everyOf(changed) ? before.extended : 0
+    const limit = Math.min(LIMIT_MAX, changed.limit + extended)
+    tables.budgets.set(id, { ...before, ...changed, id, period, limit, extended, version: before.version + 1 })
   }
   for (const budget of policy.budgets) {
     const before = old.get(budget.id)
     if (before === undefined)
       tables.budgets.set(budget.id, { ...budget, used: 0, reserved: 0, over: 0, extended: 0, version: 1 })
     else put(budget.id, budget, before)
+    if (before !== undefined && everyOf(before) !== everyOf(budget)) continue
     for (const row of old.values()) {
       if (!isRowOfSeries(row) || seriesOf(row) !== budget.id) continue
       if (row.period?.kind === 'window' && row.period.to > now) put(row.id, budget, row)
