@@ -25,9 +25,24 @@ export async function commitItems(
 ): Promise<CommitResult> {
   if (items.length > ITEMS_PER_COMMIT_MAX) throw new Error(`bug: ${items.length} items in one commit`)
   if (items.length === 0) return { kind: 'committed', results: [], at: clock.now() }
+  for (;;) {
+    const result = await tryOnce(database, clock, blindAfterMs, epoch, items)
+    if (result !== null) return result
+  }
+}
+
+/** Null, and nothing is written, where another commit has placed a run on a node of this one while this one waited for its locks. */
+async function tryOnce(
+  database: Database,
+  clock: Clock,
+  blindAfterMs: number,
+  epoch: Epoch | null,
+  items: readonly Item[],
+): Promise<CommitResult | null> {
   return database.transaction('write', async (tx) => {
     if (epoch !== null && !(await leads(tx, epoch))) return { kind: 'deposed' }
     const rows = await lockRows(tx, items, clock.now())
+    if (rows === null) return null
     const now = clock.now()
     const changes: Changes = noChanges()
     const results: ItemResult[] = items.map((item) => applyItem(rows, changes, item, now, blindAfterMs))
@@ -42,7 +57,7 @@ export async function leads(tx: Queryable, epoch: Epoch): Promise<boolean> {
   return rows.length === 1
 }
 
-async function lockRows(tx: Queryable, items: readonly Item[], now: EpochMs): Promise<Rows> {
+async function lockRows(tx: Queryable, items: readonly Item[], now: EpochMs): Promise<Rows | null> {
   const touched = touchedBy(items)
   const nodeIds = [...touched.nodes]
   const covering = await runsBefore(tx, [...touched.runs], nodeIds)
@@ -72,6 +87,8 @@ async function lockRows(tx: Queryable, items: readonly Item[], now: EpochMs): Pr
     text: 'select image from claim where node = any($1) and released_at is null',
     values: [nodeIds],
   })
+  // Its budgets are not locked, and what it holds here would be booked and charged to none of them.
+  if (claims.map(claimOf).some((claim) => !runImages.has(claim.run))) return null
   const reserves = await tx.query<ReserveRow>({
     text: 'select run, budget, granted, posted, charge from reserve where run = any($1)',
     values: [[...runImages.keys()]],
