@@ -69,6 +69,11 @@ export class Home {
     return find() ?? ''
   }
 
+  /** What `up` wrote into its log. */
+  log(): string {
+    return readFileSync(join(this.path, 'plimsoll.log'), 'utf8')
+  }
+
   /** kill -9 of the whole group of `up`; with `database` of PostgreSQL as well. */
   async kill(database = false): Promise<void> {
     const child = this.#up
