@@ -73,7 +73,9 @@ describe('sign-in by a provider', { skip: cannotRun(), timeout: 300_000 }, () =>
         await page.locator('text=ask #gpu-help').waitFor()
         assert.equal(page.url(), `${origin}/now`, 'no code is left in the address')
         await looked(page, 'refused')
-        // The provider knows her still; another person needs another browser, as in life.
+        // The provider knows her, and asks again all the same: she may be somebody else, too.
+        await chosen(page, 'bob')
+        await page.locator('h1 >> text=Now').waitFor()
         await page.context().close()
         assert.deepEqual(ours(complaints), [])
 
@@ -102,6 +104,13 @@ describe('sign-in by a provider', { skip: cannotRun(), timeout: 300_000 }, () =>
     await page.locator('text=Tokens are an admin’s').waitFor()
     assert.deepEqual(ours(complaints), [])
     await page.context().close()
+  })
+
+  test('each way in and out is counted', async () => {
+    const { token } = home.client()
+    const text = await (await fetch(`${origin}/metrics`, { headers: { authorization: `Bearer ${token}` } })).text()
+    for (const outcome of ['signed-in', 'sign-in-no-group', 'sign-in-provider-away'])
+      assert.match(text, new RegExp(`plimsoll_sign_ins_total\\{outcome="${outcome}"\\} [1-9]`))
   })
 
   test('each way in and out is in the audit log, and no code or secret in the log', () => {

@@ -324,6 +324,20 @@ test('signing out ends the session and is in the audit log', async () => {
   assert.equal(entry?.actor, 'user:ada@lab.org')
 })
 
+test('a session does not become another one, which would outlive it; a token does', async () => {
+  const { pages, idp, served } = await world()
+  idp.accounts.set('1', person('ada', ['platform']))
+  const jar = new CookieJar()
+  await signIn(jar, pages, '1')
+  const exchanged = async (code: string): Promise<number> => {
+    const headers = { 'content-type': 'application/json' }
+    return (await fetch(`${pages}/api/v1/session`, { method: 'POST', body: JSON.stringify({ code }), headers })).status
+  }
+  const secret = jar.cookies.find(({ name }) => name === 'plimsoll_session')?.value ?? ''
+  assert.equal(await exchanged(secret), 401)
+  assert.equal(await exchanged(await served.token({ role: 'viewer', project: 'alpha', subject: 'ada' })), 204)
+})
+
 test('a provider that is away keeps nobody else out, and is asked again', async () => {
   const idp = await startIdentityProvider()
   const { served, logged } = await serveSigningIn(benches, NOW, { issuer: idp.issuer, rules: RULES })

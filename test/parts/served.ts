@@ -8,12 +8,13 @@ import { sealWith } from '../../src/adapters/system/seal.ts'
 import { secrets } from '../../src/adapters/system/secrets.ts'
 import type { Metrics } from '../../src/adapters/telemetry/metrics.ts'
 import { createMetrics } from '../../src/adapters/telemetry/metrics.ts'
+import { tokenSignIn } from '../../src/apps/api/sign-in.ts'
 import { parsePolicyValue } from '../../src/contract/policy.ts'
 import { parseRunSpecValue } from '../../src/contract/run-spec.ts'
 import type { Control } from '../../src/control/control.ts'
 import { alertsFor } from '../../src/control/requests/alerting.ts'
 import type { RequestContext } from '../../src/control/requests/context.ts'
-import { authenticate, endSession } from '../../src/control/requests/session.ts'
+import { authenticate } from '../../src/control/requests/session.ts'
 import { requestsOf } from '../../src/control/requests/requests.ts'
 import { viewsOf } from '../../src/control/views/views.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
@@ -140,10 +141,7 @@ export async function serve(benches: PostgresBenches, now: number, options: Serv
     log: keeping(faults),
     version: '0.0.0',
     pages: null,
-    signIn:
-      options.provider === undefined
-        ? null
-        : { takes: 'token', exchange: async () => null, end: (secret) => endSession(context, secret) },
+    signIn: tokenSignIn({ context, requests, control }),
     provider: options.provider?.(context, () => url) ?? null,
     cluster: CLUSTER,
   })

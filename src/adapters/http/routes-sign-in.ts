@@ -29,7 +29,8 @@ export function signInRoutes(app: FastifyInstance, { provider, signIn }: SignInO
   app.get<{ Querystring: { to?: unknown } }>(BEGIN, hide, async (request, reply) => {
     if (provider === null) return refuse(request, reply, null, NONE)
     const { to } = request.query
-    const begun = await provider.begin(typeof to === 'string' ? to : undefined)
+    const refused = provider.keptRefusal(cookieOf(request, REFUSED))
+    const begun = await provider.begin(typeof to === 'string' ? to : undefined, refused)
     if (!begun.ok) return refuse(request, reply, provider, begun)
     setWay(reply, provider, begun.value.kept, SIGN_IN_MS_MAX / 1_000)
     setRefusal(reply, provider, '', 0)
@@ -38,7 +39,15 @@ export function signInRoutes(app: FastifyInstance, { provider, signIn }: SignInO
   app.get(`${BEGIN}/callback`, hide, async (request, reply) => {
     if (provider === null) return refuse(request, reply, null, NONE)
     const [, query = ''] = request.url.split(/\?(.*)/s)
-    const done = await provider.finish(new URLSearchParams(query), cookieOf(request, WAY))
+    let done: Awaited<ReturnType<ProviderSignIn['finish']>>
+    try {
+      done = await provider.finish(new URLSearchParams(query), cookieOf(request, WAY))
+    } catch (error) {
+      if (!isBrowser(request)) throw error
+      // PostgreSQL is away, or we are wrong: the page says so itself, at an address without the code.
+      request.log.error({ err: error, reqId: request.id }, 'a sign-in failed')
+      return reply.redirect(`${provider.pages()}/`, 303)
+    }
     // Whatever came of it: it is not tried again with the same.
     setWay(reply, provider, '', 0)
     if (!done.ok) return refuse(request, reply, provider, done)
@@ -65,13 +74,13 @@ function refuse(
   provider: ProviderSignIn | null,
   refusal: SignInRefusal,
 ): FastifyReply {
-  const isBrowser = (request.headers.accept ?? '').includes('text/html')
-  if (!isBrowser || provider === null)
+  if (!isBrowser(request) || provider === null)
     return sendProblem(reply, problem(refusal.code, refusal.message, { whatToDo: refusal.whatToDo }))
   setRefusal(reply, provider, provider.keepRefusal(refusal), REFUSED_S)
   return reply.redirect(`${provider.pages()}/`, 303)
 }
 
+const isBrowser = ({ headers }: FastifyRequest): boolean => (headers.accept ?? '').includes('text/html')
 const isSecure = ({ pages }: ProviderSignIn): boolean => pages().startsWith('https://')
 const pathOf = ({ pages }: ProviderSignIn): string => new URL(pages()).pathname.replace(/\/$/, '')
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import type { SignInRefusal } from '../../domain/sign-in.ts'
 import { signInRefused } from '../../domain/sign-in.ts'
+import { Fault } from '../../ports/fault.ts'
 import type { ProviderSignIn } from '../../ports/identity.ts'
 import { fakes } from './fakes.fixture.ts'
 import { createServer } from './server.ts'
@@ -98,6 +99,17 @@ test('a browser that is refused lands on the sign-in page, and a program has the
       provider: { name: 'Lab', url: 'https://gpu.lab.org/sign-in/oidc' },
       refusal: { code: NO.code, message: NO.message, whatToDo: NO.whatToDo },
     })
+  })
+})
+
+test('where the store is away, no code stays in the address of a browser', async () => {
+  const { provider } = fakeProvider('https://gpu.lab.org')
+  const away = new Fault('store-unavailable', 'no connection', { retryable: true })
+  await serving({ ...provider, finish: () => Promise.reject(away) }, async (app) => {
+    const page = await app.inject({ url: '/sign-in/oidc/callback?code=c', headers: HTML })
+    assert.deepEqual([page.statusCode, page.headers.location], [303, 'https://gpu.lab.org/'])
+    const program = await app.inject({ url: '/sign-in/oidc/callback?code=c' })
+    assert.equal(program.json<{ code: string }>().code, 'unavailable')
   })
 })
 

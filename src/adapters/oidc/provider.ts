@@ -53,7 +53,7 @@ export function oidcProvider(options: ProviderOptions): IdentityProvider {
   return {
     name,
     issuer,
-    begin: (callback) =>
+    begin: (callback, another) =>
       asking(async (config) => {
         const begun: Begun = { state: randomState(), nonce: randomNonce(), verifier: randomPKCECodeVerifier() }
         const location = buildAuthorizationUrl(config, {
@@ -63,6 +63,7 @@ export function oidcProvider(options: ProviderOptions): IdentityProvider {
           nonce: begun.nonce,
           code_challenge: await calculatePKCECodeChallenge(begun.verifier),
           code_challenge_method: 'S256',
+          ...(another ? promptOf(config) : {}),
         })
         return { location: location.href, begun }
       }),
@@ -76,6 +77,14 @@ export function oidcProvider(options: ProviderOptions): IdentityProvider {
       }
     },
   }
+}
+
+/** Some refuse a word that they do not know; to ask again for who is there is what a certified one can, also where it names none. */
+function promptOf(config: Configuration): { readonly prompt?: string } {
+  const known = config.serverMetadata()['prompt_values_supported']
+  if (!Array.isArray(known)) return { prompt: 'login' }
+  const prompt = ['select_account', 'login'].find((each) => known.includes(each))
+  return prompt === undefined ? {} : { prompt }
 }
 
 async function claimsOf(

@@ -9,7 +9,7 @@ import { projectRoot } from '../parts/files.ts'
 import type { Ingest } from '../parts/ingest.ts'
 import { ingestPortOf, startIngest } from '../parts/ingest.ts'
 import { oidcSettings, oidcSignIn } from '../parts/oidc.ts'
-import { exitCodeOf } from '../parts/say.ts'
+import { Exit, exitCodeOf } from '../parts/say.ts'
 import { serveApi } from '../parts/server.ts'
 import type { Service } from '../parts/service.ts'
 import { tokenSignIn } from './sign-in.ts'
@@ -28,6 +28,11 @@ async function api({ config, rehearse }: ApiProcessOptions): Promise<number> {
   const { listen, log } = deployment.files.config
   const keys = readKeys(deployment)
   const oidc = oidcSettings(deployment.files.config, deployment.file)
+  if (oidc !== null && deployment.files.config.alerts.pages === null)
+    throw new Exit(
+      2,
+      `${deployment.file}: signIn.oidc needs alerts.pages: the address that the provider sends people back to`,
+    )
   const logs = createLog(null, log.level)
   const ending = new Ending()
   const quiet = logs.pino.child({}, { level: 'warn' })

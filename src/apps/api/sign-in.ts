@@ -6,7 +6,7 @@ import type { Service } from '../parts/service.ts'
 
 const SESSION_MS = 12 * 3_600_000
 
-export function tokenSignIn({ context, requests, control }: Service): SignIn {
+export function tokenSignIn({ context, requests, control }: Pick<Service, 'context' | 'requests' | 'control'>): SignIn {
   return {
     takes: 'token',
     whatToDo: 'paste a token that plimsoll token create has shown',

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { oidcProvider } from '../../adapters/oidc/provider.ts'
+import type { Metrics } from '../../adapters/telemetry/metrics.ts'
 import type { Config } from '../../contract/config.ts'
 import type { ProviderSettings } from '../../control/requests/provider-sign-in.ts'
 import { providerSignIn } from '../../control/requests/provider-sign-in.ts'
@@ -44,8 +45,26 @@ function secretOf(name: string | null, file: string): string | null {
 }
 
 /** Needs what seals, and the address of the pages: a service that tells nobody of anything has neither. */
-export function oidcSignIn({ context, control }: Service, settings: OidcSettings | null): ProviderSignIn | null {
+export function oidcSignIn(
+  { context, control, metrics }: Service,
+  settings: OidcSettings | null,
+): ProviderSignIn | null {
   if (settings === null || control.alerting === null) return null
   const { seal, pages } = control.alerting
-  return providerSignIn(context, { ...settings, seal, pages })
+  return counted(providerSignIn(context, { ...settings, seal, pages }), metrics)
 }
+
+/** Each sign-in is counted, and each refusal on the way. */
+const counted = (provider: ProviderSignIn, metrics: Metrics): ProviderSignIn => ({
+  ...provider,
+  async begin(to, refused) {
+    const begun = await provider.begin(to, refused)
+    if (!begun.ok) metrics.signedIn(begun.code)
+    return begun
+  },
+  async finish(query, kept) {
+    const done = await provider.finish(query, kept)
+    metrics.signedIn(done.ok ? 'signed-in' : done.code)
+    return done
+  },
+})

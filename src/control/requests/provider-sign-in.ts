@@ -22,6 +22,9 @@ export type ProviderSettings = {
   readonly pages: () => string
 }
 
+/** Without a question the provider would send the same person again. */
+const OF_A_PERSON: ReadonlySet<SignInCode> = new Set(['sign-in-no-name', 'sign-in-no-group', 'sign-in-too-many-groups'])
+
 const BEGIN_AGAIN = 'sign in again from the sign-in page'
 
 export function providerSignIn(context: RequestContext, settings: ProviderSettings): ProviderSignIn {
@@ -37,8 +40,8 @@ export function providerSignIn(context: RequestContext, settings: ProviderSettin
   return {
     name: provider.name,
     pages,
-    async begin(to) {
-      const begun = await provider.begin(callback())
+    async begin(to, refused) {
+      const begun = await provider.begin(callback(), refused !== null && OF_A_PERSON.has(refused.code))
       if (!begun.ok) return told(begun)
       const kept: Kept = { kind: 'sign-in', ...begun.value.begun, to: ownPath(to), until: clock.now() + SIGN_IN_MS_MAX }
       return { ok: true, value: { location: begun.value.location, kept: seal.seal(JSON.stringify(kept)) } }
