@@ -196,7 +196,7 @@ test('who may not come in is told what is missing and whom to ask, at an address
         Array.from({ length: 1_001 }, (_, index) => `g${index}`),
       ),
       'sign-in-too-many-groups',
-      /you are in 1001 groups/,
+      /You are in 1001 groups/,
     ],
     [
       'overage',

@@ -1,6 +1,6 @@
 // Sign-in by an identity provider, from the click to the session. What a browser brings along on the way is sealed, so that any process of
 // the deployment reads what another one kept; what is made of it is one session for a sign-in, in one transaction.
-import { signedIn } from '../../core/authorise/claims.ts'
+import { isSubject, signedIn } from '../../core/authorise/claims.ts'
 import { RETURN_CHARS_MAX, SIGN_IN_MS_MAX } from '../../domain/limits.ts'
 import type { Claims, SignInAnswer, SignInCode, SignInRefusal, SignInRules } from '../../domain/sign-in.ts'
 import { SIGN_IN_CODES, signInRefused } from '../../domain/sign-in.ts'
@@ -166,7 +166,7 @@ async function tellRefusal(
   { sub }: Claims,
   { code, message }: SignInRefusal,
 ): Promise<void> {
-  if (typeof sub !== 'string') return
+  if (!isSubject(sub)) return
   const at = control.clock.now()
   const identity = identityOf(provider, sub)
   const detail = { issuer: provider.issuer, subject: sub, code, message }

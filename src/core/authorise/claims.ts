@@ -12,14 +12,17 @@ export function signedIn(claims: Claims, rules: SignInRules, projects: ReadonlyS
   const groups = groupsOf(claims, rules)
   if (!isList(groups)) return groups
   const subject = claims['sub']
-  if (typeof subject !== 'string' || subject === '')
-    return noName(rules, 'the identity provider did not say who you are (sub)')
+  if (!isSubject(subject)) return noName(rules, 'The identity provider did not say who you are (the claim sub).')
   const mine = new Set(groups)
   const granted = rules.grants.filter(({ group }) => mine.has(group))
   const grants = distinct(granted.filter(({ project }) => project === null || projects.has(project)))
   if (grants.length === 0) return nothingGranted(user, groups, granted, rules)
   return { ok: true, value: { user, subject, groups: distinctText(granted.map(({ group }) => group)), grants } }
 }
+
+/** The standard gives it 255 characters; what cannot be stored is nobody. */
+export const isSubject = (sub: unknown): sub is string =>
+  typeof sub === 'string' && sub !== '' && sub.length <= CLAIM_CHARS_MAX && isPrintable(sub)
 
 const ask = ({ contact }: SignInRules): string => (contact === null ? 'an admin of this Plimsoll' : contact)
 const isList = (value: readonly string[] | SignInRefusal): value is readonly string[] => Array.isArray(value)
@@ -30,17 +33,23 @@ const noName = (rules: SignInRules, message: string): SignInRefusal =>
 // oxlint-disable-next-line no-control-regex -- they are what is refused
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/
 
+/** Half of a character is none: PostgreSQL takes it neither as text nor in JSON. */
+const isPrintable = (text: string): boolean => !UNPRINTABLE.test(text) && text.isWellFormed()
+
 function userOf(claims: Claims, rules: SignInRules): string | SignInRefusal {
   const value = claims[rules.user]
   if (typeof value !== 'string' || value.trim() === '')
-    return noName(rules, `the identity provider did not say your name (the claim ${rules.user} is missing)`)
+    return noName(rules, `The identity provider did not say your name (the claim ${rules.user} is missing).`)
   // Anybody may write anybody's address into his profile until the provider has checked it.
   if (rules.user === 'email' && claims['email_verified'] !== true)
-    return noName(rules, 'your e-mail address is not verified at the identity provider, so it cannot be your name here')
-  if (value.length > USER_CHARS_MAX || value !== value.trim() || UNPRINTABLE.test(value))
     return noName(
       rules,
-      `your name at the identity provider (the claim ${rules.user}) cannot be one here: at most ${USER_CHARS_MAX} printable characters`,
+      'Your e-mail address is not verified at the identity provider, so it cannot be your name here.',
+    )
+  if (value.length > USER_CHARS_MAX || value !== value.trim() || !isPrintable(value))
+    return noName(
+      rules,
+      `Your name at the identity provider (the claim ${rules.user}) cannot be one here: it has at most ${USER_CHARS_MAX} printable characters.`,
     )
   // Providers write one address in several ways; here it is one person.
   return rules.user === 'email' ? value.toLowerCase() : value
@@ -53,9 +62,9 @@ function groupsOf(claims: Claims, rules: SignInRules): readonly string[] | SignI
   const elsewhere = claims['_claim_names']
   const moved = typeof elsewhere === 'object' && elsewhere !== null && Object.hasOwn(elsewhere, rules.groups)
   if (value === undefined && (moved || claims['hasgroups'] === true))
-    return tooMany(rules, 'you are in more groups than the identity provider tells of')
+    return tooMany(rules, 'You are in more groups than the identity provider tells of.')
   const list: readonly unknown[] = Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]
-  if (list.length > GROUPS_MAX) return tooMany(rules, `you are in ${list.length} groups; ${GROUPS_MAX} are read`)
+  if (list.length > GROUPS_MAX) return tooMany(rules, `You are in ${list.length} groups; ${GROUPS_MAX} are read.`)
   return list.filter((each): each is string => typeof each === 'string' && each.length <= CLAIM_CHARS_MAX)
 }
 
@@ -103,7 +112,7 @@ const GROUP_CHARS_SHOWN = 60
 function shown(groups: readonly string[]): string {
   const words = groups
     .slice(0, GROUPS_SHOWN)
-    .map((group) => group.replaceAll(new RegExp(UNPRINTABLE, 'g'), '?').slice(0, GROUP_CHARS_SHOWN))
+    .map((group) => group.replaceAll(new RegExp(UNPRINTABLE, 'g'), '?').slice(0, GROUP_CHARS_SHOWN).toWellFormed())
   return [...words, ...(groups.length > GROUPS_SHOWN ? ['…'] : [])].join(', ')
 }
 
