@@ -36,9 +36,9 @@ durations: { reserveSlice: 80s, checkpoint: 4s, grace: 5s }
     const plain = await asked(() => ask('GET', '/queue'))
     let worst = -Infinity
     let most = 0
-    let done = false
+    const over = new AbortController()
     const watch = (async () => {
-      while (!done) {
+      while (!over.signal.aborted) {
         for (const each of (await ask<{ budgets: Budget[] }>('GET', '/budgets')).budgets) {
           worst = Math.max(worst, each.used + each.reserved - each.over - each.limit)
           most = Math.max(most, each.used + each.reserved)
@@ -49,7 +49,7 @@ durations: { reserveSlice: 80s, checkpoint: 4s, grace: 5s }
     const samples = await asked((index) => ask('POST', '/runs', specOf(`storm-${index}`, ['sleep', '30'])))
     // Until the wall stands: some turns of placing after the last answer.
     await pause(10_000)
-    done = true
+    over.abort()
     await watch
     if (most === 0) throw new Error('nothing was promised: the storm met no budget')
     return {

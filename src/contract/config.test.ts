@@ -77,6 +77,37 @@ test('durations in an order that breaks a promise are refused, at the one that w
   ])
 })
 
+test('sign-in by a provider: whole, by https, and nothing that is misspelt', () => {
+  const whole = `signIn: { oidc: { issuer: 'https://login.lab.org', clientId: plimsoll, grants: [{ group: ops, role: admin, project: null }] } }\n`
+  const parsed = parseConfig(defaults, whole, names)
+  assert.ok(parsed.ok)
+  const { oidc } = parsed.config.signIn
+  assert.deepEqual([oidc.user, oidc.groups, oidc.session], ['email', 'groups', 12 * 3_600_000])
+  assert.deepEqual(oidc.grants, [{ group: 'ops', role: 'admin', project: null }])
+  const rows: readonly (readonly [string, string])[] = [
+    [`issuer: 'https://login.lab.org'`, 'needs clientId beside it: as whom the provider knows this Plimsoll'],
+    ['issuer: http://login.lab.org, clientId: a', 'must begin with https://'],
+    ['issuer: http://127.0.0.1.evil.test, clientId: a', 'must begin with https://'],
+    ['issuer: login.lab.org, clientId: a', 'must be an address such as https://login.lab.org'],
+    [`issuer: 'https://a.b?c', clientId: a`, 'must be the address alone, as the provider calls itself'],
+    [`issuer: 'https://a.b', clientId: a, scopes: [email]`, 'must have openid'],
+    ['user: name', 'must be one of email, preferred_username, sub'],
+    ['session: 5m', 'must be from 15m to 31d'],
+    ['clientSecret: abc', 'there is no key clientSecret here [did you mean clientSecretFile?]'],
+    ['grants: [{ group: a, role: member }]', 'project is missing'],
+    [
+      'grants: [{ group: a, role: boss, project: null }]',
+      'must be one of viewer, member, lead, operator, payer, admin',
+    ],
+  ]
+  for (const [text, message] of rows) {
+    const problems = problemsOf(`signIn: { oidc: { ${text} } }\n`)
+    assert.equal(problems[0]?.replace(/^config\.yaml:1:\d+ /, ''), message, `${text}: ${problems.join(' | ')}`)
+  }
+  for (const loopback of ['http://127.0.0.1:9000', 'http://localhost:9000/x', 'http://[::1]:9000'])
+    assert.deepEqual(problemsOf(`signIn: { oidc: { issuer: '${loopback}', clientId: a } }\n`), [])
+})
+
 test('safety: no override makes it throw', () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), (override) => {

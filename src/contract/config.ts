@@ -11,6 +11,7 @@ import { isTree, layered } from './layers.ts'
 import type { Fault, Problem } from './problems.ts'
 import { fault } from './problems.ts'
 import { durationText } from './quantities.ts'
+import { oidc, oidcFaults } from './sign-in.ts'
 
 const ms = duration.transform((value): DurationMs => durationMs(value))
 
@@ -93,6 +94,7 @@ const schema = strict({
       passwordFile: text.nullable(),
     }),
   }),
+  signIn: strict({ oidc }),
   retention: strict({ facts: ms, logs: ms, logsPerRun: bytes, experts: ms, feed: ms }),
   log: strict({ level: z.enum(['debug', 'info', 'warn', 'error']) }),
 })
@@ -109,7 +111,11 @@ export function parseConfig(defaultText: string, overrideText: string | null, na
     const parsed = schema.safeParse(value, PARSE)
     return {
       value: parsed.success ? { ...parsed.data, durations: withMs(parsed.data.durations) } : null,
-      faults: [...(parsed.success ? [] : faultsOf(parsed.error.issues)), ...orderFaults(value, isWritten)],
+      faults: [
+        ...(parsed.success ? [] : faultsOf(parsed.error.issues)),
+        ...orderFaults(value, isWritten),
+        ...oidcFaults(value),
+      ],
     }
   })
   return result.ok ? { ok: true, config: result.value } : result

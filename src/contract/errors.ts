@@ -1,8 +1,10 @@
 // Every code that a caller may meet, in one table: its HTTP status, what it means and what to do. docs/errors.md is made from it.
 import type { RefusalCode } from '../domain/refusal.ts'
+import type { SignInCode } from '../domain/sign-in.ts'
 
 export type ErrorCode =
   | RefusalCode
+  | SignInCode
   | 'unauthenticated'
   | 'unavailable'
   | 'internal'
@@ -98,6 +100,62 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = {
     status: 500,
     meaning: 'a bug of plimsoll',
     whatToDo: 'look into the log of the server for the request id, and report it',
+  },
+  'sign-in-not-configured': {
+    status: 404,
+    meaning: 'no identity provider is configured here',
+    whatToDo: 'sign in with a link or a token; an admin sets signIn.oidc',
+  },
+  'sign-in-provider-away': {
+    status: 503,
+    meaning: 'the identity provider does not answer, or says that it cannot',
+    whatToDo: 'try again in a minute; until then a link or a token signs in as well',
+  },
+  'sign-in-provider-wrong': {
+    status: 502,
+    meaning: 'what the identity provider says is not from it, not for us, not for this sign-in, or over',
+    whatToDo: 'tell an admin: the log says which check failed; see that issuer, client and clocks are right',
+  },
+  'sign-in-provider-refused': {
+    status: 502,
+    meaning: 'the identity provider does not take this Plimsoll for one of its clients',
+    whatToDo: 'tell an admin: client id, secret and the address of the callback must be as the provider has them',
+  },
+  'sign-in-cancelled': {
+    status: 403,
+    meaning: 'the sign-in was given up, or the identity provider refused it',
+    whatToDo: 'sign in again; where it stays, who runs the identity provider knows why',
+  },
+  'sign-in-not-begun': {
+    status: 400,
+    meaning: 'the sign-in was not begun in this browser, or it keeps no cookies',
+    whatToDo: 'begin on the sign-in page, by the address that alerts.pages names',
+  },
+  'sign-in-too-late': { status: 400, meaning: 'the sign-in took longer than ten minutes', whatToDo: 'sign in again' },
+  'sign-in-mismatch': {
+    status: 400,
+    meaning: 'the answer belongs to another sign-in than the browser began last',
+    whatToDo: 'sign in again, in one window',
+  },
+  'sign-in-used': {
+    status: 409,
+    meaning: 'the answer of the identity provider was used before, or is too old',
+    whatToDo: 'sign in again',
+  },
+  'sign-in-no-name': {
+    status: 403,
+    meaning: 'the identity provider does not say the name of the user, or has not verified it',
+    whatToDo: 'ask whom the page names; an admin sets signIn.oidc.user to a claim that the provider sends',
+  },
+  'sign-in-no-group': {
+    status: 403,
+    meaning: 'none of the groups of the user has a role here',
+    whatToDo: 'ask whom the page names for a group that has one; an admin sets signIn.oidc.grants',
+  },
+  'sign-in-too-many-groups': {
+    status: 403,
+    meaning: 'the user is in more groups than the identity provider sends, or than are read',
+    whatToDo: 'let the provider send only groups that matter here, or roles of the application',
   },
   unavailable: {
     status: 503,

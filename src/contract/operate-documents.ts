@@ -191,6 +191,9 @@ const tokenFields = {
   subject: z.string(),
   role: z.string(),
   project: z.string().nullable(),
+  grants: z
+    .array(z.looseObject({ role: z.string(), project: z.string().nullable() }))
+    .meta({ description: 'what it may; role and project are the first of them' }),
   createdAt: moment,
   expiresAt: moment.nullable(),
   lastUsedAt: moment.nullable(),

@@ -378,6 +378,8 @@ export type TokenDocument = {
   readonly subject: string
   readonly role: string
   readonly project: string | null
+  /** A session of an identity provider has those of its person's groups; `role` and `project` are the first. */
+  readonly grants: readonly { readonly role: string; readonly project: string | null }[]
   readonly createdAt: EpochMs
   readonly expiresAt: EpochMs | null
   readonly lastUsedAt: EpochMs | null

@@ -101,3 +101,21 @@ export const CHANNELS_MAX = 500
 export const SILENCE_MS_MAX = 31 * 86_400_000
 /** A hundred years: the end of a token is a moment that ISO 8601 can write in four digits of a year. */
 export const TOKEN_MS_MAX = 100 * 365 * 86_400_000
+/** Groups of a person that are read: more are a provider that sends its whole directory. */
+export const GROUPS_MAX = 1_000
+/** The name of a person, as in a token; and one of a group. */
+export const USER_CHARS_MAX = 100
+export const CLAIM_CHARS_MAX = 256
+export const GROUP_GRANTS_MAX = 1_000
+/** One request to an identity provider; a sign-in makes four at most, while its person waits. */
+export const PROVIDER_MS_MAX = 5_000
+/** An answer of an identity provider: metadata, keys and tokens have some thousand. */
+export const PROVIDER_BYTES_MAX = 1024 * 1024
+/** From the click to the return: a password, a second factor, a call for help. */
+export const SIGN_IN_MS_MAX = 600_000
+/** Clocks of an identity provider and ours may differ by a minute; some seconds are for the way. */
+export const PROVIDER_SKEW_S_MAX = 65
+/** A path that a sign-in leads back to: a cookie has 4,096 bytes for it and what else is kept. */
+export const RETURN_CHARS_MAX = 1_000
+/** A session of a provider that is over is in the list of tokens for a day, and in the audit log for ever. */
+export const SESSION_KEPT_MS = 86_400_000

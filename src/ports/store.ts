@@ -8,12 +8,11 @@ import type { EfficiencyRead } from '../domain/efficiency.ts'
 import type { AuditEntry, RunEvent } from '../domain/event.ts'
 import type { Fact } from '../domain/fact.ts'
 import type { Held } from '../domain/holdings.ts'
-import type { AttemptId, NodeId, ProjectName, RunId, WorkerId } from '../domain/ids.ts'
+import type { AttemptId, NodeId, RunId, WorkerId } from '../domain/ids.ts'
 import type { CommitResult, Item } from '../domain/item.ts'
 import type { LogCut } from '../domain/log-limit.ts'
 import type { Node } from '../domain/node.ts'
 import type { Policy } from '../domain/policy.ts'
-import type { Role } from '../domain/principal.ts'
 import type { Answer } from '../domain/refusal.ts'
 import type { Run } from '../domain/run.ts'
 import type { RunSpec } from '../domain/spec.ts'
@@ -22,6 +21,7 @@ import type { ClusterHealth, World } from '../domain/world.ts'
 import type { ClusterName } from '../domain/ids.ts'
 import type { DetectStore } from './detect-store.ts'
 import type { ExpertBlockStore } from './expert-store.ts'
+import type { TokenStore } from './token-store.ts'
 
 export type Epoch = number
 
@@ -363,25 +363,6 @@ export interface PolicyStore {
     ifVersion?: number | null,
   ): Promise<Answer<{ readonly version: number }>>
   pauseQueue(paused: boolean, reason: string, audit: AuditEntry): Promise<void>
-}
-
-export type StoredToken = {
-  readonly id: string
-  readonly name: string
-  readonly subject: string
-  readonly role: Role
-  readonly project: ProjectName | null
-  readonly createdAt: EpochMs
-  readonly expiresAt: EpochMs | null
-  readonly lastUsedAt: EpochMs | null
-  readonly revokedAt: EpochMs | null
-}
-
-export interface TokenStore {
-  addToken(token: StoredToken, hash: Uint8Array, audit: AuditEntry): Promise<void>
-  findToken(hash: Uint8Array): Promise<StoredToken | null>
-  tokens(): Promise<readonly StoredToken[]>
-  revokeToken(id: string, at: EpochMs, audit: AuditEntry): Promise<StoredToken | null>
 }
 
 export interface Store

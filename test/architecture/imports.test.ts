@@ -49,6 +49,7 @@ const RULES: readonly Rule[] = [
   },
   { of: 'adapters/local', may: ['ports', 'contract', 'domain'], packages: NONE, node: true },
   { of: 'adapters/notify', may: ['ports', 'contract', 'domain'], packages: ['nodemailer'], node: true },
+  { of: 'adapters/oidc', may: ['ports', 'contract', 'domain'], packages: ['openid-client'], node: true },
   { of: 'adapters/system', may: ['ports', 'contract', 'domain'], packages: ['pino'], node: true },
   { of: 'adapters/telemetry', may: ['ports', 'contract', 'domain'], packages: ['prom-client'], node: true },
   { of: 'sim', may: ['ports', 'domain'], packages: NONE, node: false },

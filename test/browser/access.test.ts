@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { buildPages, cannotRun, openPage, screenshot, startBrowser, tooWide, violations } from './browser.ts'
+import type { SignInWays } from '../../src/web/api/documents.ts'
 import { type FakeServer, type FakeWorld, startFakeServer } from './fake-server.ts'
 
 const WIDTHS = [360, 768, 1280, 1440, 2560]
@@ -18,11 +19,27 @@ type Place = {
   readonly path: string
   readonly shows: string
   readonly signedOut?: true
+  readonly ways?: SignInWays
   readonly widths?: readonly number[]
 }
 
 const PLACES: readonly Place[] = [
   { name: 'sign-in', world: 'many', path: '/', shows: 'text=Open the link', signedOut: true },
+  {
+    name: 'sign-in-provider',
+    world: 'many',
+    path: '/runs?q=moe',
+    shows: 'a >> text=Sign in with The login of the laboratory',
+    signedOut: true,
+    ways: {
+      takes: 'token',
+      provider: { name: 'The login of the laboratory for machines', url: 'http://127.0.0.1:1/sign-in/oidc' },
+      refusal: {
+        message: `You are ada@lab.org, but none of your 3 groups (${'very-long-name-of-a-group-'.repeat(3)}) has a role here.`,
+        whatToDo: 'ask #gpu-help for a group that has one',
+      },
+    },
+  },
   { name: 'runs-none', world: 'none', path: '/runs', shows: 'text=There are no runs yet' },
   { name: 'runs-one', world: 'one', path: '/runs', shows: 'text=moe-671b-0' },
   { name: 'runs', world: 'many', path: '/runs', shows: 'text=moe-671b-0' },
@@ -95,9 +112,11 @@ describe('access', { skip: cannotRun() }, () => {
       test(`${place.name}, ${scheme}, from a phone to a wall`, async () => {
         fake.world = place.world
         fake.signedIn = place.signedOut !== true
+        fake.ways = place.ways ?? { takes: 'link', provider: null, refusal: null }
         const { page, complaints } = await openPage(browser, fake.url, { width: 1440, height: 900, scheme })
         await page.goto(`${fake.url}${place.path}`)
-        for (const width of place.widths ?? WIDTHS) {
+        // Where things stand is of both themes the same: the dark one is looked at narrow and wide.
+        for (const width of scheme === 'dark' ? FEW : (place.widths ?? WIDTHS)) {
           await page.setViewportSize({ width, height: HEIGHTS[width] ?? 900 })
           await page.locator(place.shows).first().waitFor()
           await screenshot(page, `${place.name}-${scheme}-${width}`)

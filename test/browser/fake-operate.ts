@@ -55,6 +55,8 @@ const NEW_TOKEN = { name: 'ci', secret: 'plimsoll_fake_secret_that_opens_nothing
 function tokensOf(world: World, now: number): Token[] {
   if (world === 'none') return []
   return Array.from({ length: world === 'many' ? 60 : 3 }, (_, index) => ({
+    // Every third is of somebody with two roles.
+    grants: (['admin', 'member'] as const).slice(0, index % 3 === 1 ? 2 : 1).map((role) => ({ role, project: null })),
     id: `t${index}`,
     name: world === 'odd' ? `${HTML} ${LONG}` : `token ${index}`,
     subject: ['lin', 'ci', 'collector'][index % 3] ?? 'lin',

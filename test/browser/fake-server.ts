@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { TableRow } from '../../src/web/api/documents.ts'
+import type { SignInWays, TableRow } from '../../src/web/api/documents.ts'
 import { operateAnswer } from './fake-operate.ts'
 import {
   countsAt,
@@ -41,6 +41,8 @@ export type FakeServer = {
   readonly url: string
   /** Whom the cookie is not asked of. */
   signedIn: boolean
+  /** Another way in, on the sign-in page, and why somebody was not let in by it. */
+  ways: SignInWays
   world: FakeWorld
   /** Of whom is signed in, in every project. */
   role: string
@@ -78,6 +80,7 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
   const fake: FakeServer = {
     url: '',
     signedIn: true,
+    ways: { takes: 'link', provider: null, refusal: null },
     world,
     role: 'admin',
     changes: [],
@@ -133,6 +136,7 @@ export async function startFakeServer(world: FakeWorld): Promise<FakeServer> {
     if (request.method !== 'GET')
       fake.changes.push(`${request.method} ${url.pathname} ${String(request.headers['x-plimsoll'])}`)
     if (url.pathname === '/api/v1/session') return session(fake, request, response)
+    if (url.pathname === '/api/v1/sign-in') return json(response, { schema: 'plimsoll.sign-in/v1', ...fake.ways })
     if (!fake.signedIn) return problem(response, 401, 'unauthenticated', 'There is no session.', 'Sign in.')
     if (url.pathname === '/api/v1/stream') {
       if (silent) return void response.destroy()

@@ -332,6 +332,28 @@ for (const [name, open] of [
       },
     )
 
+    check('however many ask at once, a hard budget promises what it has and no more', async ({ store }) => {
+      const runs = Array.from({ length: 40 }, (_, index) => withBudget(index + 1))
+      await filled(store, { nodes: ['n1'], runs })
+      const policy = policyOf(15_000)
+      const budgets = policy.budgets.map((each): PolicyBudget => ({ ...each, period: { kind: 'every', every: 'day' } }))
+      assert.ok((await store.applyPolicy({ ...policy, budgets }, {}, auditOf('policy.write'))).ok)
+      const asked = await Promise.all(
+        runs.map(({ id }) =>
+          store.commit(null, [
+            itemOf('reserve', [{ kind: 'reserve', run: id, budget: BUDGET, at: epochMs(T0), amount: 1_000 }]),
+          ]),
+        ),
+      )
+      const kinds = asked.map((each) => (each.kind === 'committed' ? each.results[0]?.kind : each.kind))
+      assert.deepEqual(
+        [15, 25],
+        [kinds.filter((kind) => kind === 'applied').length, kinds.filter((kind) => kind === 'refused').length],
+      )
+      const [, row] = (await worldOf(store)).budgets.values()
+      assert.deepEqual([row?.reserved, row?.limit], [15_000, 15_000])
+    })
+
     check(
       'an extension is decided once, raises the row that it is for, and survives the next policy',
       async (bench) => {

@@ -38,6 +38,7 @@ before(async () => {
   }
   for (const kind of ['webhook', 'slack'])
     for (const outcome of ['delivered', 'failed'] as const) served.metrics.tried(kind, outcome)
+  for (const outcome of ['signed-in', 'sign-in-no-group'] as const) served.metrics.signedIn(outcome)
   if (lacks === null) prometheus = await startPrometheus({ target: served.url, token, rules })
 })
 after(async () => {

@@ -105,6 +105,10 @@ export function routesOf(served: Served, alpha: Things): Readonly<Record<string,
     'GET /healthz': [],
     'GET /readyz': [],
     'GET /openapi.json': [],
+    // For whoever has no session yet; here is no identity provider.
+    'GET /api/v1/sign-in': [],
+    'GET /sign-in/oidc': [],
+    'GET /sign-in/oidc/callback': [],
     // A code is what it needs, and there are none here.
     'POST /api/v1/session': [],
     'GET /metrics': [{ verb: 'system.read', about: 'all' }],

@@ -72,6 +72,11 @@ describe('the chart', { skip: found.kind === 'missing' && found.why }, () => {
       [{ config: { listen: { port: 1 } } }, /'\/config': additional properties 'listen' not allowed/],
       [{ networkPolicy: { database: { port: 0 } } }, /'\/networkPolicy\/database\/port': minimum/],
       [{ alerts: { smtp: { hots: 'mail' } } }, /'\/alerts\/smtp': additional properties 'hots' not allowed/],
+      [{ signIn: { oidc: { clientSecret: 'x' } } }, /'\/signIn\/oidc': additional properties 'clientSecret'/],
+      [{ signIn: { oidc: { issuer: 'https://login.example' } } }, /'\/signIn\/oidc'.*clientId/],
+      [{ signIn: { oidc: { issuer: 'http://login.example', clientId: 'a' } } }, /'\/signIn\/oidc\/issuer'/],
+      [{ signIn: { oidc: { issuer: 'https://login.example', clientId: 'a' } } }, /signIn.oidc needs alerts.pages/],
+      [{ signIn: { oidc: { grants: [{ group: 'a', role: 'admin' }] } } }, /\/signIn\/oidc\/grants\/0.*project/],
     ]
     for (const [values, why] of refused) assert.throws(() => helm.template(values), why)
   })
@@ -109,6 +114,13 @@ describe('the chart', { skip: found.kind === 'missing' && found.why }, () => {
               ? ['https://plimsoll.example', ['10.20.0.0/16'], 'mail.example', 300_000]
               : [null, [], null, 120_000],
           )
+          const { oidc } = read.files.config.signIn
+          assert.deepEqual(
+            [oidc.issuer, oidc.clientSecretFile, oidc.user, oidc.grants.length],
+            values === FULL
+              ? ['https://login.example/realms/lab', '/etc/plimsoll-keys/oidc-client-secret', 'preferred_username', 2]
+              : [null, null, 'email', 0],
+          )
           assert.match(file.config.ingestUrl ?? '', /^http:\/\/(plimsoll|training)-ingest\.plimsoll\.svc:7421$/)
         } finally {
           delete process.env.PLIMSOLL_DATABASE_URL
@@ -116,6 +128,13 @@ describe('the chart', { skip: found.kind === 'missing' && found.why }, () => {
         }
       }
     }
+  })
+
+  test('the secret of sign-in is where the API is, and nowhere else', () => {
+    const holders = manifestsOf(helm.template(FULL))
+      .filter((manifest) => JSON.stringify(manifest).includes('"path":"oidc-client-secret"'))
+      .map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+    assert.deepEqual(holders, ['Deployment training-api'])
   })
 
   test('with the right to patch nodes they are cordoned, unless taints alone are wanted', () => {

@@ -91,7 +91,13 @@ export const FULL = {
   },
   secret: {
     name: 'ours',
-    keys: { databaseUrl: 'url', deploymentKey: 'key', bootstrapToken: 'first', smtpPassword: 'mail' },
+    keys: {
+      databaseUrl: 'url',
+      deploymentKey: 'key',
+      bootstrapToken: 'first',
+      smtpPassword: 'mail',
+      oidcClientSecret: 'login',
+    },
   },
   cluster: {
     name: 'hamina',
@@ -131,7 +137,23 @@ export const FULL = {
     smtp: { host: 'mail.example', from: 'plimsoll@mail.example', user: 'plimsoll' },
     thresholds: { progress: { silenceMin: '5m' } },
   },
+  signIn: {
+    oidc: {
+      issuer: 'https://login.example/realms/lab',
+      name: 'Lab login',
+      clientId: 'plimsoll',
+      user: 'preferred_username',
+      groups: 'realm_access.roles',
+      grants: [
+        { group: 'platform', role: 'admin', project: null },
+        { group: 'researchers', role: 'member', project: 'default' },
+      ],
+      contact: '#gpu-help',
+      session: '8h',
+    },
+  },
   networkPolicy: {
+    identityProvider: { to: [{ ipBlock: { cidr: '203.0.113.10/32' } }], ports: [443] },
     receivers: { to: [{ ipBlock: { cidr: '203.0.113.9/32' } }], ports: [443, 587] },
     database: { to: [{ ipBlock: { cidr: '198.51.100.7/32' } }], port: 5433 },
     apiServer: { to: [{ ipBlock: { cidr: '192.0.2.1/32' } }], ports: [6443] },

@@ -73,6 +73,16 @@ export class Home {
     return find() ?? ''
   }
 
+  /** Where the API is, and the token of whoever started it. */
+  client(): { readonly url: string; readonly token: string } {
+    return JSON.parse(readFileSync(join(this.path, 'client.json'), 'utf8')) as { url: string; token: string }
+  }
+
+  /** What `up` wrote into its log. */
+  log(): string {
+    return readFileSync(join(this.path, 'plimsoll.log'), 'utf8')
+  }
+
   /** kill -9 of the whole group of `up`; with `database` of PostgreSQL as well. */
   async kill(database = false): Promise<void> {
     const child = this.#up

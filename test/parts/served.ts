@@ -8,12 +8,13 @@ import { sealWith } from '../../src/adapters/system/seal.ts'
 import { secrets } from '../../src/adapters/system/secrets.ts'
 import type { Metrics } from '../../src/adapters/telemetry/metrics.ts'
 import { createMetrics } from '../../src/adapters/telemetry/metrics.ts'
+import { tokenSignIn } from '../../src/apps/api/sign-in.ts'
 import { parsePolicyValue } from '../../src/contract/policy.ts'
 import { parseRunSpecValue } from '../../src/contract/run-spec.ts'
 import type { Control } from '../../src/control/control.ts'
 import { alertsFor } from '../../src/control/requests/alerting.ts'
 import type { RequestContext } from '../../src/control/requests/context.ts'
-import { authenticate } from '../../src/control/requests/operate.ts'
+import { authenticate } from '../../src/control/requests/session.ts'
 import { requestsOf } from '../../src/control/requests/requests.ts'
 import { viewsOf } from '../../src/control/views/views.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
@@ -26,6 +27,8 @@ import type { EpochMs } from '../../src/domain/units.ts'
 import { epochMs } from '../../src/domain/units.ts'
 import type { Alerts } from '../../src/ports/alerts.ts'
 import type { Cluster } from '../../src/ports/cluster.ts'
+import type { ProviderSignIn } from '../../src/ports/identity.ts'
+import type { Log } from '../../src/ports/log.ts'
 import type { Requests } from '../../src/ports/requests.ts'
 import { SeededChance } from '../../src/sim/chance.ts'
 import type { PostgresBenches } from './stores.ts'
@@ -34,6 +37,7 @@ import { BLIND_AFTER_MS, StandingClock } from './stores.ts'
 export type Served = {
   readonly app: FastifyInstance
   readonly url: string
+  readonly database: string
   readonly control: Control
   readonly clock: StandingClock
   readonly requests: Requests
@@ -73,8 +77,17 @@ function keeping(faults: string[]): FastifyBaseLogger {
   return { ...log, trace: silent, silent, child: () => keeping(faults) }
 }
 
-export async function serve(benches: PostgresBenches, now: number): Promise<Served> {
-  const database = benches.database(await benches.fresh())
+export type ServedOptions = {
+  /** Of another one, for a replica of it. */
+  readonly database?: string
+  readonly log?: Log
+  /** `pages` is where the server listens, once it does. */
+  readonly provider?: (context: RequestContext, pages: () => string) => ProviderSignIn
+}
+
+export async function serve(benches: PostgresBenches, now: number, options: ServedOptions = {}): Promise<Served> {
+  const name = options.database ?? (await benches.fresh())
+  const database = benches.database(name)
   const clock = new StandingClock(now)
   const silent = (): void => {}
   const store = postgresStore(database, clock, { blindAfterMs: BLIND_AFTER_MS, measure: measureFrame })
@@ -84,7 +97,7 @@ export async function serve(benches: PostgresBenches, now: number): Promise<Serv
     clusters: new Map([[CLUSTER, cluster(() => clock.now())]]),
     doorbell: { ring: silent },
     chance: new SeededChance(1),
-    log: { info: silent, warn: silent, error: silent },
+    log: options.log ?? { info: silent, warn: silent, error: silent },
     settings: { durations: DEFAULT_DURATIONS, logBytesMax: DEFAULT_LOG_BYTES_MAX, thresholds: DEFAULT_THRESHOLDS },
     health: new Map([[CLUSTER, { kind: 'reachable' }]]),
     lead: { epoch: await store.takeLead('served', 10 ** 9, false), until: epochMs(10 ** 15) },
@@ -113,6 +126,7 @@ export async function serve(benches: PostgresBenches, now: number): Promise<Serv
   const metrics = createMetrics()
   const faults: string[] = []
   const lasting = new Map<string, Principal>()
+  let url = ''
   const app = await createServer({
     requests,
     views: viewsOf(context),
@@ -127,13 +141,15 @@ export async function serve(benches: PostgresBenches, now: number): Promise<Serv
     log: keeping(faults),
     version: '0.0.0',
     pages: null,
-    signIn: null,
+    signIn: tokenSignIn({ context, requests, control }),
+    provider: options.provider?.(context, () => url) ?? null,
     cluster: CLUSTER,
   })
-  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  url = await app.listen({ host: '127.0.0.1', port: 0 })
   return {
     app,
     url,
+    database: name,
     control,
     clock,
     requests,
@@ -159,6 +175,7 @@ export async function serve(benches: PostgresBenches, now: number): Promise<Serv
           expiresAt: expiresAt ?? null,
           lastUsedAt: null,
           revokedAt: null,
+          session: null,
         },
         hash,
         { at, actor: 'user:test', verb: 'token.create', target: id, detail: {} },

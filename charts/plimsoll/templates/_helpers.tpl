@@ -120,6 +120,16 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end -}}
 {{- if $alerts -}}
 {{- $_ := set $ours "alerts" $alerts -}}
+{{- end -}}
+{{- if .Values.signIn.oidc.issuer -}}
+{{- if not .Values.alerts.pages -}}
+{{- fail "signIn.oidc needs alerts.pages: the address of the pages, to which the identity provider sends people back" -}}
+{{- end -}}
+{{- $oidc := deepCopy .Values.signIn.oidc -}}
+{{- if .Values.secret.keys.oidcClientSecret -}}
+{{- $_ := set $oidc "clientSecretFile" "/etc/plimsoll-keys/oidc-client-secret" -}}
+{{- end -}}
+{{- $_ := set $ours "signIn" (dict "oidc" $oidc) -}}
 {{- end }}
 config.yaml: |
 {{ mergeOverwrite (deepCopy .Values.config) $ours | toYaml | indent 2 }}
@@ -164,6 +174,9 @@ capabilities: { drop: [ALL] }
       - { key: {{ .root.Values.secret.keys.deploymentKey }}, path: deployment.key }
       {{- with .root.Values.secret.keys.smtpPassword }}
       - { key: {{ . }}, path: smtp-password }
+      {{- end }}
+      {{- if and .root.Values.secret.keys.oidcClientSecret (eq .component "api") }}
+      - { key: {{ .root.Values.secret.keys.oidcClientSecret }}, path: oidc-client-secret }
       {{- end }}
 {{- end }}
 {{- end -}}

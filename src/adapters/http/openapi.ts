@@ -19,6 +19,7 @@ export async function openApiDocument(version: string): Promise<unknown> {
     hosts: () => null,
     pages: null,
     signIn: null,
+    provider: null,
     cluster: 'local',
     log: null,
     version,

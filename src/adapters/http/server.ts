@@ -11,6 +11,7 @@ import type { Principal } from '../../domain/principal.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { Alerts } from '../../ports/alerts.ts'
 import type { Feed } from '../../ports/feed.ts'
+import type { ProviderSignIn } from '../../ports/identity.ts'
 import type { Requests } from '../../ports/requests.ts'
 import type { Authenticate, Readiness, Views } from '../../ports/views.ts'
 import { answerError } from './errors.ts'
@@ -22,6 +23,7 @@ import { alertRoutes } from './routes-alerts.ts'
 import { operateRoutes } from './routes-operate.ts'
 import { pageRoutes } from './routes-pages.ts'
 import { runRoutes } from './routes-runs.ts'
+import { signInRoutes } from './routes-sign-in.ts'
 import { tokenRoutes } from './routes-tokens.ts'
 import type { SignIn } from './session.ts'
 import { isOurPage, sessionOf, sessionRoutes } from './session.ts'
@@ -48,6 +50,8 @@ export type ServerOptions = {
   readonly pages: string | null
   /** Null where nobody signs in by a browser. */
   readonly signIn: SignIn | null
+  /** Null where no identity provider is configured. */
+  readonly provider: ProviderSignIn | null
   readonly cluster: string
 }
 
@@ -62,7 +66,7 @@ declare module 'fastify' {
 /** The API and the metrics; all else is open, since it says nothing. */
 const needsToken = (path: string): boolean => path === '/metrics' || path === '/api' || path.startsWith('/api/')
 /** Whoever signs in has no token yet. */
-const SIGN_IN = 'POST /api/v1/session'
+const SIGN_IN: ReadonlySet<string> = new Set(['POST /api/v1/session', 'GET /api/v1/sign-in'])
 
 const wantsPage = (request: FastifyRequest): boolean => (request.headers.accept ?? '').includes('text/html')
 
@@ -118,6 +122,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     return reply.type(options.metrics.contentType).send(await options.metrics.text(now.value, read?.lagMs ?? 0))
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  signInRoutes(app, options)
   await app.register(
     async (scope) => {
       runRoutes(scope, options)
@@ -141,7 +146,7 @@ async function admit(request: FastifyRequest, reply: FastifyReply, options: Serv
   if (!hostIsOurs(request, options.hosts()))
     return sendProblem(reply, problem('wrong-host', `this is not ${request.headers.host ?? 'a host'}`))
   const path = request.url.split('?')[0] ?? ''
-  if (!needsToken(path) || `${request.method} ${path}` === SIGN_IN) return undefined
+  if (!needsToken(path) || SIGN_IN.has(`${request.method} ${path}`)) return undefined
   const bearer = /^Bearer ([\x21-\x7e]{1,200})$/i.exec(request.headers.authorization ?? '')?.[1]
   const secret = bearer ?? sessionOf(request)
   const principal = secret === undefined ? null : await options.authenticate(secret)

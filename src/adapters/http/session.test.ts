@@ -19,6 +19,7 @@ function oneCode(): SignIn & { readonly ended: string[] } {
   const codes = new Set(['good'])
   const ended: string[] = []
   return {
+    takes: 'link',
     ended,
     exchange: async (code) => (codes.delete(code) ? { secret: SECRET, expiresAt: Date.now() + 60_000 } : null),
     end: async (secret) => void ended.push(secret),

@@ -9,6 +9,8 @@ export type SignIn = {
   /** The secret of a new session, for a code that was not used yet; null for any other. */
   exchange(code: string): Promise<{ readonly secret: string; readonly expiresAt: number } | null>
   end(secret: string): Promise<void>
+  /** What stands in the field of the sign-in page: the code of a link, or a token. */
+  readonly takes: 'link' | 'token'
   /** What to do about a code that is not taken; what `up` needs where it is absent. */
   readonly whatToDo?: string
 }
@@ -44,13 +46,13 @@ export function sessionRoutes(app: FastifyInstance, { signIn, version, cluster }
         }),
       )
     const seconds = Math.max(1, Math.floor((session.expiresAt - Date.now()) / 1_000))
-    return setCookie(reply, session.secret, seconds).code(204).send()
+    return setSession(reply, session.secret, seconds, false).code(204).send()
   })
   app.get('/session', { schema: { hide: true } }, async ({ principal }, reply) => reply.send(document(principal)))
   app.delete('/session', { schema: { hide: true } }, async (request, reply) => {
     const secret = sessionOf(request)
     if (secret !== undefined) await signIn?.end(secret)
-    return setCookie(reply, '', 0).code(204).send()
+    return setSession(reply, '', 0, false).code(204).send()
   })
 
   const document = (who: Principal) => ({
@@ -63,5 +65,9 @@ export function sessionRoutes(app: FastifyInstance, { signIn, version, cluster }
   })
 }
 
-const setCookie = (reply: FastifyReply, secret: string, seconds: number): FastifyReply =>
-  reply.header('set-cookie', `${COOKIE}=${secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}`)
+/** `secure`: where it is known that the pages are never read in the clear. */
+export const setSession = (reply: FastifyReply, secret: string, seconds: number, secure: boolean): FastifyReply =>
+  reply.header(
+    'set-cookie',
+    `${COOKIE}=${secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${seconds}${secure ? '; Secure' : ''}`,
+  )

@@ -1,10 +1,10 @@
-// Policy and tokens: what an administrator writes, each with its audit row in the same transaction.
+// The policy, which an administrator writes, with its audit row in the same transaction.
 import type { AuditEntry } from '../../domain/event.ts'
 import type { Policy, PolicyBudget } from '../../domain/policy.ts'
 import { LIMIT_MAX } from '../../domain/budget.ts'
-import { accepted, otherVersion, refused } from '../../domain/refusal.ts'
 import type { EpochMs } from '../../domain/units.ts'
-import type { PolicyStore, StoredToken, TokenStore } from '../../ports/store.ts'
+import { accepted, otherVersion, refused } from '../../domain/refusal.ts'
+import type { PolicyStore } from '../../ports/store.ts'
 import type { Database, Queryable } from './pool.ts'
 import { columns } from './pool.ts'
 
@@ -202,79 +202,4 @@ export async function writeAudit(tx: Queryable, audit: AuditEntry): Promise<void
     text: 'insert into audit (at, actor, verb, target, detail) values ($1, $2, $3, $4, $5)',
     values: [audit.at, audit.actor, audit.verb, audit.target, JSON.stringify(audit.detail)],
   })
-}
-
-type TokenRow = {
-  id: string
-  name: string
-  subject: string
-  role: StoredToken['role']
-  project: StoredToken['project']
-  created_at: EpochMs
-  expires_at: EpochMs | null
-  last_used_at: EpochMs | null
-  revoked_at: EpochMs | null
-}
-
-const tokenOf = (row: TokenRow): StoredToken => ({
-  id: row.id,
-  name: row.name,
-  subject: row.subject,
-  role: row.role,
-  project: row.project,
-  createdAt: row.created_at,
-  expiresAt: row.expires_at,
-  lastUsedAt: row.last_used_at,
-  revokedAt: row.revoked_at,
-})
-
-const TOKEN = 'id, name, subject, role, project, created_at, expires_at, last_used_at, revoked_at'
-
-export function tokenStore(database: Database): TokenStore {
-  return {
-    addToken: (token, hash, audit) =>
-      database.transaction('write', async (tx) => {
-        await tx.query({
-          text: 'insert into token (id, hash, name, subject, role, project, created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8)',
-          values: [
-            token.id,
-            Buffer.from(hash),
-            token.name,
-            token.subject,
-            token.role,
-            token.project,
-            token.createdAt,
-            token.expiresAt,
-          ],
-        })
-        await writeAudit(tx, audit)
-      }),
-    async findToken(hash) {
-      // Last use is a hint for people: written at most once a minute, so that reading does not become writing.
-      const rows = await database.query<TokenRow>({
-        text: `with used as (
-                 update token set last_used_at = floor(extract(epoch from clock_timestamp()) * 1000)::bigint
-                 where hash = $1 and coalesce(last_used_at, 0) < floor(extract(epoch from clock_timestamp()) * 1000)::bigint - 60000
-               )
-               select ${TOKEN} from token where hash = $1`,
-        values: [Buffer.from(hash)],
-      })
-      return rows[0] === undefined ? null : tokenOf(rows[0])
-    },
-    async tokens() {
-      return (
-        await database.query<TokenRow>({ text: `select ${TOKEN} from token order by created_at`, values: [] })
-      ).map(tokenOf)
-    },
-    revokeToken: (id, at, audit) =>
-      database.transaction('write', async (tx) => {
-        const rows = await tx.query<TokenRow>({
-          text: `update token set revoked_at = coalesce(revoked_at, $2) where id = $1 returning ${TOKEN}`,
-          values: [id, at],
-        })
-        if (rows[0] === undefined) return null
-        await writeAudit(tx, audit)
-        return tokenOf(rows[0])
-      }),
-  }
 }

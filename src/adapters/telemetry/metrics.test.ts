@@ -108,6 +108,14 @@ test('tries of messages are counted by the kind of their channel', async () => {
   assert.match(text, /plimsoll_alert_deliveries_total\{kind="email",outcome="failed"\} 1/)
 })
 
+test('sign-ins are counted by what came of them', async () => {
+  const metrics = createMetrics()
+  for (const outcome of ['signed-in', 'sign-in-no-group', 'signed-in'] as const) metrics.signedIn(outcome)
+  const text = await metrics.text(none, 0)
+  assert.match(text, /plimsoll_sign_ins_total\{outcome="signed-in"\} 2/)
+  assert.match(text, /plimsoll_sign_ins_total\{outcome="sign-in-no-group"\} 1/)
+})
+
 test('every metric stands in docs/metrics.md, and nothing else does', async () => {
   const text = await createMetrics().text(none, 0)
   const told = [...text.matchAll(/^# TYPE (plimsoll_\w+)/gm)].map(([, name = '']) => name)

@@ -2,6 +2,7 @@
 // worker or an expert.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Gauges } from '../../domain/documents.ts'
+import type { SignInCode } from '../../domain/sign-in.ts'
 
 export type Metrics = {
   readonly contentType: string
@@ -9,6 +10,8 @@ export type Metrics = {
   turn<Value>(step: string, run: () => Promise<Value>): Promise<Value>
   /** One try to bring a message to a channel. */
   tried(kind: string, outcome: 'delivered' | 'failed'): void
+  /** A sign-in by an identity provider, or a refusal on the way. */
+  signedIn(outcome: 'signed-in' | SignInCode): void
   /** `feedLagMs`: how long what is committed waits before whoever follows the feed may read it. */
   text(now: Gauges, feedLagMs: number): Promise<string>
 }
@@ -43,6 +46,12 @@ export function createMetrics(): Metrics {
     name: 'plimsoll_alert_deliveries_total',
     help: 'tries to bring a message to a channel, by the kind of the channel',
     labelNames: ['kind', 'outcome'],
+    registers,
+  })
+  const signIns = new Counter({
+    name: 'plimsoll_sign_ins_total',
+    help: 'sign-ins by an identity provider, and what was refused on the way',
+    labelNames: ['outcome'],
     registers,
   })
   const gauge = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []) =>
@@ -120,6 +129,7 @@ export function createMetrics(): Metrics {
       }
     },
     tried: (kind, outcome) => tries.inc({ kind, outcome }),
+    signedIn: (outcome) => signIns.inc({ outcome }),
     // One after the other, without a pause between: two collectors do not see each other's half.
     text(now, feedLagMs) {
       set(now)

@@ -8,7 +8,8 @@ import { Ending } from '../parts/ending.ts'
 import { projectRoot } from '../parts/files.ts'
 import type { Ingest } from '../parts/ingest.ts'
 import { ingestPortOf, startIngest } from '../parts/ingest.ts'
-import { exitCodeOf } from '../parts/say.ts'
+import { oidcSettings, oidcSignIn } from '../parts/oidc.ts'
+import { Exit, exitCodeOf } from '../parts/say.ts'
 import { serveApi } from '../parts/server.ts'
 import type { Service } from '../parts/service.ts'
 import { tokenSignIn } from './sign-in.ts'
@@ -26,6 +27,12 @@ async function api({ config, rehearse }: ApiProcessOptions): Promise<number> {
   const deployment = readDeployment(config)
   const { listen, log } = deployment.files.config
   const keys = readKeys(deployment)
+  const oidc = oidcSettings(deployment.files.config, deployment.file)
+  if (oidc !== null && deployment.files.config.alerts.pages === null)
+    throw new Exit(
+      2,
+      `${deployment.file}: signIn.oidc needs alerts.pages: the address that the provider sends people back to`,
+    )
   const logs = createLog(null, log.level)
   const ending = new Ending()
   const quiet = logs.pino.child({}, { level: 'warn' })
@@ -46,6 +53,7 @@ async function api({ config, rehearse }: ApiProcessOptions): Promise<number> {
       log: quiet,
       pages: existsSync(pages) ? pages : null,
       signIn: tokenSignIn(service),
+      provider: oidcSignIn(service, oidc),
       // Browsers come by names that only the operator's proxy knows. A cookie is SameSite=Strict and a change needs a header of our pages.
       hosts: () => null,
       checks: () => ({}),

@@ -3,7 +3,7 @@ import type { ServerOptions } from '../../adapters/http/server.ts'
 import { createServer } from '../../adapters/http/server.ts'
 import { parsePolicyValue } from '../../contract/policy.ts'
 import { parseRunSpecValue } from '../../contract/run-spec.ts'
-import { authenticate } from '../../control/requests/operate.ts'
+import { authenticate } from '../../control/requests/session.ts'
 import type { Files } from './files.ts'
 import { version } from './files.ts'
 import { Exit } from './say.ts'
@@ -13,6 +13,7 @@ export type ApiOptions = {
   readonly log: ServerOptions['log']
   readonly pages: string | null
   readonly signIn: ServerOptions['signIn']
+  readonly provider: ServerOptions['provider']
   readonly hosts: ServerOptions['hosts']
   /** What readiness says beside the store. */
   readonly checks: () => Readonly<Record<string, string>>
@@ -42,6 +43,7 @@ export async function serveApi(
     version,
     pages: options.pages,
     signIn: options.signIn,
+    provider: options.provider,
     cluster: files.policy.defaultCluster,
   })
   try {

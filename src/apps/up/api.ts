@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ServerOptions } from '../../adapters/http/server.ts'
-import { authenticate } from '../../control/requests/operate.ts'
+import { authenticate } from '../../control/requests/session.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Files } from '../parts/files.ts'
 import { serveApi } from '../parts/server.ts'
@@ -17,7 +17,11 @@ export async function startApi(
   home: string,
   logger: ServerOptions['log'],
   who: Principal,
-  options: { readonly pages: string | null; readonly signIn: ServerOptions['signIn'] },
+  options: {
+    readonly pages: string | null
+    readonly signIn: ServerOptions['signIn']
+    readonly provider: ServerOptions['provider']
+  },
 ): Promise<Api> {
   const { host } = files.config.listen
   let hosts: readonly string[] = []
@@ -29,7 +33,9 @@ export async function startApi(
     inUse: `End what listens there, or write "listen: {port: 0}" into ${join(home, 'config.yaml')} for a free one.`,
   })
   const bound = served.port
-  hosts = [`${host}:${bound}`, `localhost:${bound}`, `127.0.0.1:${bound}`]
+  // Where the operator says that people find the pages is ours as well: a provider sends them back there.
+  const named = URL.parse(files.config.alerts.pages ?? '')?.host
+  hosts = [`${host}:${bound}`, `localhost:${bound}`, `127.0.0.1:${bound}`, ...(named === undefined ? [] : [named])]
   const url = `http://${host}:${bound}`
   await writeClient(service, home, url, who)
   return { url, close: () => served.close() }

@@ -8,8 +8,10 @@ import { findPython } from '../../adapters/local/environment.ts'
 import { describeUser } from '../../adapters/postgres/embedded.ts'
 import type { Wire } from '../../contract/documents.ts'
 import { Fault } from '../../ports/fault.ts'
-import { readSettings } from '../parts/files.ts'
+import { FileProblem, readSettings } from '../parts/files.ts'
 import { readCluster } from '../parts/kubernetes.ts'
+import type { OidcSettings } from '../parts/oidc.ts'
+import { oidcSettings } from '../parts/oidc.ts'
 import { Exit } from '../parts/say.ts'
 
 export async function runDoctor(json: boolean, cluster: string | null): Promise<number> {
@@ -47,6 +49,7 @@ const examineMachine = async (): Promise<Check[]> => [
   gpus(),
   home(),
   disk(),
+  ...(await signIn()),
 ]
 
 /** A cluster of config.yaml by its name, or a file. */
@@ -154,6 +157,25 @@ function home(): Check {
   return mode === 0
     ? good('home', path)
     : { name: 'home', state: 'wrong', detail: `${path} can be entered by others`, whatToDo: `chmod 700 ${path}` }
+}
+
+/** Only where it is configured: asks the provider who it is, as the first sign-in would. */
+async function signIn(): Promise<Check[]> {
+  const folder = process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll')
+  const file = join(folder, 'config.yaml')
+  let settings: OidcSettings | null
+  try {
+    settings = oidcSettings(readSettings(folder).config, file)
+  } catch (error) {
+    if (!(error instanceof FileProblem || error instanceof Exit)) throw error
+    return [{ name: 'settings', state: 'wrong', detail: error.message, whatToDo: `mend ${file}` }]
+  }
+  if (settings === null) return []
+  const { name, issuer } = settings.provider
+  const refusal = await settings.provider.check()
+  if (refusal === null) return [good('sign-in', `${name} answers as ${issuer}`)]
+  const detail = `${refusal.message} ${refusal.cause ?? ''}`.trim()
+  return [{ name: 'sign-in', state: 'wrong', detail, whatToDo: `see signIn.oidc of ${file}; ${refusal.whatToDo}` }]
 }
 
 /** Where the books, the logs and the checkpoints are written. */

@@ -22,6 +22,7 @@ import { ingestPortOf, startIngest } from '../parts/ingest.ts'
 import { keepPostgres } from './keep-postgres.ts'
 import { kubernetesClusters, readClusters } from '../parts/kubernetes.ts'
 import { findInterpreter, localCluster } from './local.ts'
+import { oidcSettings, oidcSignIn } from '../parts/oidc.ts'
 import { patient } from './patient.ts'
 import { Exit, exitCodeOf, say } from '../parts/say.ts'
 import { connectionTo } from '../parts/connection.ts'
@@ -48,6 +49,7 @@ export const runUp = (options: UpOptions): Promise<number> => exitCodeOf(() => u
 async function up(options: UpOptions): Promise<number> {
   const home = resolve(options.home ?? process.env.PLIMSOLL_HOME ?? join(homedir(), '.plimsoll'))
   const files = readSettings(home)
+  const oidc = oidcSettings(files.config, join(home, 'config.yaml'))
   const remote = readClusters([...files.config.clusters.map((file) => resolve(home, file)), ...options.clusters])
   const lock = await takeHomeLock(home)
   if (!lock.held) {
@@ -108,7 +110,9 @@ async function up(options: UpOptions): Promise<number> {
       const who = principal()
       const signIn = signInCodes(service, who)
       const pages = await building
-      const api = await startApi(service, files, home, logs.pino.child({}, { level: 'warn' }), who, { pages, signIn })
+      const quiet = logs.pino.child({}, { level: 'warn' })
+      const provider = oidcSignIn(service, oidc)
+      const api = await startApi(service, files, home, quiet, who, { pages, signIn, provider })
       pagesAt = api.url
       const keeping = postgres === null ? null : keepPostgres(service, home, postgres, toLog)
       try {

@@ -1,7 +1,7 @@
 // Codes for the sign-in link: good once and for ten minutes. They live in this process: a new start prints a new link.
 import { createHash, randomBytes } from 'node:crypto'
 import type { SignIn } from '../../adapters/http/session.ts'
-import { authenticate, endSession } from '../../control/requests/operate.ts'
+import { authenticate, endSession } from '../../control/requests/session.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Service } from '../parts/service.ts'
 
@@ -16,6 +16,7 @@ export function signInCodes(service: Service, who: Principal): SignInCodes {
   const hash = (code: string): string => createHash('sha256').update(code).digest('hex')
   const now = (): number => service.control.clock.now()
   return {
+    takes: 'link',
     newCode() {
       for (const [known, until] of codes) if (until <= now()) codes.delete(known)
       const code = randomBytes(24).toString('base64url')

@@ -25,6 +25,7 @@ export async function bootstrapToken(
     expiresAt: null,
     lastUsedAt: null,
     revokedAt: null,
+    session: null,
   } as const
   const detail = { role: 'admin', subject: 'bootstrap' }
   await store.addToken(token, hash, { at, actor: 'rule:bootstrap', verb: 'token.create', target: id, detail })

@@ -10,9 +10,10 @@ import { accepted, refused } from '../../domain/refusal.ts'
 import { plusMs } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
 import type { NewToken, Steered } from '../../ports/requests.ts'
-import type { StoredToken } from '../../ports/store.ts'
+import type { StoredToken } from '../../ports/token-store.ts'
 import type { RequestContext } from './context.ts'
 import { mayNot } from './context.ts'
+import { tokenDocument } from './session.ts'
 
 export async function pauseQueue(
   context: RequestContext,
@@ -185,6 +186,7 @@ export async function createToken(
     expiresAt: token.ttlMs === null ? null : plusMs(now, token.ttlMs),
     lastUsedAt: null,
     revokedAt: null,
+    session: null,
   }
   await store.addToken(stored, hash, {
     at: now,
@@ -193,7 +195,7 @@ export async function createToken(
     target: id,
     detail: { role: token.role, subject: token.subject },
   })
-  return accepted({ token: stored, secret })
+  return accepted({ token: tokenDocument(stored), secret })
 }
 
 export async function revokeToken(context: RequestContext, who: Principal, id: string): Promise<Answer<TokenDocument>> {
@@ -210,24 +212,5 @@ export async function revokeToken(context: RequestContext, who: Principal, id: s
   })
   return token === null
     ? refused('not-found', `there is no token ${id}`, 'plimsoll token list shows them')
-    : accepted(token)
-}
-
-/** Who a secret belongs to; null for nobody: not known, expired or revoked. */
-export async function authenticate(context: RequestContext, secret: string): Promise<Principal | null> {
-  const { store, clock } = context.control
-  const token = await store.findToken(context.secrets.hash(secret))
-  if (token === null || token.revokedAt !== null || (token.expiresAt !== null && token.expiresAt <= clock.now()))
-    return null
-  return { kind: 'user', name: token.subject, grants: [{ role: token.role, project: token.project }] }
-}
-
-/** Whoever has a secret may make it worthless. */
-export async function endSession(context: RequestContext, secret: string): Promise<void> {
-  const { store, clock } = context.control
-  const token = await store.findToken(context.secrets.hash(secret))
-  if (token === null) return
-  const now = clock.now()
-  const audit = { at: now, actor: `user:${token.subject}`, verb: 'token.revoke', target: token.id, detail: {} }
-  await store.revokeToken(token.id, now, audit)
+    : accepted(tokenDocument(token))
 }

@@ -12,6 +12,7 @@ import type { Views } from '../../ports/views.ts'
 import { epochNow } from '../control.ts'
 import type { RequestContext } from '../requests/context.ts'
 import { findVisible, isRefusal, mayNot } from '../requests/context.ts'
+import { tokenDocument } from '../requests/session.ts'
 import type { Principal, Verb } from '../../domain/principal.ts'
 import { extensionDocument, forecastDocuments } from './budgets.ts'
 import { expertFrameOf, expertHistoryOf, expertsOf, expertTileOf } from './experts.ts'
@@ -215,7 +216,7 @@ export function viewsOf(context: RequestContext): Views {
         : accepted(policy)
     },
     async tokens(who) {
-      return mayNot(who, 'token.list', null) ?? accepted({ tokens: await store.tokens() })
+      return mayNot(who, 'token.list', null) ?? accepted({ tokens: (await store.tokens()).map(tokenDocument) })
     },
   }
 }

@@ -3,13 +3,15 @@ import type { BudgetId, ProjectName } from '../../domain/ids.ts'
 import type { Budget, BudgetUnit } from '../../domain/budget.ts'
 import { LIMIT_MAX } from '../../domain/budget.ts'
 import type { Every } from '../../domain/period.ts'
+import { SESSION_KEPT_MS } from '../../domain/limits.ts'
 import { isRowOfSeries, samePeriod, seriesOf } from '../../domain/period.ts'
 import type { Policy, PolicyBudget } from '../../domain/policy.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, otherVersion, refused } from '../../domain/refusal.ts'
 import type { Clock } from '../../ports/clock.ts'
-import type { PolicyStore, StoredToken, TokenStore } from '../../ports/store.ts'
+import type { PolicyStore } from '../../ports/store.ts'
+import type { StoredToken, TokenStore } from '../../ports/token-store.ts'
 import type { Tables } from './tables.ts'
 import { writeAudit } from './tables.ts'
 
@@ -119,7 +121,27 @@ export function tokenStore(tables: Tables, clock: Clock): TokenStore {
       if (tables.tokens.has(token.id) || [...tables.tokens.values()].some((each) => each.hash === text)) {
         throw new Error(`token ${token.id} is there already`)
       }
-      tables.tokens.set(token.id, { token: { ...token, lastUsedAt: null, revokedAt: null }, hash: text })
+      tables.tokens.set(token.id, { token: { ...token, lastUsedAt: null, revokedAt: null }, hash: text, signIn: null })
+      writeAudit(tables, audit)
+    },
+    async addSession(token, hash, signIn, audit) {
+      const used = textOf(signIn)
+      if ([...tables.tokens.values()].some((each) => each.signIn === used)) return false
+      const { session, role, project, subject } = token
+      for (const [id, other] of tables.tokens) {
+        if (other.token.session === null) continue
+        if ((other.token.expiresAt ?? Infinity) < token.createdAt - SESSION_KEPT_MS) tables.tokens.delete(id)
+        else if (other.token.session.identity === session.identity && other.token.revokedAt === null)
+          other.token = { ...other.token, session, role, project, subject }
+      }
+      tables.tokens.set(token.id, { token, hash: textOf(hash), signIn: used })
+      writeAudit(tables, audit)
+      return true
+    },
+    async endSessions(identity, at, audit) {
+      for (const each of tables.tokens.values())
+        if (each.token.session?.identity === identity && each.token.revokedAt === null)
+          each.token = { ...each.token, revokedAt: at }
       writeAudit(tables, audit)
     },
     async findToken(hash) {

@@ -21,7 +21,8 @@ import type { Run } from '../../domain/run.ts'
 import { isEnded } from '../../domain/run.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { Cell, EpochMs, Price } from '../../domain/units.ts'
-import type { ReportSave, SeenHealth, StoredToken } from '../../ports/store.ts'
+import type { ReportSave, SeenHealth } from '../../ports/store.ts'
+import type { StoredToken } from '../../ports/token-store.ts'
 import type { ExpertSet } from './experts.ts'
 
 export type Posting = {
@@ -141,7 +142,7 @@ export type Tables = {
   readonly findings: Map<string, Finding>
   readonly audit: Ledger<AuditEntry & { readonly id: number }>
   readonly keys: Map<string, { readonly hash: string; readonly run: RunId }>
-  readonly tokens: Map<string, { token: StoredToken; readonly hash: string }>
+  readonly tokens: Map<string, { token: StoredToken; readonly hash: string; readonly signIn: string | null }>
   /** Goes up with every write: a checker looks again only where something changed. */
   writes: number
   /** Is told of each commit. */

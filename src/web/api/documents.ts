@@ -28,6 +28,13 @@ export type Session = {
   readonly cluster: string
 }
 
+/** What somebody without a session may know: the ways in, and why he was not let in by one. */
+export type SignInWays = {
+  readonly takes: 'link' | 'token'
+  readonly provider: { readonly name: string; readonly url: string } | null
+  readonly refusal: { readonly message: string; readonly whatToDo: string } | null
+}
+
 export type Table = WireOf<TableDocument>
 export type TableRow = Table['rows'][number]
 export type Series = WireOf<SeriesDocument>

@@ -10,6 +10,7 @@ import type {
   Series,
   Session,
   Show,
+  SignInWays,
   Statement,
   Table,
   Why,
@@ -48,6 +49,13 @@ export const sessionQuery = queryOptions({
   queryKey: ['session'],
   queryFn: ({ signal }) => ask<Session>('/session', {}, signal),
   staleTime: 300_000,
+  retry: false,
+})
+
+export const signInQuery = queryOptions({
+  queryKey: ['sign-in'],
+  queryFn: ({ signal }) => ask<SignInWays>('/sign-in', {}, signal),
+  staleTime: Infinity,
   retry: false,
 })
 

@@ -156,7 +156,13 @@ function Tokens({ session }: { readonly session: Session | undefined }) {
                   </td>
                   <td className="name">{token.subject}</td>
                   <td>{token.role}</td>
-                  <td className="name">{token.project ?? <span className="dim">all</span>}</td>
+                  <td
+                    className="name"
+                    title={token.grants.map(({ role, project }) => `${role} ${project ?? 'everywhere'}`).join(', ')}
+                  >
+                    {token.project ?? <span className="dim">all</span>}
+                    {token.grants.length > 1 ? <span className="dim"> +{token.grants.length - 1}</span> : null}
+                  </td>
                   <td>
                     <Moment at={ms(token.createdAt)} now={now} />
                   </td>

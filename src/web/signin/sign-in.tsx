@@ -1,7 +1,8 @@
 // Who has no session is told how to get one. A code can also be typed in, where a link cannot be opened.
+import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { change, Refused } from '../api/ask.ts'
-import { queries } from '../api/queries.ts'
+import { queries, signInQuery } from '../api/queries.ts'
 import { Logo, Mark } from '../parts/glyphs.tsx'
 import { codeIn } from './code.ts'
 
@@ -29,6 +30,8 @@ export function SignIn() {
   const [code, setCode] = useState('')
   const [problem, setProblem] = useState<Refused | null>(refused)
   const [busy, setBusy] = useState(false)
+  const { provider = null, refusal = null, takes = 'link' } = useQuery(signInQuery).data ?? {}
+  const no = problem ?? refusal
   const onSubmit = async (): Promise<void> => {
     setBusy(true)
     // A whole link may be pasted, too.
@@ -45,14 +48,34 @@ export function SignIn() {
           Plimsoll
         </div>
         <h1 id="h-signin">Sign in</h1>
-        <p>
-          Open the link that <code className="mono">plimsoll up</code> printed. It works once, for ten minutes.
-        </p>
-        <p className="dim">For another one end plimsoll up with Ctrl-C and start it again: runs go on meanwhile.</p>
-        {problem === null ? null : (
+        {no === null ? null : (
           <p role="alert" className="callout bad-edge">
-            <Mark severity="crit" /> {problem.message} <span className="dim">{problem.whatToDo}</span>
+            <Mark severity="crit" /> {no.message} <br />
+            <span className="dim">{no.whatToDo}</span>
           </p>
+        )}
+        {provider === null ? null : (
+          <>
+            <a
+              className="btn first"
+              href={`${provider.url}?to=${encodeURIComponent(location.pathname + location.search)}`}
+            >
+              Sign in with {provider.name}
+            </a>
+            <hr />
+          </>
+        )}
+        {takes === 'token' ? (
+          <p>
+            Paste a token that <code className="mono">plimsoll token create</code> printed. It stays out of the browser.
+          </p>
+        ) : (
+          <>
+            <p>
+              Open the link that <code className="mono">plimsoll up</code> printed. It works once, for ten minutes.
+            </p>
+            <p className="dim">For another one end plimsoll up with Ctrl-C and start it again: runs go on meanwhile.</p>
+          </>
         )}
         <form
           onSubmit={(event) => {
@@ -60,7 +83,7 @@ export function SignIn() {
             if (code.trim() !== '') void onSubmit()
           }}
         >
-          <label htmlFor="code">Code, or the whole link</label>
+          <label htmlFor="code">{takes === 'token' ? 'Token' : 'Code, or the whole link'}</label>
           <div className="row">
             <input
               id="code"
@@ -70,7 +93,7 @@ export function SignIn() {
               value={code}
               onChange={(event) => setCode(event.target.value)}
             />
-            <button type="submit" className="btn first" disabled={busy}>
+            <button type="submit" className={provider === null ? 'btn first' : 'btn'} disabled={busy}>
               {busy ? 'Signing in…' : 'Sign in'}
             </button>
           </div>
