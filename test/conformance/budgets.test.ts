@@ -137,13 +137,37 @@ for (const [name, open] of [
   })
 }
 
-describe('two commits at once', () => {
+describe('the PostgreSQL store alone', () => {
   async function openAt(begin: number) {
     const database = benches.database(await benches.fresh())
     const clock = new StandingClock(begin)
     const store = postgresStore(database, clock, { blindAfterMs: BLIND_AFTER_MS, measure: measureFrame })
     return { database, clock, store }
   }
+
+  test('a turn reads of the past only what is reserved yet', async () => {
+    const { database, clock, store } = await openAt(T0)
+    const [run, day] = [withBudget(1), 86_400_000]
+    await filled(store, { nodes: [], runs: [run] })
+    await apply(store, periodic('day'))
+    const days = [T0, T0 + day, T0 + 9 * day]
+    await store.commit(null, [
+      itemOf(
+        'reserve',
+        days.map((at) => reserve(run, BUDGET, at, 5)),
+      ),
+    ])
+    const read = async (): Promise<readonly number[]> => {
+      const { budgets, reserves } = await store.world(new Map())
+      return [budgets.size, reserves.length]
+    }
+    assert.deepEqual(await read(), [4, 3])
+    clock.set(T0 + 8 * day)
+    assert.deepEqual(await read(), [4, 3], 'they are to be given back yet')
+    await database.query({ text: 'update reserve set posted = granted', values: [] })
+    assert.deepEqual(await read(), [2, 1])
+    await database.end()
+  })
 
   test('a policy locks budgets in the order of commits, whatever that of its file', async () => {
     const { database, store } = await openAt(T0)

@@ -9,11 +9,22 @@ import type { Database, Statement } from './pool.ts'
 import type { AttemptRow, BudgetRow, ClaimRow, NodeRow, ProjectRow, ReserveRow } from './rows.ts'
 import { attemptOf, budgetOf, claimOf, nodeOf, projectOf, reserveOf } from './rows.ts'
 
-/** Of a series the rows of periods that may still be decided on: years of days would pile up. */
+/** Of a series the rows of periods that may still be decided on: years of days would pile up. Each part is found by an index. */
 const budgetsAt = (now: EpochMs): Statement => ({
-  text: `select * from budget where series is null or "to" > $1
-         or id in (select budget from reserve join run on run.id = reserve.run where granted > posted) order by id`,
+  text: `select * from budget where series is null
+         union all
+         select r.* from budget b join budget r on r.series = b.id and r."to" > $1 where b.series is null
+         union all
+         select * from budget where series is not null and "to" <= $1
+           and id in (select budget from reserve join run on run.id = reserve.run where granted > posted)
+         order by id`,
   values: [now - 2 * 86_400_000],
+})
+
+/** What a run had of a period that is over and spent is decided on no more: a run of a year would bring each of its days. */
+const reservesOf = (budgets: readonly BudgetRow[]): Statement => ({
+  text: 'select r.* from reserve r join run on run.id = r.run where r.granted > r.posted or r.budget = any($1)',
+  values: [budgets.map(({ id }) => id)],
 })
 
 const pricesAt = (now: EpochMs): Statement => ({
@@ -43,7 +54,7 @@ export async function readWorld(
       sql('select name, parent, quota_gpus, max_priority, version from project'),
     )
     const budgets = await tx.query<BudgetRow>(budgetsAt(clock.now()))
-    const reserves = await tx.query<ReserveRow>(sql('select r.* from reserve r join run on run.id = r.run'))
+    const reserves = await tx.query<ReserveRow>(reservesOf(budgets))
     const prices = await tx.query<
       { gpu_model: string } & { micros_per_gpu_hour: Price['microsPerGpuHour']; currency: string }
     >(pricesAt(clock.now()))

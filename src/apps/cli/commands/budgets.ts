@@ -57,7 +57,8 @@ function extensionCommands(budgets: Command): void {
   ).action(async (budget: string, _: Output, command: Command) => {
     const options = command.optsWithGlobals<Output & { by: string; reason: string }>()
     const { budgets: all } = await ask('budgets', 'GET', '/budgets')
-    const found = all.find(({ id }) => id === budget || id.split('@')[0] === budget)
+    // Listed is the period that runs; more may be asked for the next as well, and what counts it is the same.
+    const found = all.find(({ id }) => id.split('@')[0] === budget.split('@')[0])
     if (found === undefined) throw new CliError(EXIT.usage, `there is no budget ${budget}: plimsoll budgets lists them`)
     const amount = amountFrom(options.by, found)
     const body = { amount, reason: options.reason }
