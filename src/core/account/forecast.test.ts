@@ -50,6 +50,12 @@ void test('what is promised counts where days were cheaper, and not at the lower
   assert.deepEqual([expected, low, high], [4_500, 595, 4_500])
 })
 
+void test('what a window of thousands of years would spend stays a number that can be read', () => {
+  const window = { kind: 'window', series: null, from: FROM, to: epochMs(Date.parse('9999-12-31')) } as const
+  const forecast = forecastOf(budgetOf('lab', { period: window, limit: 1_000 }), [], 1_000 * 3_600_000, NOON)
+  assert.equal(forecast.expected, Number.MAX_SAFE_INTEGER)
+})
+
 void test('with fewer than seven whole days the rate of now goes on, and no interval is made up', () => {
   const days = [...daysOf(1, 2, 3, 4, 5, 6), { day: MIDNIGHT, amount: 1_000_000 }]
   const forecast = forecastOf(november({ limit: 1_000, used: 40 }), days, 2, NOON)

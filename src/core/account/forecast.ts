@@ -58,7 +58,9 @@ export function forecastOf(
   // What is promised to runs counts where days were cheaper; at the lower end they may all end early.
   const atEnd = (side: -1 | 0 | 1): number | null => {
     if (ahead === null) return null
-    return budget.used + Math.round(Math.max(side < 0 ? 0 : budget.reserved, demand(ahead, side)))
+    // A window that ends in the year 9999 is a way to say for ever.
+    const most = budget.used + Math.round(Math.max(side < 0 ? 0 : budget.reserved, demand(ahead, side)))
+    return Math.min(Number.MAX_SAFE_INTEGER, most)
   }
   const exhausted = (side: 0 | 1): EpochMs | null => {
     const inDays = reached(budget.limit - budget.used, Math.min(ahead ?? HORIZON_DAYS, HORIZON_DAYS), (each) =>
