@@ -9,8 +9,8 @@ export interface BudgetStore {
   spentByDay(
     since: EpochMs,
   ): Promise<readonly { readonly budget: BudgetId; readonly day: EpochMs; readonly amount: number }[]>
-  /** Those that wait first, then the newest. */
-  extensions(limit: number): Promise<readonly Extension[]>
+  /** Of some budgets of the policy: those that wait first, then the newest. */
+  extensions(budgets: readonly BudgetId[], limit: number): Promise<readonly Extension[]>
   findExtension(id: string): Promise<Extension | null>
   askExtension(extension: Extension, audit: AuditEntry): Promise<void>
   /**

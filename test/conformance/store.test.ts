@@ -388,8 +388,9 @@ for (const [name, open] of [
         assert.equal(await store.decideExtension('gone', decision(true), grant), false)
         assert.deepEqual(await store.findExtension('x1'), { ...extension('x1'), decision: decision(true) })
         assert.equal(await store.findExtension('gone'), null)
-        const listed = (await store.extensions(2)).map(({ id }) => id)
+        const listed = (await store.extensions([BUDGET], 2)).map(({ id }) => id)
         assert.deepEqual(listed, ['x3', 'x2'], 'those that wait, then the newest')
+        assert.deepEqual(await store.extensions([], 2), [], 'of nothing')
         const rows = async () => [...(await worldOf(store)).budgets.values()].map((row) => [row.limit, row.extended])
         assert.deepEqual(await rows(), [
           [1_000, 0],

@@ -44,10 +44,11 @@ export function budgetStore(database: Database): BudgetStore {
   return {
     spentByDay: (since) =>
       database.query({ text: 'select budget, day, amount from budget_spent where day >= $1', values: [since] }),
-    async extensions(limit) {
+    async extensions(budgets, limit) {
       const rows = await database.query<ExtensionRow>({
-        text: 'select * from budget_extension order by decided_at desc nulls first, asked_at desc, id limit $1',
-        values: [limit],
+        text: `select * from budget_extension where budget = any($1)
+               order by decided_at desc nulls first, asked_at desc, id limit $2`,
+        values: [budgets, limit],
       })
       return rows.map(extensionOf)
     },

@@ -5,6 +5,7 @@ import { linesOf } from '../../core/observe/log.ts'
 import { withoutSpool } from '../../core/observe/spool.ts'
 import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
 import { LOG_CHUNK_BYTES_MAX, PAGE_ROWS_MAX, TABLE_ROWS_MAX } from '../../domain/limits.ts'
+import { isRowOfSeries } from '../../domain/period.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import type { Run } from '../../domain/run.ts'
@@ -150,12 +151,15 @@ export function viewsOf(context: RequestContext): Views {
     async extensions(who, limit) {
       const visible = visibleProjects(who, 'budget.read')
       const { budgets } = await store.world(control.health)
-      const extensions = await store.extensions(Math.min(limit, PAGE_ROWS_MAX))
-      return accepted({
-        extensions: extensions
-          .flatMap((each) => extensionDocument(budgets, each) ?? [])
-          .filter(({ project }) => visible === 'all' || (project !== null && visible.has(project))),
-      })
+      // Asked for by name, so that what others ask for takes none of his page.
+      const seen = [...budgets.values()].filter(
+        (each) => !isRowOfSeries(each) && (visible === 'all' || (each.project !== null && visible.has(each.project))),
+      )
+      const found = await store.extensions(
+        seen.map(({ id }) => id),
+        Math.min(limit, PAGE_ROWS_MAX),
+      )
+      return accepted({ extensions: found.flatMap((each) => extensionDocument(budgets, each) ?? []) })
     },
     async ledger(who, window, by) {
       const visible = visibleProjects(who, 'ledger.read')

@@ -14,9 +14,11 @@ export function budgetStore(tables: Tables): BudgetStore {
     async spentByDay(since) {
       return [...tables.spent.values()].filter(({ day }) => day >= since)
     },
-    async extensions(limit) {
+    async extensions(budgets, limit) {
       const decidedAt = (at: number | undefined): number => at ?? Number.MAX_SAFE_INTEGER
+      const some = new Set(budgets)
       return [...tables.extensions.values()]
+        .filter(({ budget }) => some.has(budget))
         .toSorted(
           (a, b) =>
             decidedAt(b.decision?.at) - decidedAt(a.decision?.at) || b.askedAt - a.askedAt || (a.id < b.id ? -1 : 1),
