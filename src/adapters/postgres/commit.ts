@@ -25,11 +25,15 @@ export async function commitItems(
 ): Promise<CommitResult> {
   if (items.length > ITEMS_PER_COMMIT_MAX) throw new Error(`bug: ${items.length} items in one commit`)
   if (items.length === 0) return { kind: 'committed', results: [], at: clock.now() }
-  for (;;) {
+  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
     const result = await tryOnce(database, clock, blindAfterMs, epoch, items)
     if (result !== null) return result
   }
+  throw new Error(`bug: ${TRIES_MAX} times a claim appeared whose run was not known`)
 }
+
+/** One placement between is rare, several are not to be expected. */
+const TRIES_MAX = 10
 
 /** Null, and nothing is written, where another commit has placed a run on a node of this one while this one waited for its locks. */
 async function tryOnce(
