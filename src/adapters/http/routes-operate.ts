@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { Principal } from '../../domain/principal.ts'
 import type { Requests } from '../../ports/requests.ts'
 import { answers, problem, send, sendProblem } from './problem.ts'
-import { findingsQuery, ifMatchHeader, ledgerQuery, nodeParams, pageQuery, reasonBody } from './requests.ts'
+import { findingsQuery, ifMatchHeader, nodeParams, pageQuery, reasonBody } from './requests.ts'
 import type { ServerOptions } from './server.ts'
 
 type Answering = ReturnType<Requests['cordon']>
@@ -56,19 +56,6 @@ export function operateRoutes(scope: FastifyInstance, { requests, views, parsePo
     '/budgets',
     { schema: { tags, summary: 'limits and what is left', response: answers('budgets') } },
     async ({ principal }, reply) => send(reply, 'budgets', await views.budgets(principal)),
-  )
-  app.get(
-    '/ledger',
-    {
-      schema: {
-        tags,
-        summary: 'where every GPU-millisecond went; the last 30 days by default',
-        querystring: ledgerQuery,
-        response: answers('ledger'),
-      },
-    },
-    async ({ principal, query: { from = null, to = null, by } }, reply) =>
-      send(reply, 'ledger', await views.ledger(principal, { from, to }, by)),
   )
   app.get(
     '/findings',

@@ -19,6 +19,7 @@ import { problem, sendProblem, sendRefusal } from './problem.ts'
 import { expertRoutes } from './routes-experts.ts'
 import { servePages } from './pages.ts'
 import { alertRoutes } from './routes-alerts.ts'
+import { ledgerRoutes } from './routes-ledger.ts'
 import { operateRoutes } from './routes-operate.ts'
 import { pageRoutes } from './routes-pages.ts'
 import { runRoutes } from './routes-runs.ts'
@@ -123,6 +124,7 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
       runRoutes(scope, options)
       expertRoutes(scope, options)
       operateRoutes(scope, options)
+      ledgerRoutes(scope, options)
       alertRoutes(scope, options)
       tokenRoutes(scope, options)
       pageRoutes(scope, options)
