@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
 import type * as alerts from '../domain/alert-documents.ts'
+import type { ComparisonDocument } from '../domain/comparison.ts'
 import type * as domain from '../domain/documents.ts'
 import { epochMs, micros } from '../domain/units.ts'
 import type { DocumentName, Wire } from './documents.ts'
@@ -37,6 +38,7 @@ const agreed: [
   Agree<'nodes', { nodes: readonly domain.NodeDocument[] }>,
   Agree<'budgets', { budgets: readonly domain.BudgetDocument[] }>,
   Agree<'ledger', domain.LedgerDocument>,
+  Agree<'comparison', ComparisonDocument>,
   Agree<'audit', { entries: readonly domain.AuditDocument[]; next: string | null }>,
   Agree<'deliveries', alerts.DeliveriesDocument>,
   Agree<'channel', alerts.ChannelDocument>,
@@ -45,6 +47,7 @@ const agreed: [
   Agree<'token', domain.TokenDocument>,
   Agree<'tokens', { tokens: readonly domain.TokenDocument[] }>,
 ] = [
+  true,
   true,
   true,
   true,

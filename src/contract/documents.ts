@@ -28,6 +28,7 @@ export const DOCUMENTS = {
   'node-steered': operate.nodeSteered,
   budgets: operate.budgets,
   ledger: operate.ledger,
+  comparison: operate.comparison,
   findings: operate.findings,
   alerts: alerts.alerts,
   deliveries: alerts.deliveries,

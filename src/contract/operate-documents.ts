@@ -92,6 +92,45 @@ export const ledger = document('ledger', 'Ledger', {
   ),
 })
 
+const comparedFields = {
+  name: z.string(),
+  gpuModels: z.array(z.string()),
+  activeParameters: z.number(),
+  tokens: z.number(),
+  heldGpuMs: amount,
+  tokensPerGpuHour: z.int(),
+  gpuHoursPerBillionTokens: z.number(),
+  tflopsPerGpu: z
+    .number()
+    .meta({ description: '6 x active parameters x tokens, for each second of a GPU that was held' }),
+  ofPeak: z.number().nullable().meta({ description: 'of the dense BF16 peak; null: not known' }),
+}
+
+export const comparison = document('comparison', 'Comparison', {
+  from: moment,
+  to: moment,
+  runs: z.array(
+    z.looseObject({ ...comparedFields, run: z.string(), project: z.string(), state: z.string() }).meta({
+      id: 'ComparedRun',
+      description: 'all that it held since it began, waste included, and its kept tokens',
+    }),
+  ),
+  published: z.array(
+    z
+      .looseObject({
+        ...comparedFields,
+        precision: z.string(),
+        hoursAre: z.string(),
+        source: z.string(),
+        month: z.string(),
+      })
+      .meta({ id: 'ComparedPublished', description: 'as whoever trained it published it' }),
+  ),
+  leftOut: z
+    .looseObject({ withoutModel: z.int(), withoutTokens: z.int(), heldLess: z.int() })
+    .meta({ description: 'runs of the window that are not compared, and why' }),
+})
+
 export const findingFields = {
   id: z.string(),
   rule: z.enum(RULES),

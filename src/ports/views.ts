@@ -1,4 +1,5 @@
 // What a caller may read, in one consistent look each.
+import type { ComparisonDocument } from '../domain/comparison.ts'
 import type {
   AuditDocument,
   BudgetDocument,
@@ -98,6 +99,11 @@ export interface Views {
     window: { readonly from: EpochMs | null; readonly to: EpochMs | null },
     by: readonly LedgerKey[],
   ): Promise<Answer<LedgerDocument>>
+  /** Runs of a window that may be seen, beside published ones: what each made of its GPU-hours. */
+  comparison(
+    who: Principal,
+    window: { readonly from: EpochMs | null; readonly to: EpochMs | null },
+  ): Promise<Answer<ComparisonDocument>>
   /** Of the projects that may be seen; of one run where one is named. */
   findings(
     who: Principal,

@@ -4,6 +4,7 @@ import type { AuditEntry, MachineNode, Queue, Token } from '../../src/web/api/op
 import type { TableRow } from '../../src/web/api/documents.ts'
 import { alertsOf, deliveriesOf, endedOf } from './fake-alerts.ts'
 import { budgetsOf, findingsOf, ledgerOf } from './fake-books.ts'
+import { comparisonOf } from './fake-comparison.ts'
 import { chance, HOUR, HTML, LONG } from './fake-world.ts'
 
 type World = 'none' | 'one' | 'many' | 'odd'
@@ -34,6 +35,8 @@ export function operateAnswer(
       return { name: 'budgets', fields: { budgets: budgetsOf(world) } }
     case '/api/v1/ledger':
       return { name: 'ledger', fields: ledgerOf(rows, nodesOf(world, rows, now), query, now) }
+    case '/api/v1/comparison':
+      return { name: 'comparison', fields: comparisonOf(world, rows, query, now) }
     case '/api/v1/audit':
       return { name: 'audit', fields: auditOf(world, query, now) }
     case '/api/v1/tokens':

@@ -148,7 +148,7 @@ export const statement: StatementDocument = {
   alerts: { sent: 0, failed: 0 },
 }
 
-const { tableRow, hit, experts, expertTile, expertFrame } = pageFakes(run, at, eur)
+const { tableRow, hit, experts, expertTile, expertFrame, comparison } = pageFakes(run, at, eur)
 
 export const budget: BudgetDocument = {
   id: 'demo-hours',
@@ -346,6 +346,7 @@ export function fakes(): Fakes {
           { account: 'free' as const, gpuMs: 15_800_000, money: null },
         ],
       }),
+    comparison: (_who, window) => say('comparison', [window], comparison),
     findings: (_who, filter, page) =>
       say('findings', [filter, page], {
         findings: [finding],

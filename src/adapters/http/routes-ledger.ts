@@ -14,7 +14,7 @@ import type { Views } from '../../ports/views.ts'
 import { FOCUS_KEYS, ledgerFocus, monthsOf } from './focus.ts'
 import { ledgerCsv, ledgerParquet } from './ledger-files.ts'
 import { answers, problem, send, sendProblem, sendRefusal } from './problem.ts'
-import { ledgerFileQuery, ledgerQuery } from './requests.ts'
+import { ledgerFileQuery, ledgerQuery, windowQuery } from './requests.ts'
 import type { ServerOptions } from './server.ts'
 
 type Ledger = Wire<'ledger'>
@@ -49,6 +49,19 @@ export function ledgerRoutes(scope: FastifyInstance, { views }: ServerOptions): 
     },
     async ({ principal, query: { from = null, to = null, by } }, reply) =>
       send(reply, 'ledger', await views.ledger(principal, { from, to }, by)),
+  )
+  app.get(
+    '/comparison',
+    {
+      schema: {
+        tags,
+        summary: 'what runs of a time made of their GPU-hours, beside published runs; the last 30 days by default',
+        querystring: windowQuery,
+        response: answers('comparison'),
+      },
+    },
+    async ({ principal, query: { from = null, to = null } }, reply) =>
+      send(reply, 'comparison', await views.comparison(principal, { from, to })),
   )
   app.get(
     '/ledger/export',

@@ -50,6 +50,7 @@ const ROUTES: readonly Case[] = [
   ['POST', `/nodes/${NODE}/forget`, 'node-steered', { reason: 'sold' }],
   ['GET', '/budgets', 'budgets'],
   ['GET', '/ledger?by=project,account,label:team&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00%2B01:00', 'ledger'],
+  ['GET', '/comparison?from=2026-01-01T00:00:00Z', 'comparison'],
   ['GET', '/findings', 'findings'],
   ['GET', `/findings?run=${run.id}&open=true&limit=2&after=1~x`, 'findings'],
   ['GET', '/alerts', 'alerts'],
