@@ -22,6 +22,7 @@ export const DOCUMENTS = {
   table: runs.table,
   series: runs.series,
   'log-search': runs.logSearch,
+  counts: operate.counts,
   queue: operate.queue,
   'queue-steered': operate.queueSteered,
   nodes: operate.nodes,

@@ -64,6 +64,13 @@ export const queue = document('queue', 'Queue', {
   waiting: z.array(z.looseObject({ ...runFields, position: z.int() }).meta({ id: 'Waiting' })),
 })
 
+export const counts = document('counts', 'Counts', {
+  holding: z.int().meta({ description: 'runs that hold GPUs' }),
+  waiting: z.int().meta({ description: 'runs that wait in the queue' }),
+  nodesAway: z.int().nullable().meta({ description: 'machines that are not ready; null: not yours to see' }),
+  findings: z.int().meta({ description: 'that are not over' }),
+})
+
 export const queueSteered = document('queue-steered', 'QueueSteered', { paused: z.boolean() })
 
 export const ledger = document('ledger', 'Ledger', {

@@ -1,5 +1,6 @@
 // What a caller may read, in one consistent look each.
 import type { ComparisonDocument } from '../domain/comparison.ts'
+import type { CountsDocument } from '../domain/counts.ts'
 import type {
   AuditDocument,
   BudgetDocument,
@@ -91,6 +92,7 @@ export interface Views {
   rows(who: Principal, runs: readonly RunId[]): Promise<readonly TableRow[]>
   series(who: Principal, run: string, points: number): Promise<Answer<SeriesDocument>>
   searchLogs(who: Principal, run: string, asked: LogSearch): Promise<Answer<LogSearchDocument>>
+  counts(who: Principal): Promise<Answer<CountsDocument>>
   queue(who: Principal): Promise<Answer<QueueDocument>>
   nodes(who: Principal): Promise<Answer<{ readonly nodes: readonly NodeDocument[] }>>
   budgets(who: Principal): Promise<Answer<{ readonly budgets: readonly BudgetDocument[] }>>

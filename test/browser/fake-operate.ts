@@ -1,6 +1,6 @@
 // Made-up answers about the whole installation, for the fake server: machines, and later what waits, is spent and was done. Seeded by their
 // numbers, so that each picture is the same each time.
-import type { AuditEntry, MachineNode, Queue, Token } from '../../src/web/api/operate.ts'
+import type { AuditEntry, Counts, MachineNode, Queue, Token } from '../../src/web/api/operate.ts'
 import type { TableRow } from '../../src/web/api/documents.ts'
 import { alertsOf, deliveriesOf, endedOf } from './fake-alerts.ts'
 import { budgetsOf, findingsOf, ledgerOf } from './fake-books.ts'
@@ -41,12 +41,24 @@ export function operateAnswer(
       return { name: 'audit', fields: auditOf(world, query, now) }
     case '/api/v1/tokens':
       return { name: 'tokens', fields: { tokens: tokensOf(world, now), ...NEW_TOKEN } }
+    case '/api/v1/counts':
+      return { name: 'counts', fields: countsOf(world, rows, now) }
     case '/api/v1/queue':
       return { name: 'queue', fields: queueOf(world, rows) }
     case '/api/v1/policy':
       return { name: 'policy', fields: { version: 7, document: POLICY } }
     default:
       return steered(path)
+  }
+}
+
+function countsOf(world: World, rows: readonly TableRow[], now: number): Counts {
+  const holds = ['admitted', 'starting', 'running', 'stopping']
+  return {
+    holding: rows.filter(({ state }) => holds.includes(state)).length,
+    waiting: queueOf(world, rows).waiting.length,
+    nodesAway: nodesOf(world, rows, now).filter(({ state }) => state !== 'ready').length,
+    findings: findingsOf(world, rows, now).length,
   }
 }
 

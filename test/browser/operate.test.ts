@@ -54,6 +54,24 @@ describe('pages about the installation', { skip: cannotRun() }, () => {
     })
   })
 
+  test('the rail says how much holds, waits, is away and needs a person, and nothing of what there is none of', async () => {
+    await at('/projects', async (page) => {
+      const said = (name: string): Promise<string | null> =>
+        page.locator(`.rail nav a:has(span:text-is("${name}"))`).textContent()
+      await seen(page, '.rail .n.hot')
+      assert.equal(await said('Alerts'), 'Alerts4')
+      assert.match((await said('Queue')) ?? '', /^Queue[\d,]+$/)
+      assert.match((await said('Nodes')) ?? '', /^Nodes[\d,]+$/)
+      assert.equal(await said('Cost'), 'Cost')
+    })
+    fake.world = 'none'
+    await at('/projects', async (page) => {
+      await seen(page, '.rail nav a')
+      await page.waitForLoadState('networkidle')
+      assert.equal(await page.locator('.rail .n').count(), 0)
+    })
+  })
+
   test('now: every GPU stands in one account, and they sum to those that there are', async () => {
     await at('/now', async (page) => {
       await seen(page, 'h2 >> text=Every GPU')

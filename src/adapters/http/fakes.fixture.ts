@@ -333,6 +333,7 @@ export function fakes(): Fakes {
         p99: [0.19],
         stride: 1,
       }),
+    counts: () => say('counts', [], { holding: 1, waiting: 1, nodesAway: 0, findings: 1 }),
     queue: () => say('queue', [], { paused: true, reason: 'upgrade', waiting: [{ ...queued, position: 1 }] }),
     nodes: () => say('nodes', [], { nodes: [node] }),
     budgets: () => say('budgets', [], { budgets: [budget] }),

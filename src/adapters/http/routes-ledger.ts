@@ -13,9 +13,10 @@ import { epochMs } from '../../domain/units.ts'
 import type { Views } from '../../ports/views.ts'
 import { FOCUS_KEYS, ledgerFocus, monthsOf } from './focus.ts'
 import { ledgerCsv, ledgerParquet } from './ledger-files.ts'
-import { answers, problem, send, sendProblem, sendRefusal } from './problem.ts'
+import { answers, problem, send, sendProblem, sendRefusal, sendText } from './problem.ts'
 import { ledgerFileQuery, ledgerQuery, windowQuery } from './requests.ts'
 import type { ServerOptions } from './server.ts'
+import { asked, type Shared, textOf } from './shared.ts'
 
 type Ledger = Wire<'ledger'>
 type Window = { readonly from: EpochMs | null; readonly to: EpochMs | null }
@@ -34,7 +35,14 @@ const file = {
   },
 }
 
-export function ledgerRoutes(scope: FastifyInstance, { views }: ServerOptions): void {
+/** Books have cells of five minutes: a window is widened to them. */
+const CELL_MS = 300_000
+/** A month of books is the dearest answer of all, and what is in it moves slowly. */
+const LEDGER_FRESH_MS = 10_000
+/** A window that begins later than this may begin in the future of the store's clock. */
+const BEGAN_MS = 30_000
+
+export function ledgerRoutes(scope: FastifyInstance, { views }: ServerOptions, shared: Shared): void {
   const app = scope.withTypeProvider<ZodTypeProvider>()
   const tags = ['operate']
   app.get(
@@ -47,8 +55,15 @@ export function ledgerRoutes(scope: FastifyInstance, { views }: ServerOptions): 
         response: answers('ledger'),
       },
     },
-    async ({ principal, query: { from = null, to = null, by } }, reply) =>
-      send(reply, 'ledger', await views.ledger(principal, { from, to }, by)),
+    async (request, reply) => {
+      const { from = null, to = null, by } = request.query
+      if (to !== null || (from !== null && from > Date.now() - BEGAN_MS))
+        return send(reply, 'ledger', await views.ledger(request.principal, { from, to }, by))
+      // Up to now: pages that were opened at other moments ask for the same.
+      const begin = from === null ? null : epochMs(Math.floor(from / CELL_MS) * CELL_MS)
+      const make = () => textOf('ledger', views.ledger(request.principal, { from: begin, to }, by))
+      return sendText(reply, await asked(shared, request, ['ledger', begin, by], make, LEDGER_FRESH_MS))
+    },
   )
   app.get(
     '/comparison',

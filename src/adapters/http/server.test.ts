@@ -41,6 +41,7 @@ const ROUTES: readonly Case[] = [
   ['POST', `/runs/${run.id}/stop`, 'run'],
   ['POST', `/runs/${run.id}/suspend`, 'run'],
   ['POST', `/runs/${run.id}/resume`, 'run', {}],
+  ['GET', '/counts', 'counts'],
   ['GET', '/queue', 'queue'],
   ['POST', '/queue/pause', 'queue-steered', { reason: 'upgrade' }],
   ['POST', '/queue/resume', 'queue-steered'],

@@ -55,6 +55,8 @@ async function send(url: URL, address: URL, method: Method, token: string, optio
       method,
       headers: {
         authorization: `Bearer ${token}`,
+        // What the server reads once for many may be some seconds old; a script asks what is true now.
+        'cache-control': 'no-cache',
         ...(hasBody ? { 'content-type': 'application/json' } : {}),
         ...options.headers,
       },

@@ -18,6 +18,7 @@ import { expertFrameOf, expertHistoryOf, expertsOf, expertTileOf } from './exper
 import { cursorFrom, cursorOf, rowOf } from './findings.ts'
 import { gaugesOf } from './gauges.ts'
 import { comparisonOf } from './comparison.ts'
+import { countsOf } from './counts.ts'
 import { ledgerOf } from './ledger.ts'
 import { heldSlots, nodesOf } from './nodes.ts'
 import { budgetDocument } from './plan.ts'
@@ -121,6 +122,7 @@ export function viewsOf(context: RequestContext): Views {
     },
     series: (who, run, points) => ofRun(who, run, 'run.read', (found) => seriesOf(store, found, points)),
     searchLogs: (who, run, asked) => ofRun(who, run, 'run.logs', (found) => searchLogs(store, found, asked)),
+    counts: async (who) => accepted(await countsOf(control, who)),
     async queue(who) {
       const visible = visibleProjects(who, 'queue.read')
       const world = await store.world(control.health)

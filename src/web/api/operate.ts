@@ -3,6 +3,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { WireOf } from '../../contract/wire.ts'
 import type { ComparisonDocument } from '../../domain/comparison.ts'
+import type { CountsDocument } from '../../domain/counts.ts'
 import type {
   AuditDocument,
   BudgetDocument,
@@ -35,6 +36,14 @@ const live = { refetchInterval: OPERATE_MS, staleTime: OPERATE_MS / 2, placehold
 export const nodesQuery = queryOptions({
   queryKey: ['nodes'],
   queryFn: async ({ signal }) => (await ask<{ readonly nodes: readonly MachineNode[] }>('/nodes', {}, signal)).nodes,
+  ...live,
+})
+
+export type Counts = WireOf<CountsDocument>
+
+export const countsQuery = queryOptions({
+  queryKey: ['counts'],
+  queryFn: ({ signal }) => ask<Counts>('/counts', {}, signal),
   ...live,
 })
 
