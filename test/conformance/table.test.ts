@@ -65,8 +65,8 @@ for (const [name, open] of [
       const { store } = bench
       const run = runOf(9)
       await filled(store, { nodes: ['n1'], runs: [run] })
-      const before = await store.world(new Map())
-      const { attempt, claims, item } = placing(before.runs.get(run.id) ?? run, [...before.nodes.values()], 0)
+      const world = await store.world(new Map())
+      const { attempt, claims, item } = placing(world.runs.get(run.id) ?? run, [...world.nodes.values()], 0)
       await store.commit(null, [item])
       const worker = attempt.placement.workers[0]?.id
       assert.ok(worker !== undefined)
