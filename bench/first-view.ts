@@ -1,8 +1,8 @@
 // From the address to the first run on the screen, with 10,000 runs in the store, in a browser that was never here.
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { cannotRun, startBrowser } from '../test/browser/browser.ts'
 import { Home } from '../test/parts/plimsoll.ts'
-import { scriptKb, signedIn } from './pages.ts'
+import { allScriptsKb, scriptsKb, signedIn } from './pages.ts'
 import { quantile, rss } from './parts.ts'
 import type { Result } from './run.ts'
 import { fillRuns } from './runs-10k.ts'
@@ -29,8 +29,13 @@ export async function firstView(): Promise<Result> {
     await fillRuns(home)
     const samples: number[] = []
     const plain: number[] = []
+    let scripts = 0
     for (let index = 0; index < VIEWS; index += 1) {
-      samples.push(await viewed(browser, home, '/runs', '.gr.line >> text=training-'))
+      samples.push(
+        await viewed(browser, home, '/runs', '.gr.line >> text=training-', async (page) => {
+          scripts = Math.max(scripts, await scriptsKb(page))
+        }),
+      )
       plain.push(await viewed(browser, home, '/plain', 'td >> text=queued-'))
     }
     return {
@@ -44,7 +49,8 @@ export async function firstView(): Promise<Result> {
       rssMiB: rss(home),
       figures: [
         { name: 'first view', ours: quantile(samples, 0.5), unit: 'ms', limit: 1_000 },
-        { name: 'scripts, compressed', ours: scriptKb(), unit: 'kB', limit: 250 },
+        { name: 'scripts of the first view, compressed', ours: scripts, unit: 'kB', limit: 250 },
+        { name: 'scripts of all pages, compressed', ours: allScriptsKb(), unit: 'kB', limit: null },
       ],
     }
   } finally {
@@ -53,13 +59,20 @@ export async function firstView(): Promise<Result> {
   }
 }
 
-async function viewed(browser: Browser, home: Home, path: string, seen: string): Promise<number> {
+async function viewed(
+  browser: Browser,
+  home: Home,
+  path: string,
+  seen: string,
+  look: (page: Page) => Promise<void> = async () => {},
+): Promise<number> {
   const { page, url } = await signedIn(browser, home)
   await page.route('**/plain', (route) => route.fulfill({ contentType: 'text/html', body: PLAIN }))
   const begin = performance.now()
   await page.goto(`${url}${path}`, { waitUntil: 'commit' })
   await page.locator(seen).first().waitFor()
   const ms = performance.now() - begin
+  await look(page)
   await page.context().close()
   return ms
 }

@@ -16,12 +16,25 @@ export async function signedIn(browser: Browser, home: Home): Promise<{ page: Pa
   return { page, url }
 }
 
-/** All scripts together, compressed. */
-export function scriptKb(): number {
-  const folder = fileURLToPath(new URL('../src/web/dist/assets/', import.meta.url))
-  const scripts = readdirSync(folder).filter((name) => name.endsWith('.js'))
+const ASSETS = fileURLToPath(new URL('../src/web/dist/assets/', import.meta.url))
+
+/** Scripts of the pages by their names, compressed. */
+const compressedKb = (names: Iterable<string>): number =>
+  [...names].reduce((sum, name) => sum + gzipSync(readFileSync(join(ASSETS, name))).length, 0) / 1000
+
+/** All scripts of all pages. */
+export function allScriptsKb(): number {
+  const scripts = readdirSync(ASSETS).filter((name) => name.endsWith('.js'))
   if (scripts.length === 0) throw new Error('the pages are not built')
-  return scripts.reduce((sum, name) => sum + gzipSync(readFileSync(join(folder, name))).length, 0) / 1000
+  return compressedKb(scripts)
+}
+
+/** The scripts that a page has asked for until now. */
+export async function scriptsKb(page: Page): Promise<number> {
+  const urls = await page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => name))
+  const names = urls.flatMap((url) => /\/assets\/([^/?]+\.js)$/.exec(url)?.[1] ?? [])
+  if (names.length === 0) throw new Error('the page has no scripts')
+  return compressedKb(new Set(names))
 }
 
 // Both are driven from inside: what a driver asks of the page from outside would be work of the page, too.

@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import type * as alerts from '../domain/alert-documents.ts'
 import type * as budgets from '../domain/budget-documents.ts'
+import type { ComparisonDocument } from '../domain/comparison.ts'
+import type { CountsDocument } from '../domain/counts.ts'
 import type * as domain from '../domain/documents.ts'
 import { epochMs, micros } from '../domain/units.ts'
 import type { DocumentName, Wire } from './documents.ts'
@@ -40,6 +42,8 @@ const agreed: [
   Agree<'extension', budgets.ExtensionDocument>,
   Agree<'extensions', { extensions: readonly budgets.ExtensionDocument[] }>,
   Agree<'ledger', domain.LedgerDocument>,
+  Agree<'comparison', ComparisonDocument>,
+  Agree<'counts', CountsDocument>,
   Agree<'audit', { entries: readonly domain.AuditDocument[]; next: string | null }>,
   Agree<'deliveries', alerts.DeliveriesDocument>,
   Agree<'channel', alerts.ChannelDocument>,
@@ -48,6 +52,8 @@ const agreed: [
   Agree<'token', domain.TokenDocument>,
   Agree<'tokens', { tokens: readonly domain.TokenDocument[] }>,
 ] = [
+  true,
+  true,
   true,
   true,
   true,

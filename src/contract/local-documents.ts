@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { WAIT_REASONS } from '../domain/reasons.ts'
 import { amount, document, moment, money } from './document-parts.ts'
-import { budget } from './operate-documents.ts'
+import { budget, comparison } from './operate-documents.ts'
 import { WASTE } from '../domain/waste.ts'
 
 export const login = document('login', 'Login', { url: z.string(), file: z.string() })
@@ -45,6 +45,7 @@ export const report = document('report', 'Report', {
     )
     .meta({ description: 'of waste, the five dearest' }),
   budgets: z.array(budget),
+  comparison: z.looseObject(comparison.shape).exactOptional().meta({ description: 'with --compare' }),
 })
 export const simulate = document('simulate', 'Simulate', {
   from: z.int(),

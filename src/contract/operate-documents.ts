@@ -108,6 +108,13 @@ export const queue = document('queue', 'Queue', {
   waiting: z.array(z.looseObject({ ...runFields, position: z.int() }).meta({ id: 'Waiting' })),
 })
 
+export const counts = document('counts', 'Counts', {
+  holding: z.int().meta({ description: 'runs that hold GPUs' }),
+  waiting: z.int().meta({ description: 'runs that wait in the queue' }),
+  nodesAway: z.int().nullable().meta({ description: 'machines that are not ready; null: not yours to see' }),
+  findings: z.int().meta({ description: 'that are not over' }),
+})
+
 export const queueSteered = document('queue-steered', 'QueueSteered', { paused: z.boolean() })
 
 export const ledger = document('ledger', 'Ledger', {
@@ -134,6 +141,45 @@ export const ledger = document('ledger', 'Ledger', {
           'the keys that were asked for; over all accounts rows sum to capacityGpuMs. money is what runs pay of it: null where none does, or a price is missing',
       }),
   ),
+})
+
+const comparedFields = {
+  name: z.string(),
+  gpuModels: z.array(z.string()),
+  activeParameters: z.number(),
+  tokens: z.number(),
+  heldGpuMs: amount,
+  tokensPerGpuHour: z.int(),
+  gpuHoursPerBillionTokens: z.number(),
+  tflopsPerGpu: z
+    .number()
+    .meta({ description: '6 x active parameters x tokens, for each second of a GPU that was held' }),
+  ofPeak: z.number().nullable().meta({ description: 'of the dense BF16 peak; null: not known' }),
+}
+
+export const comparison = document('comparison', 'Comparison', {
+  from: moment,
+  to: moment,
+  runs: z.array(
+    z.looseObject({ ...comparedFields, run: z.string(), project: z.string(), state: z.string() }).meta({
+      id: 'ComparedRun',
+      description: 'all that it held since it began, waste included, and its kept tokens',
+    }),
+  ),
+  published: z.array(
+    z
+      .looseObject({
+        ...comparedFields,
+        precision: z.string(),
+        hoursAre: z.string(),
+        source: z.string(),
+        month: z.string(),
+      })
+      .meta({ id: 'ComparedPublished', description: 'as whoever trained it published it' }),
+  ),
+  leftOut: z
+    .looseObject({ withoutModel: z.int(), withoutTokens: z.int(), heldLess: z.int() })
+    .meta({ description: 'runs of the window that are not compared, and why' }),
 })
 
 export const findingFields = {

@@ -72,6 +72,14 @@ export const SAVES_READ_MAX = 5_000
 /** Points of a series or of a picture: more than a screen has columns. */
 export const POINTS_MAX = 4_096
 export const POINTS_DEFAULT = 1_000
+/** Runs beside published ones: more than a screen is no comparison, and each is a statement to read. */
+export const COMPARED_RUNS_MAX = 12
+/** Runs that held most of a window, among which those with a model are looked for. */
+export const COMPARED_RUNS_READ_MAX = 200
+/** The books as one file: it is made in memory, and half of what a spreadsheet can show. */
+export const EXPORT_ROWS_MAX = 500_000
+/** FOCUS is read month by month: twenty years. */
+export const EXPORT_MONTHS_MAX = 240
 export const REQUEST_BYTES_MAX = 1024 * 1024
 /** Alternatives that the search for a counterfactual tries: each costs one decision over the world. */
 export const COUNTERFACTUALS_TRIED_MAX = 64

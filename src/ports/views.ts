@@ -1,5 +1,7 @@
 // What a caller may read, in one consistent look each.
 import type { BudgetDocument, ExtensionDocument } from '../domain/budget-documents.ts'
+import type { ComparisonDocument } from '../domain/comparison.ts'
+import type { CountsDocument } from '../domain/counts.ts'
 import type {
   AuditDocument,
   EventDocument,
@@ -90,6 +92,7 @@ export interface Views {
   rows(who: Principal, runs: readonly RunId[]): Promise<readonly TableRow[]>
   series(who: Principal, run: string, points: number): Promise<Answer<SeriesDocument>>
   searchLogs(who: Principal, run: string, asked: LogSearch): Promise<Answer<LogSearchDocument>>
+  counts(who: Principal): Promise<Answer<CountsDocument>>
   queue(who: Principal): Promise<Answer<QueueDocument>>
   nodes(who: Principal): Promise<Answer<{ readonly nodes: readonly NodeDocument[] }>>
   budgets(who: Principal): Promise<Answer<{ readonly budgets: readonly BudgetDocument[] }>>
@@ -100,6 +103,11 @@ export interface Views {
     window: { readonly from: EpochMs | null; readonly to: EpochMs | null },
     by: readonly LedgerKey[],
   ): Promise<Answer<LedgerDocument>>
+  /** Runs of a window that may be seen, beside published ones: what each made of its GPU-hours. */
+  comparison(
+    who: Principal,
+    window: { readonly from: EpochMs | null; readonly to: EpochMs | null },
+  ): Promise<Answer<ComparisonDocument>>
   /** Of the projects that may be seen; of one run where one is named. */
   findings(
     who: Principal,

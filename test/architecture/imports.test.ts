@@ -38,7 +38,14 @@ const RULES: readonly Rule[] = [
   {
     of: 'adapters/http',
     may: ['ports', 'contract', 'domain'],
-    packages: ['fastify', '@fastify/static', '@fastify/swagger', 'fastify-type-provider-zod', 'zod'],
+    packages: [
+      'fastify',
+      '@fastify/static',
+      '@fastify/swagger',
+      'fastify-type-provider-zod',
+      'hyparquet-writer',
+      'zod',
+    ],
     node: true,
   },
   {
@@ -73,7 +80,7 @@ const RULES: readonly Rule[] = [
       'apps/parts',
       ...(app === 'cli' ? ['up', 'simulate', 'controller', 'api', 'migrate'].map((other) => `apps/${other}`) : []),
     ],
-    packages: ['commander', 'hyparquet-writer'],
+    packages: ['commander'],
     node: true,
   })),
   { of: 'web/vite.config.ts', may: NONE, packages: ['vite', '@vitejs/plugin-react'], node: true },

@@ -1,9 +1,10 @@
 // Made-up answers about the whole installation, for the fake server: machines, and later what waits, is spent and was done. Seeded by their
 // numbers, so that each picture is the same each time.
-import type { AuditEntry, MachineNode, Queue, Token } from '../../src/web/api/operate.ts'
+import type { AuditEntry, Counts, MachineNode, Queue, Token } from '../../src/web/api/operate.ts'
 import type { TableRow } from '../../src/web/api/documents.ts'
 import { alertsOf, deliveriesOf, endedOf } from './fake-alerts.ts'
 import { budgetsOf, extensionsOf, findingsOf, ledgerOf } from './fake-books.ts'
+import { comparisonOf } from './fake-comparison.ts'
 import { chance, HOUR, HTML, LONG } from './fake-world.ts'
 
 type World = 'none' | 'one' | 'many' | 'odd'
@@ -36,16 +37,30 @@ export function operateAnswer(
       return { name: 'extensions', fields: { extensions: extensionsOf(world, now) } }
     case '/api/v1/ledger':
       return { name: 'ledger', fields: ledgerOf(rows, nodesOf(world, rows, now), query, now) }
+    case '/api/v1/comparison':
+      return { name: 'comparison', fields: comparisonOf(world, rows, query, now) }
     case '/api/v1/audit':
       return { name: 'audit', fields: auditOf(world, query, now) }
     case '/api/v1/tokens':
       return { name: 'tokens', fields: { tokens: tokensOf(world, now), ...NEW_TOKEN } }
+    case '/api/v1/counts':
+      return { name: 'counts', fields: countsOf(world, rows, now) }
     case '/api/v1/queue':
       return { name: 'queue', fields: queueOf(world, rows) }
     case '/api/v1/policy':
       return { name: 'policy', fields: { version: 7, document: POLICY } }
     default:
       return steered(path)
+  }
+}
+
+function countsOf(world: World, rows: readonly TableRow[], now: number): Counts {
+  const holds = ['admitted', 'starting', 'running', 'stopping']
+  return {
+    holding: rows.filter(({ state }) => holds.includes(state)).length,
+    waiting: queueOf(world, rows).waiting.length,
+    nodesAway: nodesOf(world, rows, now).filter(({ state }) => state !== 'ready').length,
+    findings: findingsOf(world, rows, now).length,
   }
 }
 

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { SignInWays, TableRow } from '../../src/web/api/documents.ts'
+import { books } from './fake-files.ts'
 import { operateAnswer } from './fake-operate.ts'
 import {
   countsAt,
@@ -209,6 +210,7 @@ function answer(url: URL, world: FakeWorld, rows: readonly TableRow[], response:
   const query = url.searchParams
   const of = (name: string, fields: object): void => json(response, { schema: `plimsoll.${name}/v1`, ...fields })
   if (url.pathname === '/api/v1/table') return of('table', table(rows, query, now))
+  if (url.pathname === '/api/v1/ledger/export') return books(query, world, rows, now, response)
   const operate = operateAnswer(url.pathname, world, rows, query, now)
   if (operate !== null) return of(operate.name, operate.fields)
   const [, id = '', rest = ''] = /^\/api\/v1\/runs\/([^/]+)(\/.*)?$/.exec(url.pathname) ?? []

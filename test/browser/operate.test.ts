@@ -54,6 +54,24 @@ describe('pages about the installation', { skip: cannotRun() }, () => {
     })
   })
 
+  test('the rail says how much holds, waits, is away and needs a person, and nothing of what there is none of', async () => {
+    await at('/projects', async (page) => {
+      const said = (name: string): Promise<string | null> =>
+        page.locator(`.rail nav a:has(span:text-is("${name}"))`).textContent()
+      await seen(page, '.rail .n.hot')
+      assert.equal(await said('Alerts'), 'Alerts4')
+      assert.match((await said('Queue')) ?? '', /^Queue[\d,]+$/)
+      assert.match((await said('Nodes')) ?? '', /^Nodes[\d,]+$/)
+      assert.equal(await said('Cost'), 'Cost')
+    })
+    fake.world = 'none'
+    await at('/projects', async (page) => {
+      await seen(page, '.rail nav a')
+      await page.waitForLoadState('networkidle')
+      assert.equal(await page.locator('.rail .n').count(), 0)
+    })
+  })
+
   test('now: every GPU stands in one account, and they sum to those that there are', async () => {
     await at('/now', async (page) => {
       await seen(page, 'h2 >> text=Every GPU')
@@ -110,14 +128,37 @@ describe('pages about the installation', { skip: cannotRun() }, () => {
       await page.keyboard.press('Enter')
       await page.waitForURL('**label=goal')
       await seen(page, 'td >> text=without goal')
-      const [download] = await Promise.all([page.waitForEvent('download'), page.click('text="CSV"')])
-      const text = await (await download.createReadStream()).toArray()
-      const lines = Buffer.concat(text as Buffer[])
-        .toString()
-        .trim()
-        .split('\r\n')
-      assert.equal(lines[0], 'label,account,gpu_ms,paid_micros,currency')
-      assert.match(lines[1] ?? '', /^(v4|routing|),[a-z]+,\d+,,$/)
+      const load = async (format: string): Promise<{ readonly name: string; readonly bytes: Buffer }> => {
+        const [download] = await Promise.all([page.waitForEvent('download'), page.click(`.files >> text="${format}"`)])
+        const parts: Buffer[] = await (await download.createReadStream()).toArray()
+        return { name: download.suggestedFilename(), bytes: Buffer.concat(parts) }
+      }
+      const lines = (await load('CSV')).bytes.toString().split('\n')
+      assert.equal(lines[0], 'project,label:goal,account,gpu_ms,micros,currency')
+      assert.ok(lines.some((line) => /^[a-z-]+,(v4|routing),[a-z]+,\d+,\d+,USD$/.test(line)))
+      assert.equal((await load('Parquet')).bytes.subarray(0, 4).toString(), 'PAR1')
+      const focus = await load('FOCUS')
+      assert.equal(focus.name, 'ledger.focus.csv')
+      assert.match(focus.bytes.toString(), /^BilledCost,BillingAccountId,/)
+    })
+  })
+
+  test('cost: runs stand beside published ones with their FLOPs, and who is left out is counted', async () => {
+    await at('/cost', async (page) => {
+      const panel = page.locator('section:has(#h-compare)')
+      await seen(page, 'section:has(#h-compare) >> text=DeepSeek-V3')
+      assert.equal(await panel.locator('tbody tr').count(), 5)
+      await seen(page, 'section:has(#h-compare) >> text=the tokens of DeepSeek-V3 for a GPU-hour')
+      await seen(page, 'section:has(#h-compare) >> text=214 runs without training.model')
+      // Of two GPU models there is no one peak.
+      assert.equal(await panel.locator('tbody tr:nth-child(2) td:last-child').textContent(), 'unknown')
+      await panel.locator('a.run').first().click()
+      await page.waitForURL('**/runs/r0*')
+    })
+    fake.world = 'one'
+    await at('/cost', async (page) => {
+      await seen(page, 'section:has(#h-compare) >> text=No run of this time can be compared')
+      await seen(page, 'section:has(#h-compare) >> text=Llama 3.1 405B')
     })
   })
 

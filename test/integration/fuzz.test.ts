@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Principal } from '../../src/domain/principal.ts'
-import { ask, schemathesis } from '../parts/schemathesis.ts'
+import { schemathesis } from '../parts/schemathesis.ts'
 import type { Served } from '../parts/served.ts'
 import { serve } from '../parts/served.ts'
 import { PostgresBenches } from '../parts/stores.ts'
 import { ADMIN, ALPHA, BETA, NOW, POLICY, twoProjects } from '../parts/two-projects.ts'
+import { ask } from '../parts/virtual-environment.ts'
 
 const SEED = '7'
 /**

@@ -51,6 +51,7 @@ const COMMANDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   report: [
     ['report', '--month', '2026-01'],
     ['report', '--project', 'demo', '--month', '2026-01'],
+    ['report', '--month', '2026-01', '--compare'],
     ['report', '--month', 'may'],
   ],
   alerts: [

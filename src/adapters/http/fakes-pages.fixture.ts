@@ -1,4 +1,5 @@
 // Fixed answers for what the pages read. No real thing is behind them.
+import type { ComparisonDocument } from '../../domain/comparison.ts'
 import type { Efficiency } from '../../domain/efficiency.ts'
 import type {
   ExpertFrameDocument,
@@ -139,5 +140,39 @@ export function pageFakes(run: RunDocument, at: (minutes: number) => EpochMs, eu
     observedAt: at(2),
   }
 
-  return { tableRow, hit, experts, expertTile, expertFrame }
+  const rate = { tokensPerGpuHour: 5_000_000, gpuHoursPerBillionTokens: 200, tflopsPerGpu: 308.3, ofPeak: 0.312 }
+  const comparison: ComparisonDocument = {
+    from: at(0),
+    to: at(60),
+    runs: [
+      {
+        ...rate,
+        run: run.id,
+        project: run.project,
+        state: run.state,
+        name: run.name,
+        gpuModels: ['h800-sxm'],
+        activeParameters: 37e9,
+        tokens: 5_000_000,
+        heldGpuMs: 3_600_000,
+      },
+    ],
+    published: [
+      {
+        ...rate,
+        name: 'DeepSeek-V3',
+        gpuModels: ['h800-sxm'],
+        activeParameters: 37e9,
+        tokens: 14.8e12,
+        heldGpuMs: 2_788_000 * 3_600_000,
+        precision: 'FP8',
+        hoursAre: 'all phases',
+        source: 'a report',
+        month: '2024-12',
+      },
+    ],
+    leftOut: { withoutModel: 2, withoutTokens: 1, heldLess: 0 },
+  }
+
+  return { tableRow, hit, experts, expertTile, expertFrame, comparison }
 }

@@ -149,7 +149,7 @@ export const statement: StatementDocument = {
 }
 
 export const { budget, extension } = budgetFakes(at)
-const { tableRow, hit, experts, expertTile, expertFrame } = pageFakes(run, at, eur)
+const { tableRow, hit, experts, expertTile, expertFrame, comparison } = pageFakes(run, at, eur)
 
 const plan: PlanDocument = {
   gpus: 4,
@@ -322,6 +322,7 @@ export function fakes(): Fakes {
         p99: [0.19],
         stride: 1,
       }),
+    counts: () => say('counts', [], { holding: 1, waiting: 1, nodesAway: 0, findings: 1 }),
     queue: () => say('queue', [], { paused: true, reason: 'upgrade', waiting: [{ ...queued, position: 1 }] }),
     nodes: () => say('nodes', [], { nodes: [node] }),
     budgets: () => say('budgets', [], { budgets: [budget] }),
@@ -336,6 +337,7 @@ export function fakes(): Fakes {
           { account: 'free' as const, gpuMs: 15_800_000, money: null },
         ],
       }),
+    comparison: (_who, window) => say('comparison', [window], comparison),
     findings: (_who, filter, page) =>
       say('findings', [filter, page], {
         findings: [finding],

@@ -9,6 +9,7 @@ import { problemDocument } from '../../contract/problem-document.ts'
 import type { Problem } from '../../contract/problems.ts'
 import { toWire } from '../../contract/wire.ts'
 import type { Answer, Refusal } from '../../domain/refusal.ts'
+import type { Text } from './shared.ts'
 
 type Place = Pick<Problem, 'pointer' | 'message'> & Partial<Problem>
 
@@ -55,6 +56,10 @@ export function send<Value extends object>(
 }
 
 const refusals = { content: { 'application/problem+json': { schema: problemDocument } } }
+
+/** The same, of what was written out for all who may see it. */
+export const sendText = (reply: FastifyReply, made: Text): FastifyReply =>
+  made.ok ? reply.type('application/json; charset=utf-8').send(made.text) : sendRefusal(reply, made)
 
 /** What a route may answer, for the OpenAPI document. */
 export function answers(name: DocumentName, ...statuses: readonly number[]): Record<string, unknown> {

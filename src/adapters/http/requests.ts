@@ -162,12 +162,15 @@ const by = z
       .refine((keys) => keys.filter((key) => key.startsWith('label:')).length <= 1, 'can have one label'),
   )
   .transform((keys) => keys as readonly LedgerKey[])
-export const ledgerQuery = z
-  .strictObject({ from: moment.optional(), to: moment.optional(), by })
-  .refine(({ from, to }) => from === undefined || to === undefined || from < to, {
-    path: ['from'],
-    error: 'must be before to',
-  })
+const window = { from: moment.optional(), to: moment.optional() }
+const books = { ...window, by }
+const BOOKS_ORDER = { path: ['from'], error: 'must be before to' }
+const windowIsOne = ({ from, to }: Stretch): boolean => from === undefined || to === undefined || from < to
+export const ledgerQuery = z.strictObject(books).refine(windowIsOne, BOOKS_ORDER)
+export const windowQuery = z.strictObject(window).refine(windowIsOne, BOOKS_ORDER)
+export const ledgerFileQuery = z
+  .strictObject({ ...books, format: z.enum(['csv', 'parquet', 'focus']) })
+  .refine(windowIsOne, BOOKS_ORDER)
 
 export const tokenBody = z.strictObject({
   name: z.string().min(1).max(100),

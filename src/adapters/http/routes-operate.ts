@@ -4,7 +4,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Principal } from '../../domain/principal.ts'
 import type { Requests } from '../../ports/requests.ts'
-import { answers, problem, send, sendProblem } from './problem.ts'
+import { answers, problem, send, sendProblem, sendText } from './problem.ts'
 import {
   answerBody,
   budgetParams,
@@ -13,23 +13,37 @@ import {
   extensionsQuery,
   findingsQuery,
   ifMatchHeader,
-  ledgerQuery,
   nodeParams,
   pageQuery,
   reasonBody,
 } from './requests.ts'
 import type { ServerOptions } from './server.ts'
+import { asked, type Shared, textOf } from './shared.ts'
 
 type Answering = ReturnType<Requests['cordon']>
 
-export function operateRoutes(scope: FastifyInstance, { requests, views, parsePolicy }: ServerOptions): void {
+export function operateRoutes(
+  scope: FastifyInstance,
+  { requests, views, parsePolicy }: ServerOptions,
+  shared: Shared,
+): void {
   const app = scope.withTypeProvider<ZodTypeProvider>()
   const tags = ['operate']
 
   app.get(
+    '/counts',
+    { schema: { tags, summary: 'how much holds, waits, is away and is found', response: answers('counts') } },
+    async (request, reply) =>
+      sendText(
+        reply,
+        await asked(shared, request, ['counts'], () => textOf('counts', views.counts(request.principal))),
+      ),
+  )
+  app.get(
     '/queue',
     { schema: { tags, summary: 'what waits, in its order', response: answers('queue') } },
-    async ({ principal }, reply) => send(reply, 'queue', await views.queue(principal)),
+    async (request, reply) =>
+      sendText(reply, await asked(shared, request, ['queue'], () => textOf('queue', views.queue(request.principal)))),
   )
   for (const [verb, paused] of [
     ['pause', true],
@@ -45,7 +59,8 @@ export function operateRoutes(scope: FastifyInstance, { requests, views, parsePo
   app.get(
     '/nodes',
     { schema: { tags, summary: 'the machines and what holds them', response: answers('nodes') } },
-    async ({ principal }, reply) => send(reply, 'nodes', await views.nodes(principal)),
+    async (request, reply) =>
+      sendText(reply, await asked(shared, request, ['nodes'], () => textOf('nodes', views.nodes(request.principal)))),
   )
   const steered: readonly [string, string, (who: Principal, node: string, reason: string) => Answering][] = [
     ['cordon', 'place nothing new on it', (who, node, reason) => requests.cordon(who, node, true, reason)],
@@ -67,7 +82,11 @@ export function operateRoutes(scope: FastifyInstance, { requests, views, parsePo
   app.get(
     '/budgets',
     { schema: { tags, summary: 'limits and what is left', response: answers('budgets') } },
-    async ({ principal }, reply) => send(reply, 'budgets', await views.budgets(principal)),
+    async (request, reply) =>
+      sendText(
+        reply,
+        await asked(shared, request, ['budgets'], () => textOf('budgets', views.budgets(request.principal))),
+      ),
   )
   app.get(
     '/budgets/extensions',
@@ -115,24 +134,15 @@ export function operateRoutes(scope: FastifyInstance, { requests, views, parsePo
     )
   }
   app.get(
-    '/ledger',
-    {
-      schema: {
-        tags,
-        summary: 'where every GPU-millisecond went; the last 30 days by default',
-        querystring: ledgerQuery,
-        response: answers('ledger'),
-      },
-    },
-    async ({ principal, query: { from = null, to = null, by } }, reply) =>
-      send(reply, 'ledger', await views.ledger(principal, { from, to }, by)),
-  )
-  app.get(
     '/findings',
     { schema: { tags, summary: 'what detectors found', querystring: findingsQuery, response: answers('findings') } },
-    async ({ principal, query: { run = null, open, limit, after = null } }, reply) => {
+    async (request, reply) => {
+      const { run = null, open, limit, after = null } = request.query
       const filter = { run, open: open === undefined ? null : open === 'true' }
-      return send(reply, 'findings', await views.findings(principal, filter, { limit, after }))
+      const make = () => textOf('findings', views.findings(request.principal, filter, { limit, after }))
+      // One of many pages, or of many runs, is looked at by few.
+      const made = run === null && after === null ? asked(shared, request, ['findings', open, limit], make) : make()
+      return sendText(reply, await made)
     },
   )
   app.get(

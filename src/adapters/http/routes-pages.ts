@@ -1,11 +1,13 @@
 // What the pages read beside what the command line does.
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { answers, send } from './problem.ts'
+import { answers, send, sendText } from './problem.ts'
 import { runParams, searchQuery, seriesQuery, tableQuery } from './requests.ts'
 import type { ServerOptions } from './server.ts'
+import { type Shared, textOf } from './shared.ts'
+import { whose } from './sight.ts'
 
-export function pageRoutes(scope: FastifyInstance, { views }: ServerOptions): void {
+export function pageRoutes(scope: FastifyInstance, { views }: ServerOptions, shared: Shared): void {
   const app = scope.withTypeProvider<ZodTypeProvider>()
   const tags = ['pages']
   const params = runParams
@@ -19,21 +21,21 @@ export function pageRoutes(scope: FastifyInstance, { views }: ServerOptions): vo
         response: answers('table'),
       },
     },
-    async ({ principal, query: { q, state, project = null, user = null, sort, order, offset, limit } }, reply) =>
-      send(
-        reply,
-        'table',
-        await views.table(principal, {
-          text: q === undefined || q === '' ? null : q.toLowerCase(),
-          states: state ?? null,
-          project,
-          user,
-          sort,
-          descending: order === 'desc',
-          offset,
-          limit,
-        }),
-      ),
+    async ({ principal, query: { q, state, project = null, user = null, sort, order, offset, limit } }, reply) => {
+      const query = {
+        text: q === undefined || q === '' ? null : q.toLowerCase(),
+        states: state ?? null,
+        project,
+        user,
+        sort,
+        descending: order === 'desc',
+        offset,
+        limit,
+      }
+      // The stream tells everybody at the same moment to read it again; what it told must be in it.
+      const key = JSON.stringify(['table', whose(principal), query])
+      return sendText(reply, await shared.latest(key, () => textOf('table', views.table(principal, query))))
+    },
   )
   app.get(
     '/runs/:run/series',

@@ -41,6 +41,7 @@ const ROUTES: readonly Case[] = [
   ['POST', `/runs/${run.id}/stop`, 'run'],
   ['POST', `/runs/${run.id}/suspend`, 'run'],
   ['POST', `/runs/${run.id}/resume`, 'run', {}],
+  ['GET', '/counts', 'counts'],
   ['GET', '/queue', 'queue'],
   ['POST', '/queue/pause', 'queue-steered', { reason: 'upgrade' }],
   ['POST', '/queue/resume', 'queue-steered'],
@@ -54,6 +55,7 @@ const ROUTES: readonly Case[] = [
   ['POST', '/budgets/extensions/x1/grant', 'extension', { answer: 'yes' }],
   ['POST', '/budgets/extensions/x1/refuse', 'extension'],
   ['GET', '/ledger?by=project,account,label:team&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00%2B01:00', 'ledger'],
+  ['GET', '/comparison?from=2026-01-01T00:00:00Z', 'comparison'],
   ['GET', '/findings', 'findings'],
   ['GET', `/findings?run=${run.id}&open=true&limit=2&after=1~x`, 'findings'],
   ['GET', '/alerts', 'alerts'],
@@ -79,6 +81,9 @@ const ROUTES: readonly Case[] = [
   ['POST', '/tokens', 'token-created', { name: 'ci', subject: 'ada', role: 'member' }, 201],
   ['DELETE', '/tokens/t01', 'token'],
 ]
+
+/** Routes whose answer is no document. */
+const FILES: readonly string[] = ['/ledger/export?format=csv&by=account']
 
 async function serving(work: (app: FastifyInstance, fake: Fakes) => Promise<void>, more: object = {}): Promise<void> {
   const fake = Object.assign(fakes(), more)
@@ -121,7 +126,8 @@ test('every route answers with the document that its schema promises', () =>
 
 test('no route answers without a token, and a wrong one is no better', () =>
   serving(async (app, fake) => {
-    for (const [method, path, , body] of ROUTES) {
+    const all = [...ROUTES, ...FILES.map((path) => ['GET', path, null, undefined] as const)]
+    for (const [method, path, , body] of all) {
       for (const headers of [{}, { authorization: 'Bearer wrong' }, { authorization: SECRET }]) {
         const problem = await problemOf(app, { ...call(method, `/api/v1${path}`, body), headers }, 401)
         assert.equal(problem.code, 'unauthenticated')
@@ -133,7 +139,7 @@ test('no route answers without a token, and a wrong one is no better', () =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     )
     const covered = new Set(
-      ROUTES.map(([method, path]) => {
+      all.map(([method, path]) => {
         const bare = (path.split('?')[0] ?? '').replace(
           /^(\/alerts|\/budgets)?\/(runs|nodes|tokens|channels|silences|extensions|budgets(?!\/extensions))\/[^/]+/,
           (_, above: string | undefined, of: string) =>
@@ -143,6 +149,24 @@ test('no route answers without a token, and a wrong one is no better', () =>
       }),
     )
     assert.deepEqual([...covered].toSorted(), routes.toSorted(), 'a route is not in the table of this test')
+  }))
+
+test('the books are a file: named after their time, of the type of their format, and as they are asked for', () =>
+  serving(async (app, fake) => {
+    const file = (query: string) => app.inject(call('GET', `/api/v1/ledger/export?${query}`))
+    const csv = await file('format=csv&by=account')
+    assert.equal(csv.headers['content-type'], 'text/csv; charset=utf-8')
+    const named = /^attachment; filename="plimsoll-ledger-2026-01-02-to-2026-01-02\.csv"$/
+    assert.match(String(csv.headers['content-disposition']), named)
+    assert.equal(csv.body, 'account,gpu_ms,micros,currency\nproductive,13000000,9000000,EUR\nfree,15800000,,\n')
+    const parquet = await file('format=parquet&by=account')
+    assert.equal(parquet.headers['content-type'], 'application/vnd.apache.parquet')
+    assert.equal(parquet.rawPayload.subarray(0, 4).toString(), 'PAR1')
+    const focus = await file('format=focus&by=user,label:team')
+    assert.equal(focus.body.split('\n').length, 4)
+    assert.deepEqual(fake.asked.at(-1)?.with[1], ['project', 'user', 'run', 'account', 'gpu', 'payer', 'label:team'])
+    await problemOf(app, call('GET', '/api/v1/ledger/export?by=account'), 422)
+    await problemOf(app, call('GET', '/api/v1/ledger/export?format=xlsx'), 422)
   }))
 
 test('what lives is open to all, and says little', () =>

@@ -20,6 +20,7 @@ import { problem, sendProblem, sendRefusal } from './problem.ts'
 import { expertRoutes } from './routes-experts.ts'
 import { servePages } from './pages.ts'
 import { alertRoutes } from './routes-alerts.ts'
+import { ledgerRoutes } from './routes-ledger.ts'
 import { operateRoutes } from './routes-operate.ts'
 import { pageRoutes } from './routes-pages.ts'
 import { runRoutes } from './routes-runs.ts'
@@ -27,6 +28,7 @@ import { signInRoutes } from './routes-sign-in.ts'
 import { tokenRoutes } from './routes-tokens.ts'
 import type { SignIn } from './session.ts'
 import { isOurPage, sessionOf, sessionRoutes } from './session.ts'
+import { Shared } from './shared.ts'
 import { streamRoutes } from './stream.ts'
 
 export type ServerOptions = {
@@ -101,6 +103,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
   app.addHook('onRequest', (request, reply) => admit(request, reply, options))
   app.addHook('preValidation', async (request, reply) => refuseNul(request, reply))
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply))
+  const shared = new Shared(options.feed)
+  // Before the answer goes out: who asks after it sees what he changed.
+  app.addHook('onSend', async ({ method }, reply) => {
+    if (method !== 'GET' && method !== 'HEAD' && reply.statusCode < 400) shared.forget()
+  })
   const pages = await servePages(app, options.pages)
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0] ?? ''
@@ -127,10 +134,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     async (scope) => {
       runRoutes(scope, options)
       expertRoutes(scope, options)
-      operateRoutes(scope, options)
+      operateRoutes(scope, options, shared)
+      ledgerRoutes(scope, options, shared)
       alertRoutes(scope, options)
       tokenRoutes(scope, options)
-      pageRoutes(scope, options)
+      pageRoutes(scope, options, shared)
       sessionRoutes(scope, options)
       streamRoutes(scope, options.views, options.feed, options.authenticate)
     },

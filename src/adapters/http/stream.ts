@@ -11,6 +11,7 @@ import type { Authenticate, Views } from '../../ports/views.ts'
 import { CHANGES_PER_LOOK_MAX, Follower, runsOf } from './follower.ts'
 import type { News, Reached } from './follower.ts'
 import { problem, sendProblem } from './problem.ts'
+import { whose } from './sight.ts'
 
 const BEAT_MS = 15_000
 const TOPICS_MAX = 8
@@ -92,8 +93,6 @@ export function streamRoutes(
 }
 
 const nameOf = (principal: Principal): string => (principal.kind === 'user' ? principal.name : principal.attempt)
-/** What somebody may see depends on his grants, and not on who he is. */
-const whose = (principal: Principal): unknown => (principal.kind === 'user' ? principal.grants : principal.attempt)
 
 /** Somebody who listens to one topic or more. */
 class Client {

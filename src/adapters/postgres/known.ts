@@ -1,6 +1,7 @@
 // What was read before and cannot have changed since is not read again: an image belongs to its version, and a spec to its run. The world is read
 // several times a second, and of thousands of runs a few have changed.
-import type { RunId } from '../../domain/ids.ts'
+import type { Fact } from '../../domain/fact.ts'
+import type { AttemptId, RunId } from '../../domain/ids.ts'
 import type { Run } from '../../domain/run.ts'
 import type { RunSpec } from '../../domain/spec.ts'
 import type { Database, Queryable } from './pool.ts'
@@ -49,6 +50,54 @@ export class KnownSpecs {
     }
     if (this.#known.size + rows.length > SPECS_MAX) this.#known.clear()
     for (const { run, spec } of rows) this.#known.set(run, spec)
+    return found
+  }
+}
+
+/** Of so many attempts: a few pages of every list that people look at, and some megabytes. */
+export const STEPS_OF_MAX = 5_000
+
+/**
+ * The newest steps of attempts. The books of an attempt count how often facts of it came in, in the transaction that brings them: what was read at
+ * one count is what is there while the count stands, so that a fact that comes late, days after the end, is seen at once. A living attempt
+ * moves on all the time and is read each time.
+ */
+export class KnownSteps {
+  readonly #known = new Map<AttemptId, { readonly heard: number; readonly steps: readonly Fact[] }>()
+
+  async of(
+    database: Database,
+    attempts: readonly AttemptId[],
+    read: (attempts: readonly AttemptId[]) => Promise<ReadonlyMap<AttemptId, readonly Fact[]>>,
+  ): Promise<Map<AttemptId, readonly Fact[]>> {
+    if (attempts.length === 0) return new Map()
+    // Before the facts: of a fact that comes between the two the count is the older, and it is read once more than it must.
+    const rows = await database.query<{ attempt: AttemptId; heard: number; over: boolean }>({
+      text: `select b.attempt, b.heard, not a.living as over from attempt_books b join attempt a on a.id = b.attempt
+             where b.attempt = any($1)`,
+      values: [attempts],
+    })
+    const heard = new Map(rows.flatMap((row) => (row.over ? [[row.attempt, row.heard] as const] : [])))
+    const found = new Map<AttemptId, readonly Fact[]>()
+    for (const attempt of attempts) {
+      const known = this.#known.get(attempt)
+      if (known === undefined || known.heard !== heard.get(attempt)) continue
+      found.set(attempt, known.steps)
+      // The one that nobody asked for the longest goes first.
+      this.#known.delete(attempt)
+      this.#known.set(attempt, known)
+    }
+    const missing = attempts.filter((attempt) => !found.has(attempt))
+    const fresh = missing.length === 0 ? new Map<AttemptId, readonly Fact[]>() : await read(missing)
+    for (const attempt of missing) {
+      const steps = fresh.get(attempt) ?? []
+      found.set(attempt, steps)
+      const count = heard.get(attempt)
+      if (count === undefined) continue
+      this.#known.set(attempt, { heard: count, steps })
+      const oldest = this.#known.keys().next()
+      if (this.#known.size > STEPS_OF_MAX && oldest.done !== true) this.#known.delete(oldest.value)
+    }
     return found
   }
 }

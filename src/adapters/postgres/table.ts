@@ -1,7 +1,9 @@
 // What the pages read: the table of runs, and a run's steps as a curve.
+import type { Fact } from '../../domain/fact.ts'
 import { compareStreams, streamOf } from '../../domain/fact.ts'
 import type { AttemptId } from '../../domain/ids.ts'
 import type { RunsQuery, ViewStore } from '../../ports/store.ts'
+import { KnownSteps } from './known.ts'
 import type { Database, Queryable } from './pool.ts'
 import type { ClaimRow, FactRow, RunRow } from './rows.ts'
 import { claimOf, factOf, runOf } from './rows.ts'
@@ -21,6 +23,7 @@ const ORDER: Readonly<Record<RunsQuery['sort'], string>> = {
 const NEWEST_STEPS = 8
 
 export function tableStore(database: Database): TableStore {
+  const known = new KnownSteps()
   return {
     async runsTable(query) {
       const { projects, states, user, text, sort, descending, offset, limit } = query
@@ -66,17 +69,7 @@ export function tableStore(database: Database): TableStore {
       })
       return rows.map(runOf)
     },
-    async newestSteps(attempts) {
-      if (attempts.length === 0) return new Map()
-      const rows = await database.query<FactRow>({
-        text: `select f.source, f.sequence, f.attempt, f.at, f.sent_at, f.body from unnest($1::text[]) as a(attempt)
-               cross join lateral (
-                 select * from fact where fact.attempt = a.attempt and body->>'kind' = 'step' order by at desc, sequence desc limit $2
-               ) f`,
-        values: [attempts, NEWEST_STEPS],
-      })
-      return Map.groupBy(rows.map(factOf), (fact) => fact.attempt)
-    },
+    newestSteps: (attempts) => known.of(database, attempts, (missing) => newestSteps(database, missing)),
     async resumedStep(attempt) {
       const [row] = await database.query<{ step: number }>({
         text: `select (body->>'step')::bigint as step from fact where attempt = $1 and body->>'kind' = 'resumed' order by at desc limit 1`,
@@ -93,6 +86,17 @@ export function tableStore(database: Database): TableStore {
     },
     seriesOf: (run, points) => database.transaction('read', (tx) => seriesOf(tx, run, points)),
   }
+}
+
+async function newestSteps(database: Database, attempts: readonly AttemptId[]): Promise<Map<AttemptId, Fact[]>> {
+  const rows = await database.query<FactRow>({
+    text: `select f.source, f.sequence, f.attempt, f.at, f.sent_at, f.body from unnest($1::text[]) as a(attempt)
+           cross join lateral (
+             select * from fact where fact.attempt = a.attempt and body->>'kind' = 'step' order by at desc, sequence desc limit $2
+           ) f`,
+    values: [attempts, NEWEST_STEPS],
+  })
+  return Map.groupBy(rows.map(factOf), (fact) => fact.attempt)
 }
 
 async function seriesOf(tx: Queryable, run: string, points: number): ReturnType<ViewStore['seriesOf']> {

@@ -24,17 +24,28 @@ export async function ask<Name extends DocumentName>(
   path: string,
   options: Ask = {},
 ): Promise<Wire<Name>> {
-  const { url, token } = options.at ?? target()
-  const address = new URL(`/api/v1${path}`, url)
-  for (const [key, value] of Object.entries(options.query ?? {}))
-    if (value !== undefined) address.searchParams.set(key, String(value))
-  const response = await send(url, address, method, token, options)
+  const { url, response } = await fetched(method, path, options)
   const body: unknown = await response.json().catch(() => null)
   if (!response.ok) throw errorOf(response.status, body)
   const schema = body !== null && typeof body === 'object' && 'schema' in body ? body.schema : undefined
   if (schema !== `plimsoll.${name}/v1`)
     throw new CliError(EXIT.failed, `what answers at ${url.origin} is not a plimsoll of this version`)
   return body as Wire<Name>
+}
+
+/** A file, as it is. */
+export async function download(path: string, query: NonNullable<Ask['query']>): Promise<Uint8Array> {
+  const { response } = await fetched('GET', path, { query })
+  if (!response.ok) throw errorOf(response.status, await response.json().catch(() => null))
+  return new Uint8Array(await response.arrayBuffer())
+}
+
+async function fetched(method: Method, path: string, options: Ask) {
+  const { url, token } = options.at ?? target()
+  const address = new URL(`/api/v1${path}`, url)
+  for (const [key, value] of Object.entries(options.query ?? {}))
+    if (value !== undefined) address.searchParams.set(key, String(value))
+  return { url, response: await send(url, address, method, token, options) }
 }
 
 async function send(url: URL, address: URL, method: Method, token: string, options: Ask): Promise<Response> {
@@ -44,6 +55,8 @@ async function send(url: URL, address: URL, method: Method, token: string, optio
       method,
       headers: {
         authorization: `Bearer ${token}`,
+        // What the server reads once for many may be some seconds old; a script asks what is true now.
+        'cache-control': 'no-cache',
         ...(hasBody ? { 'content-type': 'application/json' } : {}),
         ...options.headers,
       },

@@ -6,9 +6,10 @@ import { withoutSpool } from '../../core/observe/spool.ts'
 import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
 import { LOG_CHUNK_BYTES_MAX, PAGE_ROWS_MAX, TABLE_ROWS_MAX } from '../../domain/limits.ts'
 import { isRowOfSeries } from '../../domain/period.ts'
-import type { Answer } from '../../domain/refusal.ts'
+import type { Answer, Refusal } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import type { Run } from '../../domain/run.ts'
+import type { EpochMs } from '../../domain/units.ts'
 import type { Views } from '../../ports/views.ts'
 import { epochNow } from '../control.ts'
 import type { RequestContext } from '../requests/context.ts'
@@ -19,6 +20,8 @@ import { extensionDocument, forecastDocuments } from './budgets.ts'
 import { expertFrameOf, expertHistoryOf, expertsOf, expertTileOf } from './experts.ts'
 import { cursorFrom, cursorOf, rowOf } from './findings.ts'
 import { gaugesOf } from './gauges.ts'
+import { comparisonOf } from './comparison.ts'
+import { countsOf } from './counts.ts'
 import { ledgerOf } from './ledger.ts'
 import { heldSlots, nodesOf } from './nodes.ts'
 import { documentOf } from './run-document.ts'
@@ -121,6 +124,7 @@ export function viewsOf(context: RequestContext): Views {
     },
     series: (who, run, points) => ofRun(who, run, 'run.read', (found) => seriesOf(store, found, points)),
     searchLogs: (who, run, asked) => ofRun(who, run, 'run.logs', (found) => searchLogs(store, found, asked)),
+    counts: async (who) => accepted(await countsOf(control, who)),
     async queue(who) {
       const visible = visibleProjects(who, 'queue.read')
       const world = await store.world(control.health)
@@ -163,13 +167,15 @@ export function viewsOf(context: RequestContext): Views {
     },
     async ledger(who, window, by) {
       const visible = visibleProjects(who, 'ledger.read')
-      if (visible !== 'all' && visible.size === 0)
-        return mayNot(who, 'ledger.read', null) ?? refused('not-allowed', 'no project of yours')
-      if (window.from !== null && window.from >= control.clock.now())
-        return refused('invalid', 'from is in the future', 'the books end now', '/from')
+      const refusal = noBooks(control, who, visible, window)
+      if (refusal !== null) return refusal
       return accepted(
         await ledgerOf(control, window, visible === 'all' ? by : [...new Set([...by, 'project' as const])], visible),
       )
+    },
+    async comparison(who, window) {
+      const visible = visibleProjects(who, 'ledger.read')
+      return noBooks(control, who, visible, window) ?? accepted(await comparisonOf(context, window, visible))
     },
     async findings(who, { run, open }, page) {
       const found = run === null ? null : await findVisible(context, who, run, 'run.read')
@@ -229,4 +235,17 @@ export function viewsOf(context: RequestContext): Views {
 function projectsFor(visible: 'all' | ReadonlySet<string>, asked: string | null): string[] | null {
   if (visible === 'all') return asked === null ? null : [asked]
   return (asked === null ? [...visible] : [asked]).filter((each) => visible.has(each))
+}
+
+function noBooks(
+  control: RequestContext['control'],
+  who: Principal,
+  visible: 'all' | ReadonlySet<string>,
+  { from }: { readonly from: EpochMs | null },
+): Refusal | null {
+  if (visible !== 'all' && visible.size === 0)
+    return mayNot(who, 'ledger.read', null) ?? refused('not-allowed', 'no project of yours')
+  if (from !== null && from >= control.clock.now())
+    return refused('invalid', 'from is in the future', 'the books end now', '/from')
+  return null
 }

@@ -49,3 +49,14 @@ void test('lists show the projects that a grant names, or all', () => {
   assert.deepEqual(seen(['payer', null]), new Set())
   assert.deepEqual(visibleProjects({ kind: 'attempt', attempt: attemptIdOf(runId(1), 1) }, 'run.read'), new Set())
 })
+
+test('what may be read depends on grants alone: an answer is shared by all who have the same', () => {
+  for (const verb of VERBS.filter((each) => /\.(?:read|logs)$/.test(each)))
+    for (const role of ROLES)
+      for (const project of [A, null])
+        for (const owner of [null, 'bob'])
+          assert.equal(
+            authorise(user({ role, project }), verb, A, owner),
+            authorise(user({ role, project }), verb, A, 'ada'),
+          )
+})

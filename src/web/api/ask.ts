@@ -23,6 +23,10 @@ export async function ask<Answer>(path: string, query: Query = {}, signal?: Abor
   return (await response.json()) as Answer
 }
 
+/** When this page changed something last: what it reads next must have it, and what the server shares may be a second old. */
+let changedAt = Number.NEGATIVE_INFINITY
+const SHARED_MS_MAX = 3_000
+
 /** Something that changes the world. The header cannot be sent by another site's form. */
 export async function change(method: 'POST' | 'DELETE', path: string, body?: object): Promise<void> {
   await send(method, address(path, {}), body, undefined)
@@ -60,7 +64,9 @@ async function send(
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      ...(Date.now() - changedAt < SHARED_MS_MAX ? { cache: 'reload' } : {}),
     })
+    if (method !== 'GET') changedAt = Date.now()
   } catch (error) {
     if (signal?.aborted === true) throw error
     throw new Refused(0, 'no-answer', 'The server does not answer.', 'See whether it runs: plimsoll up, then reload.')

@@ -3,6 +3,8 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { WireOf } from '../../contract/wire.ts'
 import type { BudgetDocument, ExtensionDocument } from '../../domain/budget-documents.ts'
+import type { ComparisonDocument } from '../../domain/comparison.ts'
+import type { CountsDocument } from '../../domain/counts.ts'
 import type {
   AuditDocument,
   FindingRow,
@@ -11,7 +13,7 @@ import type {
   QueueDocument,
   TokenDocument,
 } from '../../domain/documents.ts'
-import { ask } from './ask.ts'
+import { address, ask } from './ask.ts'
 import { now as serverNow } from './clock.ts'
 import type { Table } from './documents.ts'
 
@@ -22,6 +24,7 @@ export type Budget = WireOf<BudgetDocument>
 export type Finding = WireOf<FindingRow>
 export type Ledger = WireOf<LedgerDocument>
 export type LedgerLine = Ledger['rows'][number]
+export type Comparison = WireOf<ComparisonDocument>
 export type AuditEntry = WireOf<AuditDocument>
 export type Token = WireOf<TokenDocument>
 
@@ -33,6 +36,14 @@ const live = { refetchInterval: OPERATE_MS, staleTime: OPERATE_MS / 2, placehold
 export const nodesQuery = queryOptions({
   queryKey: ['nodes'],
   queryFn: async ({ signal }) => (await ask<{ readonly nodes: readonly MachineNode[] }>('/nodes', {}, signal)).nodes,
+  ...live,
+})
+
+export type Counts = WireOf<CountsDocument>
+
+export const countsQuery = queryOptions({
+  queryKey: ['counts'],
+  queryFn: ({ signal }) => ask<Counts>('/counts', {}, signal),
   ...live,
 })
 
@@ -80,17 +91,32 @@ export const recentLedgerQuery = (by: string, lastMs: number, everyMs: number) =
     staleTime: everyMs / 2,
   })
 
-/** The books of a window; `to` null: up to now. What is long closed does not change while a page is open. */
-export const ledgerQuery = (by: string, { from, to }: { readonly from: number; readonly to: number | null }) =>
+type Window = { readonly from: number; readonly to: number | null }
+const timesOf = ({ from, to }: Window) => ({
+  from: new Date(from).toISOString(),
+  to: to === null ? null : new Date(to).toISOString(),
+})
+/** What is long closed does not change while a page is open. */
+const freshness = ({ to }: Window) =>
+  to === null ? { refetchInterval: 6 * OPERATE_MS, staleTime: 3 * OPERATE_MS } : { staleTime: 3_600_000 }
+
+export const comparisonQuery = (window: Window) =>
   queryOptions({
-    queryKey: ['ledger', by, from, to],
-    queryFn: ({ signal }) =>
-      ask<Ledger>(
-        '/ledger',
-        { by, from: new Date(from).toISOString(), to: to === null ? null : new Date(to).toISOString() },
-        signal,
-      ),
-    ...(to === null ? { refetchInterval: 6 * OPERATE_MS, staleTime: 3 * OPERATE_MS } : { staleTime: 3_600_000 }),
+    queryKey: ['comparison', window.from, window.to],
+    queryFn: ({ signal }) => ask<Comparison>('/comparison', timesOf(window), signal),
+    ...freshness(window),
+  })
+
+/** Where the books of a window are as a file. */
+export const ledgerFile = (format: 'csv' | 'parquet' | 'focus', by: string, window: Window): string =>
+  address('/ledger/export', { format, by, ...timesOf(window) })
+
+/** The books of a window; `to` null: up to now. */
+export const ledgerQuery = (by: string, window: Window) =>
+  queryOptions({
+    queryKey: ['ledger', by, window.from, window.to],
+    queryFn: ({ signal }) => ask<Ledger>('/ledger', { by, ...timesOf(window) }, signal),
+    ...freshness(window),
   })
 
 /** What ended last; its key is that of a table: the stream keeps it fresh. */

@@ -3,19 +3,26 @@ import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { now as serverNow } from '../api/clock.ts'
-import { budgetsQuery, findingsQuery, holdingQuery, type Ledger, ledgerQuery, type LedgerLine } from '../api/operate.ts'
+import {
+  budgetsQuery,
+  findingsQuery,
+  holdingQuery,
+  type Ledger,
+  ledgerFile,
+  ledgerQuery,
+  type LedgerLine,
+} from '../api/operate.ts'
 import { live } from '../api/queries.ts'
-import { csv } from '../format/csv.ts'
 import { gpuHours, gpuHoursShort, int, money, percent } from '../format/numbers.ts'
 import { visible } from '../format/visible.ts'
 import { AsOf } from '../parts/as-of.tsx'
 import { Empty, Figure, Panel, Reading, Refusal, Unit } from '../parts/bits.tsx'
 import { BudgetKey, BudgetPanelLine, fullestFirst } from '../parts/budget.tsx'
 import { Go } from '../parts/go.tsx'
-import { saveAs } from '../parts/save.ts'
 import { useWords } from '../parts/search.ts'
 import { daysOf, isPeriod, overheadOf, type Period, poolsOf, type Spent, spentBy, together, windowOf } from './books.ts'
 import { Causes } from './causes.tsx'
+import { Compare } from './compare.tsx'
 import { Days } from './days.tsx'
 import { BooksOf } from './statement.tsx'
 import { WhoTable } from './who.tsx'
@@ -111,9 +118,10 @@ export function CostPage() {
               cut={daysOf(window, serverNow(), 1_000).length > DAYS_MAX}
             />
             <BooksOf ledger={ledger.data} whole={whole} />
-            <Who window={window} by={by} label={label} whole={whole} onGo={go} period={period} />
+            <Who window={window} by={by} label={label} whole={whole} onGo={go} />
             <Budgets />
             <WasteOf window={window} whole={whole} />
+            <Compare window={window} />
           </div>
         </>
       )}
@@ -183,11 +191,10 @@ type WhoProps = {
   readonly by: Key
   readonly label: string
   readonly whole: Spent
-  readonly period: Period
   readonly onGo: (next: Search) => void
 }
 
-function Who({ window, by, label, whole, period, onGo }: WhoProps) {
+function Who({ window, by, label, whole, onGo }: WhoProps) {
   const asks = by !== 'label' || label !== ''
   const ledger = useQuery({ ...ledgerQuery(askedBy(by, label), window), enabled: asks })
   const list = ledger.data === undefined ? null : spentBy(ledger.data.rows, keyOf[by])
@@ -208,15 +215,7 @@ function Who({ window, by, label, whole, period, onGo }: WhoProps) {
             ))}
           </fieldset>
           {by === 'label' ? <LabelField label={label} onLabel={(next) => onGo({ label: next })} /> : null}
-          {list === null || list.length === 0 ? null : (
-            <button
-              type="button"
-              className="as-link"
-              onClick={() => saveAs(`cost-${period}-by-${by}.csv`, costCsv(by, list), 'text/csv')}
-            >
-              CSV
-            </button>
-          )}
+          {list === null || list.length === 0 ? null : <Files by={askedBy(by, label)} window={window} />}
         </>
       }
       footer={
@@ -253,6 +252,25 @@ function Who({ window, by, label, whole, period, onGo }: WhoProps) {
         />
       )}
     </Panel>
+  )
+}
+
+const FORMATS = [
+  ['csv', 'CSV', 'as it is grouped, in GPU-ms and millionths of the currency'],
+  ['parquet', 'Parquet', 'the same columns'],
+  ['focus', 'FOCUS', 'FinOps Open Cost and Usage Specification 1.2, as CSV, run by run'],
+] as const
+
+/** Made by the server: links, so that a large one never lies in the page. */
+function Files({ by, window }: { readonly by: string; readonly window: WhoProps['window'] }) {
+  return (
+    <span className="files">
+      {FORMATS.map(([format, name, what]) => (
+        <a key={format} className="as-link" href={ledgerFile(format, by, window)} download title={`Download: ${what}`}>
+          {name}
+        </a>
+      ))}
+    </span>
   )
 }
 
@@ -340,23 +358,3 @@ function WasteOf({ window, whole }: WasteProps) {
     )
   return <Causes runs={spentBy(ledger.data.rows, keyOf.run)} whole={whole} />
 }
-
-const costCsv = (by: Key, list: readonly Spent[]): string =>
-  csv([
-    [by, ...(by === 'run' ? ['project', 'name', 'user'] : []), 'account', 'gpu_ms', 'paid_micros', 'currency'],
-    ...list.flatMap((row) => {
-      const first = [row.key, ...(by === 'run' ? [row.project, row.name, row.user] : [])]
-      return [
-        ...Object.entries(row.by).map(([account, gpuMs]) => [...first, account, gpuMs ?? 0, null, null]),
-        ...(row.reservedGpuMs > 0 ? [[...first, 'reserved', row.reservedGpuMs, null, null]] : []),
-        // What it paid is of all its accounts together.
-        ...row.costs.map(({ micros, currency }) => [
-          ...first,
-          'all',
-          row.heldGpuMs + row.reservedGpuMs,
-          micros,
-          currency,
-        ]),
-      ]
-    }),
-  ])

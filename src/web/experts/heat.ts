@@ -44,7 +44,7 @@ const TOP = 14
 const TITLE = 30
 
 /** What is drawn by itself: the colours change with each frame, the names of layers and experts never, the marks seldom. */
-const SHEETS = ['cells', 'names', 'bars', 'marks'] as const
+const SHEETS = ['cells', 'names', 'layers', 'bars', 'marks'] as const
 
 export class HeatMap {
   readonly #sheets: Readonly<Record<(typeof SHEETS)[number], HTMLCanvasElement>>
@@ -69,7 +69,13 @@ export class HeatMap {
       box.append(canvas)
       return canvas
     }
-    this.#sheets = { cells: sheet('cells'), names: sheet('names'), bars: sheet('bars'), marks: sheet('marks') }
+    this.#sheets = {
+      cells: sheet('cells'),
+      names: sheet('names'),
+      layers: sheet('layers'),
+      bars: sheet('bars'),
+      marks: sheet('marks'),
+    }
   }
 
   remove(): void {
@@ -97,17 +103,19 @@ export class HeatMap {
     const height = TOP + layers * row + 6
     const cell = Math.min(CELL_MAX, room / columns)
     this.#geometry = { width, height, left, top: TOP, cell, row, columns, each, bars }
-    const { cells, names, bars: beside, marks } = this.#sheets
+    const { cells, names, layers: side, bars: beside, marks } = this.#sheets
     // A cell is one pixel here; the browser makes it larger where it draws the page, beside the main thread.
     lay(cells, left, TOP, cell * columns, row * layers)
-    for (const [canvas, from, wide] of [
-      [names, 0, width],
-      [marks, 0, width],
-      [beside, left + cell * columns, bars ? BARS : 0],
+    // No sheet is larger than what is drawn on it: each lies over the page in each frame.
+    for (const [canvas, from, wide, high] of [
+      [names, 0, width, TOP],
+      [side, 0, left, height],
+      [marks, 0, width, height],
+      [beside, left + cell * columns, bars ? BARS : 0, height],
     ] as const) {
       canvas.width = Math.round(wide * devicePixelRatio)
-      canvas.height = Math.round(height * devicePixelRatio)
-      lay(canvas, from, 0, wide, height)
+      canvas.height = Math.round(high * devicePixelRatio)
+      lay(canvas, from, 0, wide, high)
     }
     this.#named = ''
     this.#marked = ''
@@ -174,11 +182,11 @@ export class HeatMap {
 
   /** The picture with a title, as a PNG. */
   async picture(title: string): Promise<Blob> {
-    const { cells, names, bars, marks } = this.#sheets
+    const { cells, names, layers, bars, marks } = this.#sheets
     const canvas = document.createElement('canvas')
     const scale = devicePixelRatio
-    canvas.width = names.width
-    canvas.height = names.height + Math.round(TITLE * scale)
+    canvas.width = marks.width
+    canvas.height = marks.height + Math.round(TITLE * scale)
     const ctx = pen(canvas)
     ctx.fillStyle = token('--panel')
     ctx.fillRect(0, 0, canvas.width, canvas.height)
@@ -190,7 +198,8 @@ export class HeatMap {
     if (geometry !== null) {
       const { left, top, cell, columns, row, width, height } = geometry
       ctx.drawImage(cells, left, top + TITLE, cell * columns, row * cells.height)
-      ctx.drawImage(names, 0, TITLE, width, height)
+      ctx.drawImage(names, 0, TITLE, width, TOP)
+      ctx.drawImage(layers, 0, TITLE, left, height)
       if (geometry.bars) ctx.drawImage(bars, left + cell * columns, TITLE, BARS, height)
       ctx.drawImage(marks, 0, TITLE, width, height)
     }
@@ -284,10 +293,9 @@ export class HeatMap {
 
   #drawNames({ left, top, cell, row, each, width, height }: Geometry, frame: Frame): void {
     const ctx = pen(this.#sheets.names)
-    ctx.clearRect(0, 0, width, height)
+    ctx.clearRect(0, 0, width, TOP)
     ctx.font = this.#palette.font
     ctx.fillStyle = this.#palette.ink3
-    ctx.textAlign = 'left'
     if (this.#order === 'load') {
       ctx.fillText('most load first, in each layer', left, 10)
     } else {
@@ -296,12 +304,15 @@ export class HeatMap {
         ctx.fillText(expert === 0 ? 'expert 0' : String(expert), left + (expert / each) * cell, 10)
       }
     }
-    ctx.textAlign = 'right'
+    const side = pen(this.#sheets.layers)
+    side.clearRect(0, 0, left, height)
+    side.font = this.#palette.font
+    side.fillStyle = this.#palette.ink3
+    side.textAlign = 'right'
     const every = Math.ceil(14 / row)
     for (const [index, name] of frame.layers.entries()) {
-      if (index % every === 0) ctx.fillText(shortLayer(name, index), left - 6, top + index * row + row / 2 + 4)
+      if (index % every === 0) side.fillText(shortLayer(name, index), left - 6, top + index * row + row / 2 + 4)
     }
-    ctx.textAlign = 'left'
   }
 
   #drawBars({ top, row, height }: Geometry, frame: Frame): void {

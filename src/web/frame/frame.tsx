@@ -5,8 +5,9 @@ import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-route
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { Refused } from '../api/ask.ts'
 import { useNow } from '../api/clock.ts'
+import { type Counts, countsQuery } from '../api/operate.ts'
 import { live, sessionQuery } from '../api/queries.ts'
-import { durationShort } from '../format/numbers.ts'
+import { durationShort, int } from '../format/numbers.ts'
 import { hms, utc, when, zoneName } from '../format/times.ts'
 import { TexturePatterns } from '../parts/accounts.tsx'
 import { Reading, Refusal } from '../parts/bits.tsx'
@@ -79,7 +80,26 @@ function Below() {
   )
 }
 
+/** Quiet when well: what is none says nothing. */
+const COUNTS: Readonly<Record<string, { readonly of: keyof Counts; readonly what: string; readonly hot?: true }>> = {
+  '/runs': { of: 'holding', what: 'hold GPUs' },
+  '/queue': { of: 'waiting', what: 'wait' },
+  '/nodes': { of: 'nodesAway', what: 'are not ready' },
+  '/alerts': { of: 'findings', what: 'need a person', hot: true },
+}
+
 function Rail({ version }: { readonly version: string }) {
+  const counts = useQuery(countsQuery)
+  const countAt = (to: string) => {
+    const count = COUNTS[to]
+    const value = count === undefined ? 0 : (counts.data?.[count.of] ?? 0)
+    if (count === undefined || value === 0) return null
+    return (
+      <span className={`n num ${count.hot === true ? 'hot' : ''}`} title={`${int(value)} ${count.what}`}>
+        {int(value)}
+      </span>
+    )
+  }
   return (
     <aside className="rail">
       <Link className="brand" to="/now">
@@ -89,7 +109,8 @@ function Rail({ version }: { readonly version: string }) {
       <nav aria-label="Pages">
         {PAGES.map((page) => (
           <Link key={page.to} to={page.to} activeOptions={{ includeSearch: false }}>
-            {page.name}
+            <span>{page.name}</span>
+            {countAt(page.to)}
           </Link>
         ))}
       </nav>

@@ -2,6 +2,7 @@
 // since when, what to do and where it is seen; what lacks a measure says that it is not known.
 import type { TableRow } from '../api/documents.ts'
 import type { Budget, Finding, MachineNode, Queue } from '../api/operate.ts'
+import { scopeText } from '../../domain/budget.ts'
 import { countOf } from '../format/numbers.ts'
 import { blindSince } from '../runs/freshness.ts'
 
@@ -156,7 +157,7 @@ function ofSilent(holding: readonly TableRow[], now: number): readonly Need[] {
 
 function ofBudgets(budgets: readonly Budget[], findings: readonly Finding[]): readonly Need[] {
   return budgets.flatMap((budget): Need[] => {
-    const { id, project, hard, limit, left } = budget
+    const { id, hard, limit, left } = budget
     if (findings.some((finding) => finding.budget === id) || left > limit * LEFT_MIN) return []
     return [
       {
@@ -165,12 +166,12 @@ function ofBudgets(budgets: readonly Budget[], findings: readonly Finding[]): re
         what: left < 0 ? `More than budget ${id} is promised` : `Budget ${id} is used or reserved`,
         rule: 'budget-reserved',
         run: null,
-        evidence: `project ${project}, ${hard ? 'a wall: its runs wait, and none starts' : 'soft: nothing stops'}`,
+        evidence: `${scopeText(budget)}, ${hard ? 'a wall: its runs wait, and none starts' : 'soft: nothing stops'}`,
         since: null,
         gpuMs: null,
         money: null,
         gpus: null,
-        whatToDo: 'Raise it in the policy, or let what waits wait: reserves come back as runs end.',
+        whatToDo: 'Ask for more under Projects, or let what waits wait: reserves come back as runs end.',
         to: { path: '/projects', name: 'Open budget' },
       },
     ]

@@ -1,7 +1,7 @@
 // The list itself: only the rows in view exist, so that 10,000 runs scroll as ten do. Rows are compared by identity: the stream replaces
 // those that changed and no other is drawn again.
 import { useNavigate } from '@tanstack/react-router'
-import { useVirtualizer, useWindowVirtualizer } from '@tanstack/react-virtual'
+import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import {
   type CSSProperties,
   type KeyboardEvent,
@@ -21,6 +21,7 @@ import { useBudget } from './budget.ts'
 import { Card } from './card.tsx'
 import { type Column, leastWidth, type Place, placesOf, shownColumns } from './columns.tsx'
 import { type Filters, type Sort, sectionsOf } from './filters.ts'
+import { scrolledTo, useInView } from './in-view.ts'
 import { layOut, lineAt, type Part, pagesIn, type Wanted } from './lines.ts'
 import { Head, headingOf, RowLine } from './row-line.tsx'
 import { type Rows, rowOf, type Summary, summaryOf, useRows } from './rows.ts'
@@ -107,23 +108,13 @@ function Grid({ box, rows, parts, lines, columns, places, chosen, onChoose, onVi
   const now = useNow(CLOCK_MS)
   const height = useRowHeight()
   const [active, setActive] = useState(-1)
-  const virtual = useVirtualizer({
-    count: lines,
-    getScrollElement: () => box.current,
-    estimateSize: () => height,
-    overscan: OVERSCAN,
-    useFlushSync: false,
-    // Else it sets a timer in each frame to find out when the scroll is over.
-    useScrollendEvent: true,
-  })
-  useEffect(() => virtual.measure(), [virtual, height])
+  const [viewed, end] = useInView(box, height, lines, OVERSCAN)
   // Elements of rows that left are used again for those that came, and stay where they are in the document: an element that is moved is laid
   // out as if it were new. There are always as many. The order for readers is in aria-rowindex; the keys go from line to line, not from
   // link to link.
-  const range = virtual.getVirtualItems()
   const slots = useRef(0)
-  slots.current = Math.max(slots.current, range.length)
-  const first = Math.max(0, Math.min(range[0]?.index ?? 0, lines - slots.current))
+  slots.current = Math.max(slots.current, end - viewed)
+  const first = Math.max(0, Math.min(viewed, lines - slots.current))
   const items = inSlots(first, Math.min(lines, first + slots.current), slots.current).flatMap((index) => {
     const line = lineAt(parts, index)
     if (line === null) return []
@@ -133,7 +124,7 @@ function Grid({ box, rows, parts, lines, columns, places, chosen, onChoose, onVi
   const isLight = useBudget(
     items.filter(({ line, row }) => line.kind === 'head' || row !== undefined).map(({ index }) => index),
   )
-  const [from, to] = stepped(first, range.at(-1)?.index ?? 60)
+  const [from, to] = stepped(first, end === 0 ? 60 : end)
   // Once the frame is drawn: what is only passed on the way is not read at all.
   useEffect(() => {
     const idle = requestIdleCallback(() => onView([from, to]), { timeout: VIEW_MS_MAX })
@@ -150,7 +141,7 @@ function Grid({ box, rows, parts, lines, columns, places, chosen, onChoose, onVi
     const next = moved(parts, lines, active, event.key, page)
     if (next !== null) {
       setActive(next)
-      virtual.scrollToIndex(next)
+      if (box.current !== null) bringIntoView(box.current, next, height)
     }
     if (next !== null || event.key === ' ') event.preventDefault()
   }
@@ -169,7 +160,7 @@ function Grid({ box, rows, parts, lines, columns, places, chosen, onChoose, onVi
     >
       <div className="grid-in" style={{ minWidth: leastWidth(columns), '--columns': tracks } as CSSProperties}>
         {head}
-        <div className="grid-lines" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
+        <div className="grid-lines" role="rowgroup" style={{ height: lines * height }}>
           {items.map(({ index, line, row }) => (
             <RowLine
               key={index % slots.current}
@@ -190,6 +181,12 @@ function Grid({ box, rows, parts, lines, columns, places, chosen, onChoose, onVi
       </div>
     </div>
   )
+}
+
+function bringIntoView(box: HTMLElement, index: number, height: number): void {
+  const head = box.querySelector<HTMLElement>('.grid-head')?.offsetHeight ?? 0
+  const top = scrolledTo(index, { top: box.scrollTop, room: box.clientHeight, height, head })
+  if (top !== null) box.scrollTop = top
 }
 
 /** The lines from `first` up to `end`, in the order of their slots: those from the next multiple of `slots` on come first. */

@@ -1,12 +1,11 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { Wire } from '../../../contract/documents.ts'
-import { ask } from '../client.ts'
+import { ask, download } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { gpuHours, integer, localTime, money, table } from '../format.ts'
-import { FOCUS_KEYS, keyOf, ledgerCsv, ledgerFocus, ledgerParquet, monthsOf } from '../ledger-formats.ts'
 import type { Output } from '../print.ts'
-import { isJson, json, print, show } from '../print.ts'
+import { isJson, json, show } from '../print.ts'
 
 type Options = Output & { by: string; from?: string; to?: string; format: 'table' | 'csv' | 'parquet' | 'focus' }
 type Ledger = Wire<'ledger'>
@@ -27,30 +26,15 @@ export function ledgerCommand(program: Command): void {
   ).action(async (options: Options) => {
     const { by, format } = options
     const window = { from: utc(options.from), to: utc(options.to) }
-    if (format === 'focus' && !isJson(options)) return print(await focus(by, window))
-    if (format === 'parquet' && !isJson(options) && process.stdout.isTTY)
+    if (format === 'table' || isJson(options)) {
+      const ledger: Ledger = await ask('ledger', 'GET', '/ledger', { query: { by, ...window } })
+      return show(options, ledger, () => text(ledger, by.split(',')))
+    }
+    if (format === 'parquet' && process.stdout.isTTY)
       throw new CliError(EXIT.usage, 'parquet is not for a terminal: add > ledger.parquet')
-    const ledger = await read(by, window)
-    const keys = by.split(',')
-    if (format === 'parquet' && !isJson(options)) process.stdout.write(ledgerParquet(ledger, keys))
-    else show(options, ledger, () => (format === 'csv' ? ledgerCsv(ledger, keys) : text(ledger, keys)))
+    process.stdout.write(await download('/ledger/export', { by, ...window, format }))
     return undefined
   })
-}
-
-type Window = { readonly from?: string | undefined; readonly to?: string | undefined }
-
-const read = (by: string, { from, to }: Window): Promise<Ledger> =>
-  ask('ledger', 'GET', '/ledger', { query: { by, from, to } })
-
-/** Month by month, since a charge lies in one billing period; the keys are those of FOCUS and the label that was asked for. */
-async function focus(by: string, window: Window): Promise<string> {
-  const label = by.split(',').find((key) => key.startsWith('label:')) ?? null
-  const keys = [...FOCUS_KEYS, ...(label === null ? [] : [label])].join(',')
-  const whole = await read(keys, window)
-  const months = monthsOf(whole.from, whole.to)
-  const ledgers = months.length <= 1 ? [whole] : await Promise.all(months.map((month) => read(keys, month)))
-  return ledgerFocus(ledgers, label?.slice('label:'.length) ?? null)
 }
 
 /** `2026-01-02` and times without a zone are the reader's; what cannot be read goes as it is, and the server says so. */
@@ -71,4 +55,10 @@ function text(ledger: Ledger, keys: readonly string[]): string {
     `${localTime(ledger.from)} to ${localTime(ledger.to)}, capacity ${gpuHours(ledger.capacityGpuMs)}`,
     table([...keys.map((key) => key.toUpperCase()), 'GPU-MS', 'HELD', 'MONEY'], rows),
   ].join('\n')
+}
+
+/** The value of a key that was asked for with `--by`. */
+function keyOf(row: Ledger['rows'][number], key: string): string | null {
+  const value = row[key.startsWith('label:') ? 'label' : key]
+  return typeof value === 'string' ? value : null
 }

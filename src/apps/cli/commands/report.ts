@@ -5,11 +5,13 @@ import { scopeText } from '../../../domain/budget.ts'
 import { ask } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { budgetAmount, gpuHours, money, table, visible } from '../format.ts'
+import { compareWords } from '../compare-words.ts'
 import type { Output } from '../print.ts'
 import { json, show } from '../print.ts'
 
-type Options = Output & { project?: string; month?: string }
+type Options = Output & { project?: string; month?: string; compare?: true }
 type Report = Wire<'report'>
+type Comparison = Wire<'comparison'>
 
 export function reportCommand(program: Command): void {
   json(
@@ -17,12 +19,16 @@ export function reportCommand(program: Command): void {
       .command('report')
       .description('what a month cost, how much of it was wasted, and the five dearest causes')
       .option('--project <project>', 'of this project; of all that may be seen by default')
-      .option('--month <month>', 'such as 2026-11, in UTC as the books are; this month by default'),
+      .option('--month <month>', 'such as 2026-11, in UTC as the books are; this month by default')
+      .option('--compare', 'what its runs made of their GPU-hours, beside DeepSeek-V3 and Llama 3.1 405B'),
   ).action(async (options: Options) => {
-    const { project = null } = options
+    const { project = null, compare = false } = options
     const { month, from, to } = windowOf(options.month)
     const ledger = await ask('ledger', 'GET', '/ledger', { query: { by: 'project,user,run,account', from, to } })
     const { budgets } = await ask('budgets', 'GET', '/budgets')
+    const comparison = compare
+      ? ours(await ask('comparison', 'GET', '/comparison', { query: { from, to } }), project)
+      : null
     const report: Report = {
       schema: 'plimsoll.report/v1',
       project,
@@ -31,10 +37,14 @@ export function reportCommand(program: Command): void {
       to: ledger.to,
       ...reportOf(ledger.rows, project),
       budgets: project === null ? budgets : budgets.filter((each) => each.project === project),
+      ...(comparison === null ? {} : { comparison }),
     }
     show(options, report, words)
   })
 }
+
+const ours = (all: Comparison, project: string | null): Comparison =>
+  project === null ? all : { ...all, runs: all.runs.filter((run) => run.project === project) }
 
 function windowOf(asked: string | undefined): { month: string; from: string; to: string | undefined } {
   const month = asked ?? new Date().toISOString().slice(0, 7)
@@ -45,7 +55,7 @@ function windowOf(asked: string | undefined): { month: string; from: string; to:
 }
 
 function words(report: Report): string {
-  const { project, month, heldGpuMs, wasteGpuMs, accounts, causes, budgets } = report
+  const { project, month, heldGpuMs, wasteGpuMs, accounts, causes, budgets, comparison } = report
   const share = (part: number): string => (heldGpuMs === 0 ? '0.0 %' : `${((100 * part) / heldGpuMs).toFixed(1)} %`)
   const parts = [
     heldGpuMs === 0
@@ -89,5 +99,6 @@ function words(report: Report): string {
         ]),
       ),
     )
+  if (comparison !== undefined) parts.push(compareWords(comparison))
   return parts.join('\n\n')
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import type { Wire } from '../../contract/documents.ts'
-import { ledgerCsv, ledgerFocus, ledgerParquet, monthsOf } from './ledger-formats.ts'
+import { ledgerFocus, monthsOf } from './focus.ts'
+import { ledgerCsv, ledgerParquet } from './ledger-files.ts'
 
 type Ledger = Wire<'ledger'>
 const eur = (micros: number) => ({ micros, currency: 'EUR' })
@@ -47,21 +48,42 @@ test('parquet of empty books is a table without rows', async () => {
   assert.deepEqual(await parquetReadObjects({ file: bytes.buffer as ArrayBuffer }), [])
 })
 
-test('focus: costs are exact decimals, an unknown price is empty, what no run pays is billed to nobody', () => {
+test('focus: costs are exact decimals, an unknown price is 0 and said to be unknown, what no run pays is billed to nobody', () => {
   const [head = '', ...rows] = ledgerFocus([ledger], 'team').split('\n')
   const columns = head.split(',')
   const cell = (row: number, column: string) => rows[row]?.split(',')[columns.indexOf(column)]
   assert.deepEqual(
-    [0, 1, 2].map((row) => [cell(row, 'BilledCost'), cell(row, 'BillingCurrency'), cell(row, 'x_GpuMs')]),
+    [0, 1, 2].map((row) => [
+      cell(row, 'BilledCost'),
+      cell(row, 'BillingCurrency'),
+      cell(row, 'x_CostKnown'),
+      cell(row, 'x_GpuMs'),
+    ]),
     [
-      ['1.5', 'EUR', String(2 ** 50)],
-      ['0', 'EUR', '3600001'],
-      ['', 'EUR', '5'],
+      ['1.5', 'EUR', 'true', String(2 ** 50)],
+      ['0.0', 'EUR', 'true', '3600001'],
+      ['0.0', 'EUR', 'false', '5'],
     ],
   )
   assert.equal(cell(1, 'ConsumedQuantity'), '1.000000277')
-  assert.equal(cell(1, 'BillingPeriodEnd'), '2026-02-01T00:00:00.000Z')
+  assert.equal(cell(1, 'BillingPeriodEnd'), '2026-02-01T00:00:00Z')
   assert.match(rows[0] ?? '', /"{""team"":""a\\""b""}"/)
+})
+
+test('focus: what is billed adds up to the money of the ledger, to the minor unit', () => {
+  const amounts = [1, 999_999, 2 ** 53 - 1, -1_000_001, 0]
+  const rows = amounts.map((micros) => ({
+    payer: 'run' as const,
+    account: 'idle' as const,
+    gpuMs: 1,
+    money: eur(micros),
+  }))
+  const [, ...lines] = ledgerFocus([{ ...ledger, rows }], null).split('\n')
+  const micros = lines.map((line) => {
+    const [, sign, whole = '', fraction = ''] = /^(-?)(\d+)\.(\d+),/.exec(line) ?? []
+    return BigInt(`${sign}${whole}${fraction.padEnd(6, '0')}`)
+  })
+  assert.deepEqual(micros, amounts.map(BigInt))
 })
 
 test('a window is cut at the months of UTC', () => {
