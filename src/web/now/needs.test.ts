@@ -56,6 +56,9 @@ const budget = (over: Partial<Budget>): Budget =>
   ({
     id: 'b',
     project: 'p',
+    user: null,
+    label: null,
+    run: null,
     unit: 'gpu-ms',
     hard: true,
     limit: 100,

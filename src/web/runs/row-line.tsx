@@ -76,7 +76,12 @@ type RowLineProps = {
 export const RowLine = memo(function RowLine(props: RowLineProps) {
   const { row, heading, columns, now } = props
   const place = { top: props.at, height: props.height }
-  const common = { role: 'row', id: `line-${props.index}`, 'aria-rowindex': props.index + 2 }
+  // A name for the line that the keys are on alone: each attribute is set anew for each line that comes.
+  const common = {
+    role: 'row',
+    id: props.active ? `line-${props.index}` : undefined,
+    'aria-rowindex': props.index + 2,
+  }
   if (heading !== null) {
     const [title = '', count = ''] = heading.split('\n')
     return (
