@@ -72,3 +72,43 @@ void test('when the month turns there is money again: nobody has to ask', () => 
   assert.equal(at(lastMinute), 0)
   assert.equal(at(lastMinute + 60_000), 1)
 })
+
+void test('of a later period what it has is enough, and of an unknown need an hour', () => {
+  const day = (name: string, from: string, limit: number, used: number): Budget =>
+    budgetOf(`b@${name}`, {
+      limit,
+      used,
+      period: {
+        kind: 'window',
+        series: budgetOf('b').id,
+        from: epochMs(Date.parse(from)),
+        to: epochMs(Date.parse(from) + DAY),
+      },
+    })
+  const at = (now: string, today: number, tomorrow: number, over: Parameters<typeof runOf>[1] = {}): number => {
+    const series = budgetOf('b', { limit: 20 * HOUR, period: { kind: 'every', every: 'day' } })
+    const rows = [
+      day('2026-11-30', '2026-11-30T00:00:00Z', 20 * HOUR, 20 * HOUR - today),
+      day('2026-12-01', '2026-12-01T00:00:00Z', 20 * HOUR, 20 * HOUR - tomorrow),
+    ]
+    const state = { kind: 'suspended', by: 'budget', message: '' } as const
+    const run = runOf(1, { state, budgets: [series.id], ...over })
+    const world = {
+      ...worldOf({ nodes: [nodeOf('a')], runs: [run], budgets: [series, ...rows] }),
+      now: epochMs(Date.parse(now)),
+    }
+    return resumptions(world, DEFAULT_DURATIONS).length
+  }
+  // Nothing is known of its need: an hour is enough, today or across midnight.
+  assert.equal(at('2026-11-30T12:00:00Z', HOUR, 0), 1)
+  assert.equal(at('2026-11-30T12:00:00Z', HOUR - 1, 20 * HOUR), 0)
+  assert.equal(at('2026-11-30T23:30:00Z', HOUR, 0), 0)
+  assert.equal(at('2026-11-30T23:30:00Z', HOUR, HOUR / 2), 1)
+  assert.equal(at('2026-11-30T23:30:00Z', HOUR, 20 * HOUR), 1)
+  // A limit of ten hours: what falls into today must fit, tomorrow takes what there is.
+  const known = { limits: { timeMs: durationMs(10 * HOUR), gpuMs: null } }
+  assert.equal(at('2026-11-30T20:00:00Z', 4 * HOUR - 1, 20 * HOUR, known), 0)
+  assert.equal(at('2026-11-30T20:00:00Z', 4 * HOUR, 0, known), 1)
+  assert.equal(at('2026-11-30T12:00:00Z', 10 * HOUR, 0, known), 0, 'its end in order is needed too')
+  assert.equal(at('2026-11-30T12:00:00Z', 10 * HOUR + MARGIN, 0, known), 1)
+})

@@ -1,7 +1,7 @@
 // A run that was suspended because its money was gone goes on when there is money again: a limit was raised, a period turned, others gave
-// back. Only where all that a placement would reserve fits: with less it would load its checkpoint to be stopped again.
+// back. Only where a placement would have its reserve: with less it would load its checkpoint to be stopped again.
 import type { Budget } from '../../domain/budget.ts'
-import type { ClusterName } from '../../domain/ids.ts'
+import type { BudgetId, ClusterName } from '../../domain/ids.ts'
 import type { Item } from '../../domain/item.ts'
 import type { Run } from '../../domain/run.ts'
 import { NOT_LOOKED_AT } from '../../domain/run.ts'
@@ -9,8 +9,9 @@ import type { Durations } from '../../domain/settings.ts'
 import { gpusOf } from '../../domain/spec.ts'
 import type { Price } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
-import { needGpuMs } from '../estimate/need.ts'
-import { reserveAmounts, reserveRefusal } from '../estimate/reserve.ts'
+import type { Need } from '../estimate/need.ts'
+import { needOf } from '../estimate/need.ts'
+import { reserveRows } from '../estimate/reserve.ts'
 
 export function resumptions(world: World, durations: Durations): Item[] {
   const items: Item[] = []
@@ -47,18 +48,18 @@ export function resumptions(world: World, durations: Durations): Item[] {
 
 /** At the dearest price of what it may be placed on. */
 function fits(world: World, run: Run, durations: Durations): boolean {
-  const needed = needGpuMs(run, run.paidGpuMs, world.now, durations)
+  const need = needOf(run, run.paidGpuMs, world.now, durations)
   const prices = pricesFor(world, run.cluster, run.resources.gpu)
   return run.budgets.every((id) => {
     const budget = world.budgets.get(id)
     if (budget === undefined || !budget.hard) return true
-    return prices.every((price) => hasRoom(world, budget, run, needed, price))
+    return prices.every((price) => hasRoom(world, budget, run, need, price))
   })
 }
 
-function hasRoom(world: World, budget: Budget, run: Run, needed: number, price: Price | null): boolean {
-  const rows = reserveAmounts(budget, needed, gpusOf(run.resources), world.now, price, (id) => world.budgets.get(id))
-  return !('message' in rows) && rows.every(({ row, amount }) => reserveRefusal(row, amount) === null)
+function hasRoom(world: World, budget: Budget, run: Run, need: Need, price: Price | null): boolean {
+  const rows = (id: BudgetId): Budget | undefined => world.budgets.get(id)
+  return !('message' in reserveRows(budget, need, gpusOf(run.resources), world.now, price, rows))
 }
 
 function pricesFor(world: World, cluster: ClusterName, wanted: readonly string[]): readonly (Price | null)[] {

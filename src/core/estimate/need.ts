@@ -8,7 +8,13 @@ import type { EpochMs } from '../../domain/units.ts'
  * GPU-ms: the least of what the limits and the estimate leave, else a slice; and room to end in order. `usedGpuMs` is what the run has
  * paid so far. An estimate that is used up says nothing more.
  */
-export function needGpuMs(run: Run, usedGpuMs: number, now: EpochMs, durations: Durations): number {
+export const needGpuMs = (run: Run, usedGpuMs: number, now: EpochMs, durations: Durations): number =>
+  needOf(run, usedGpuMs, now, durations).gpuMs
+
+/** `isKnown`: by a limit or an estimate; else it is a slice. */
+export type Need = { readonly gpuMs: number; readonly isKnown: boolean }
+
+export function needOf(run: Run, usedGpuMs: number, now: EpochMs, durations: Durations): Need {
   const gpus = gpusOf(run.resources)
   const known: number[] = []
   if (run.estimateP80 !== null && run.estimateP80 > usedGpuMs) known.push(run.estimateP80 - usedGpuMs)
@@ -18,7 +24,7 @@ export function needGpuMs(run: Run, usedGpuMs: number, now: EpochMs, durations: 
     known.push(Math.max(0, run.limits.timeMs - spent) * gpus)
   }
   const need = known.length === 0 ? durations.reserveSliceMs * gpus : Math.min(...known)
-  return need + roomGpuMs(run, durations)
+  return { gpuMs: need + roomGpuMs(run, durations), isKnown: known.length > 0 }
 }
 
 /** GPU-ms in which a run saves a checkpoint and ends. */

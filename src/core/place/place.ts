@@ -24,8 +24,8 @@ import type { Blocked, Candidate, World } from '../../domain/world.ts'
 import type { BudgetPromise, Turn } from './turn.ts'
 import { drawPort, openTurn, ownHolds, useUp } from './turn.ts'
 import type { Seat } from './fit.ts'
-import { needGpuMs } from '../estimate/need.ts'
-import { reserveAmounts, reserveRefusal } from '../estimate/reserve.ts'
+import { needOf } from '../estimate/need.ts'
+import { reserveRows } from '../estimate/reserve.ts'
 import { findSeats } from './seats.ts'
 
 export type PlaceSettings = {
@@ -103,23 +103,27 @@ function promiseBudgets(
   price: Price | null,
   durations: Durations,
 ): Blocked | BudgetPromise {
-  const needed = needGpuMs(run, run.paidGpuMs, world.now, durations)
+  const need = needOf(run, run.paidGpuMs, world.now, durations)
   const amounts: { budget: BudgetId; at: EpochMs; amount: number }[] = []
   const reserves: { budget: Budget; reserve: Reserve }[] = []
   for (const id of run.budgets) {
     const budget = turn.budgets.get(id)
     if (budget === undefined) continue
-    const asked = reserveAmounts(budget, needed, gpusOf(run.resources), world.now, price, (row) =>
-      turn.budgets.get(row),
+    const reserveOf = (row: BudgetId): Reserve =>
+      turn.reserves.get(`${run.id}|${row}`) ?? { run: run.id, budget: row, granted: 0, posted: 0, charge: 0n }
+    const asked = reserveRows(
+      budget,
+      need,
+      gpusOf(run.resources),
+      world.now,
+      price,
+      (row) => turn.budgets.get(row),
+      // What a restart hold has left of the reserve is the run's already: only the difference is asked for.
+      (row) => remaining(reserveOf(row)),
     )
     if ('message' in asked) return { reason: 'budget', message: asked.message, until: null }
     for (const { row, at, amount: whole } of asked) {
-      const nothing = { run: run.id, budget: row.id, granted: 0, posted: 0, charge: 0n }
-      const old = turn.reserves.get(`${run.id}|${row.id}`) ?? nothing
-      // What a restart hold has left of the reserve is the run's already: only the difference is asked for.
-      const freed = { ...row, reserved: row.reserved - remaining(old) }
-      const refusal = reserveRefusal(freed, whole)
-      if (refusal !== null) return { reason: 'budget', message: refusal, until: null }
+      const old = reserveOf(row.id)
       const amount = Math.max(0, whole - remaining(old))
       const granted = grant(row, old, amount)
       if (!granted.ok)
