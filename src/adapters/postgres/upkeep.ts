@@ -25,6 +25,9 @@ const REQUEST_KEYS_MS = 30 * 24 * 3_600_000
 /** Messages with their tries, and who silenced and acknowledged what: the audit log keeps the acts. */
 const ALERTS_MS = 90 * 24 * 3_600_000
 
+/** What budgets spent by day, for their forecasts and a look a year back; the books keep all of it. */
+const SPENT_MS = 400 * 24 * 3_600_000
+
 const KEYS = { fact: 'sent_at', log_chunk: 'written_at', feed: 'at', audit: 'at', held: '"from"', posting: 'cell' }
 
 /** Before anything is written: a day that was begun in the DEFAULT partition ends there. */
@@ -51,6 +54,7 @@ export async function upkeep(database: Database, now: EpochMs, retention: Retent
     dropped += row?.count ?? 0
   }
   await database.query({ text: 'delete from request_key where created_at < $1', values: [now - REQUEST_KEYS_MS] })
+  await database.query({ text: 'delete from budget_spent where day < $1', values: [now - SPENT_MS] })
   for (const old of [
     `delete from notice where ended_at < $1`,
     `delete from told where at < $1 and state = 'resolved'`,

@@ -5,7 +5,7 @@ import type { Budget } from '../../domain/budget.ts'
 import type { ExtensionDocument } from '../../domain/budget-documents.ts'
 import type { Extension } from '../../domain/extension.ts'
 import type { BudgetId } from '../../domain/ids.ts'
-import { rowAt } from '../../domain/period.ts'
+import { isRowOfSeries, rowAt } from '../../domain/period.ts'
 import type { Principal, Verb } from '../../domain/principal.ts'
 import { actorOf } from '../../domain/principal.ts'
 import type { Answer, Refusal } from '../../domain/refusal.ts'
@@ -15,6 +15,9 @@ import { noticeId } from '../tell.ts'
 import { extensionDocument } from '../views/budgets.ts'
 import type { RequestContext } from './context.ts'
 import { mayNot } from './context.ts'
+
+/** Of one budget. */
+const EXTENSIONS_WAITING_MAX = 50
 
 const LISTED = 'plimsoll budgets lists them'
 
@@ -36,6 +39,13 @@ export async function askExtension(
   if (row.period?.kind === 'window' && row.period.to <= world.now) return over(row)
   if (row.limit + amount > LIMIT_MAX)
     return refused('invalid', `the limit of budget ${row.id} would be beyond what can be counted`, null, '/amount')
+  const known = await store.extensions([budget.id], EXTENSIONS_WAITING_MAX)
+  if (known.filter(({ decision }) => decision === null).length >= EXTENSIONS_WAITING_MAX)
+    return refused(
+      'too-many',
+      `${EXTENSIONS_WAITING_MAX} extensions of budget ${budget.id} wait already`,
+      'whoever pays decides those first',
+    )
   const extension: Extension = {
     id: `x${noticeId(chance).slice(1, 13)}`,
     budget: budget.id,
@@ -114,7 +124,9 @@ const notAllowed = (who: Principal, verb: Verb, { project }: Budget): Refusal =>
   refused('not-allowed', `${verb} of a budget without a project needs a grant for all projects`)
 
 const over = (row: Budget): Refusal =>
-  refused('wrong-state', `the period of budget ${row.id} is over`, 'ask for the period that runs')
+  isRowOfSeries(row)
+    ? refused('wrong-state', `the period of budget ${row.id} is over`, 'ask for the period that runs')
+    : refused('wrong-state', `the window of budget ${row.id} is over`, 'give it another window in the policy')
 
 function documentOf(world: World, extension: Extension): Answer<ExtensionDocument> {
   const document = extensionDocument(world.budgets, extension)
