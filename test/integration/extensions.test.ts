@@ -83,6 +83,17 @@ test('a member asks, the payer grants it once, and the month has it', async () =
   assert.deepEqual((await ask('stranger', 'GET', '/budgets/extensions')).body['extensions'], [])
 })
 
+test('the next month may be asked for before anything opened it', async () => {
+  const next = new Date(Date.UTC(new Date(NOW).getUTCFullYear(), new Date(NOW).getUTCMonth() + 1))
+    .toISOString()
+    .slice(0, 7)
+  const asked = await ask('member', 'POST', `/budgets/alpha-hours@${next}/extensions`, more)
+  assert.deepEqual([asked.status, asked.body['budget']], [201, `alpha-hours@${next}`])
+  const granted = await ask('payer', 'POST', `/budgets/extensions/${String(asked.body['id'])}/grant`)
+  assert.equal(granted.body['budget'], `alpha-hours@${next}`)
+  assert.deepEqual(await limitOf(`alpha-hours@${MONTH}`), [110 * HOUR, 10 * HOUR])
+})
+
 test('what cannot be asked for says why, and what to do', async () => {
   const said = async (who: 'member' | 'payer', budget: string, body: unknown): Promise<unknown> => {
     const { status, body: answer } = await ask(who, 'POST', `/budgets/${budget}/extensions`, body)

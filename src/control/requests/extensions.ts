@@ -109,6 +109,9 @@ function findRow(world: World, name: string): { budget: Budget; row: Budget } | 
   if (budget === undefined) return null
   const now = rowAt(budget, world.now, (each) => world.budgets.get(each)) ?? budget
   if (name === budget.id || name === now.id) return { budget, row: now }
+  // The next period may be asked for before anything opened it.
+  const next = now.period?.kind === 'window' ? rowAt(budget, now.period.to, (each) => world.budgets.get(each)) : null
+  if (name === next?.id) return { budget, row: next }
   const row = world.budgets.get(name as BudgetId)
   return row === undefined ? null : { budget, row }
 }
