@@ -58,6 +58,7 @@ export async function startRealNode(
   if (lacking !== null) return { kind: 'missing', why: `a real node cannot run here: ${lacking}` }
   const found = await findBinaries(NODE_BINARIES)
   if (found.kind === 'missing') return found
+  raiseInotify()
   const release = await takeLock(LOCK, 'at once')
   if (release === null) return { kind: 'missing', why: `another real node runs on this machine (${LOCK} is locked)` }
 
@@ -157,6 +158,16 @@ export async function startRealNode(
     await stop()
     throw error
   }
+}
+
+// Each program of Kubernetes watches its certificates and settings: with three control planes, a kubelet and what else runs here the 128 that
+// a user has by default are used up, and a kubelet ends with "too many open files".
+const INOTIFY = '/proc/sys/fs/inotify/max_user_instances'
+const INOTIFY_MIN = 1_024
+
+/** For the whole machine, and only upwards. */
+function raiseInotify(): void {
+  if (Number(readFileSync(INOTIFY, 'utf8')) < INOTIFY_MIN) writeFileSync(INOTIFY, `${INOTIFY_MIN}\n`)
 }
 
 const SERVER = `https://${API_SERVICE}:443`

@@ -1,6 +1,6 @@
 // Programs of packages of Debian, for tests that speak with the real thing: what is installed is used, what is not is unpacked into the cache.
 // Nothing is installed and no service is started. A folder of the cache appears by a rename, so it is never half.
-import type { ChildProcessByStdio } from 'node:child_process'
+import type { ChildProcessByStdio, SpawnOptionsWithStdioTuple, StdioNull, StdioPipe } from 'node:child_process'
 import { spawn, spawnSync } from 'node:child_process'
 import { chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -62,20 +62,32 @@ export type Started = {
   readonly stop: () => Promise<void>
 }
 
-/** Starts a program in a folder of its own, without rights where we have any to give up. */
+// In a mount namespace of its own, what the package has in /usr/share lies where the program looks for it.
+const WITH_SHARE = `mount -t tmpfs tmpfs /usr/share && mkdir /usr/share/prometheus && mount --bind "$1" /usr/share/prometheus && shift
+exec setpriv --reuid ${NOBODY} --regid ${NOBODY} --clear-groups "$@"`
+
+/**
+ * Starts a program in a folder of its own, without rights where we have any to give up. A package that is unpacked and not installed is looked
+ * for in the places that its programs know, which takes root.
+ */
 export function startAsNobody(program: string, args: readonly string[], folder: string): Started {
   const asRoot = process.getuid?.() === 0
+  const share = join(program, '..', '..', 'share', 'prometheus')
   // Our cache is not for everybody.
   const copy = join(folder, 'program')
   copyFileSync(program, copy)
   if (asRoot)
     for (const each of ['', ...readdirSync(folder, { recursive: true, encoding: 'utf8' })])
       chownSync(join(folder, each), NOBODY, NOBODY)
-  const child = spawn(copy, args, {
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
-    ...(asRoot ? { uid: NOBODY, gid: NOBODY } : {}),
-  })
+  const options = { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] } satisfies SpawnOptionsWithStdioTuple<
+    StdioNull,
+    StdioNull,
+    StdioPipe
+  >
+  const child =
+    asRoot && !existsSync('/usr/share/prometheus') && existsSync(share)
+      ? spawn('unshare', ['--mount', 'sh', '-c', WITH_SHARE, 'sh', share, copy, ...args], options)
+      : spawn(copy, args, { ...options, ...(asRoot ? { uid: NOBODY, gid: NOBODY } : {}) })
   const gone = new Promise<void>((ended) => {
     child.once('close', () => ended())
     child.once('error', () => ended())

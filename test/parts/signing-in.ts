@@ -106,5 +106,7 @@ export async function readBy(
   url: string,
 ): Promise<{ readonly status: number; readonly body: unknown }> {
   const { response } = await jar.ask(url, { headers: { accept: 'application/json' } })
-  return { status: response.status, body: response.status === 204 ? null : await response.json() }
+  const text = await response.text()
+  const isJson = response.headers.get('content-type')?.includes('json') === true
+  return { status: response.status, body: text === '' ? null : isJson ? JSON.parse(text) : text }
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
-import tracemalloc
 
 import conftest
+import pytest
 from conftest import run
 from test_hostile import gone
 
@@ -24,6 +26,16 @@ def test_a_control_plane_that_is_gone_and_comes_back_gets_everything_in_order(se
     assert server.of('gap') == []
 
 
+def peak_bytes(reset=False):
+    """Most memory that this process had at once; `reset`: from now on. The kernel counts: tracemalloc of 3.10 crashes beside threads."""
+    if reset:
+        with open('/proc/self/clear_refs', 'w') as refs:
+            refs.write('5')
+    with open('/proc/self/status') as status:
+        return int(re.search(r'VmHWM:\s+(\d+)', status.read()).group(1)) * 1024
+
+
+@pytest.mark.skipif(not os.access('/proc/self/clear_refs', os.W_OK), reason='the kernel does not count')
 def test_memory_is_bounded_and_what_is_lost_is_told(server, quick, monkeypatch):
     """10^5 steps with frames and nobody to take them: the newest stay, the rest is one gap of each group."""
     from plimsoll_reporter import _buffer
@@ -35,13 +47,12 @@ def test_memory_is_bounded_and_what_is_lost_is_told(server, quick, monkeypatch):
     reporting = conftest.begin(server.url, monkeypatch)
     counts = bytes(4 * 16 * 64)
     steps = 100_000
-    tracemalloc.start()
+    before = peak_bytes(reset=True)
     for step in range(steps):
         reporting.step(step, loss=float(step))
         reporting.experts(step, counts, experts=64)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 40 << 20
+    # Of all that the process holds, its threads included; 400 MB were told.
+    assert peak_bytes() - before < 64 << 20
     reporting.checkpoint_durable(7)
     server.answer = server.accept
     server.until(lambda: server.of('checkpoint') and reporting._reporter._buffer.empty())

@@ -66,11 +66,17 @@ export function Problem({ problem }: { readonly problem: Refused }) {
   )
 }
 
-/** Who pressed a button that is gone now would begin at the top of the page. */
+/** The button goes when the answer is read again, not when it was pressed. */
+const KEEP_FOCUS_MS = 2_000
+
+/** Who pressed a button that is gone soon would begin at the top of the page. */
 export function keepFocus(): void {
-  requestAnimationFrame(() => {
+  const until = performance.now() + KEEP_FOCUS_MS
+  const look = (now: number): void => {
     if (document.activeElement === document.body) focusHeading('h-f')
-  })
+    else if (now < until) requestAnimationFrame(look)
+  }
+  requestAnimationFrame(look)
 }
 
 export function focusHeading(id: string): void {
