@@ -187,7 +187,7 @@ async function browserTests(say: Say): Promise<Outcome> {
   const home = mkdtempSync(join(tmpdir(), 'plimsoll-pages-'))
   try {
     if ((await builtPages(home)) === null) return { kind: 'failed' }
-    return await nodeTests(say, ['test/browser'], ['--test-concurrency=2'], { PLIMSOLL_PAGES_BUILT: '1' })
+    return await nodeTests(say, ['test/browser'], ['--test-concurrency=1'], { PLIMSOLL_PAGES_BUILT: '1' })
   } finally {
     rmSync(home, { recursive: true })
   }
