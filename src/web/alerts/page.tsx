@@ -1,6 +1,6 @@
 // What fires, how much is it, what should be done, and did the message arrive?
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { useEffect, useMemo, useState } from 'react'
+import { type Dispatch, type SetStateAction, useEffect, useMemo, useState } from 'react'
 import { mayDo } from '../api/may.ts'
 import { policyQuery } from '../api/operate.ts'
 import { live, sessionQuery } from '../api/queries.ts'
@@ -183,7 +183,7 @@ type DialogsProps = {
   readonly session: Grants
   readonly alerts: readonly Alert[]
   readonly channels: readonly Channel[]
-  readonly onAsk: (next: Asking | null) => void
+  readonly onAsk: Dispatch<SetStateAction<Asking | null>>
 }
 
 function Dialogs({ asking, session, alerts, channels, onAsk }: DialogsProps) {
@@ -199,7 +199,8 @@ function Dialogs({ asking, session, alerts, channels, onAsk }: DialogsProps) {
       ].toSorted(),
     [policy, session, alerts, channels],
   )
-  const onClose = (): void => onAsk(null)
+  // The word that a dialog has closed may come when the next one stands: that stays, with the secret that is shown once.
+  const onClose = (): void => onAsk((now) => (now === asking ? null : now))
   if (asking === null) return null
   switch (asking.kind) {
     case 'acknowledge':
