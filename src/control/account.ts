@@ -1,5 +1,5 @@
-// Books nodes at each end of a cell, extends reserves before they are spent, lets runs go on whose
-// money is back, and posts the cells that are due.
+// Books nodes at each end of a cell, extends reserves before they are spent, lets runs go on whose money is back, and posts the cells that
+// are due.
 import { decideBudgets } from '../core/account/budgets.ts'
 import { bookItems, workOf } from '../core/account/due.ts'
 import { firstCellToRead, planPostings } from '../core/account/post.ts'

@@ -7,7 +7,7 @@ import { chargeCeiling, chargeOf, lastsGpuMs } from './budget.ts'
 import type { BudgetId } from './ids.ts'
 import { assertNever } from './reasons.ts'
 import type { EpochMs, Price } from './units.ts'
-import { epochMs } from './units.ts'
+import { DAY_MS, dayOf, epochMs } from './units.ts'
 
 export const EVERY = ['day', 'week', 'month', 'quarter'] as const
 export type Every = (typeof EVERY)[number]
@@ -21,16 +21,14 @@ export type Period =
   /** A fixed window, or a row of a series. */
   | ({ readonly kind: 'window'; readonly series: BudgetId | null } & Window)
 
-const DAY_MS = 86_400_000
-
 /** The period that holds a moment. Weeks begin on Monday (ISO 8601). */
 export function periodAt(every: Every, at: EpochMs): Window {
   const date = new Date(at)
   const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()]
-  const day = Math.floor(at / DAY_MS) * DAY_MS
+  const day = dayOf(at)
   switch (every) {
     case 'day':
-      return { from: epochMs(day), to: epochMs(day + DAY_MS) }
+      return { from: day, to: epochMs(day + DAY_MS) }
     case 'week': {
       const monday = day - ((date.getUTCDay() + 6) % 7) * DAY_MS
       return { from: epochMs(monday), to: epochMs(monday + 7 * DAY_MS) }

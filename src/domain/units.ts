@@ -39,6 +39,9 @@ export const earlier = (a: EpochMs, b: EpochMs): EpochMs => (a <= b ? a : b)
 export const later = (a: EpochMs, b: EpochMs): EpochMs => (a >= b ? a : b)
 
 export const MS_PER_HOUR = 3_600_000
+export const DAY_MS = 86_400_000
+/** The first millisecond of its day, in UTC. */
+export const dayOf = (at: EpochMs): EpochMs => epochMs(Math.floor(at / DAY_MS) * DAY_MS)
 
 /** A cell of the books: five minutes of UTC, named by its first millisecond (design: books, Layer 1). */
 export const CELL_MS = 300_000

@@ -5,10 +5,9 @@ import type { Budget } from '../../domain/budget.ts'
 import { keyOf } from '../../domain/finding.ts'
 import { WORKERS_FOLLOWED_MAX } from '../../domain/limits.ts'
 import { isEnded } from '../../domain/run.ts'
+import { dayOf } from '../../domain/units.ts'
 import type { Queryable } from './pool.ts'
 import { columns } from './pool.ts'
-
-const DAY_MS = 86_400_000
 
 export async function save(tx: Queryable, rows: Rows, changes: Changes): Promise<void> {
   await saveBudgets(tx, rows, changes)
@@ -76,7 +75,7 @@ export async function openBudgets(tx: Queryable, budgets: readonly Budget[]): Pr
 async function saveSpent(tx: Queryable, { spent }: Changes): Promise<void> {
   const days = new Map<string, { budget: string; day: number; amount: number }>()
   for (const { budget, at, amount } of spent) {
-    const day = Math.floor(at / DAY_MS) * DAY_MS
+    const day = dayOf(at)
     const sum = days.get(`${day} ${budget}`) ?? { budget, day, amount: 0 }
     sum.amount += amount
     days.set(`${day} ${budget}`, sum)

@@ -1,7 +1,7 @@
 // The full read: one snapshot of everything that a decision may look at.
 import type { AttemptId, ClusterName } from '../../domain/ids.ts'
 import type { EpochMs, Price } from '../../domain/units.ts'
-import { epochMs } from '../../domain/units.ts'
+import { DAY_MS, epochMs } from '../../domain/units.ts'
 import type { AttemptReports, ClusterHealth, World } from '../../domain/world.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { KnownRuns } from './known.ts'
@@ -18,7 +18,7 @@ const budgetsAt = (now: EpochMs): Statement => ({
          select * from budget where series is not null and "to" <= $1
            and id in (select budget from reserve join run on run.id = reserve.run where granted > posted)
          order by id`,
-  values: [now - 2 * 86_400_000],
+  values: [now - 2 * DAY_MS],
 })
 
 /** What a run had of a period that is over and spent is decided on no more: a run of a year would bring each of its days. */

@@ -1,7 +1,7 @@
 // Budgets for people: of a series the row of this period, each with its forecast, and the extensions that were asked for.
 import { budgetRates } from '../../core/detect/rates.ts'
 import type { Day } from '../../core/account/forecast.ts'
-import { DAY_MS, forecastOf, TREND_DAYS } from '../../core/account/forecast.ts'
+import { forecastOf, TREND_DAYS } from '../../core/account/forecast.ts'
 import type { Budget } from '../../domain/budget.ts'
 import { left } from '../../domain/budget.ts'
 import type { BudgetDocument, ExtensionDocument } from '../../domain/budget-documents.ts'
@@ -10,7 +10,7 @@ import type { BudgetForecast } from '../../domain/forecast.ts'
 import type { BudgetId } from '../../domain/ids.ts'
 import { budgetsNow, rowAt, seriesOf } from '../../domain/period.ts'
 import type { EpochMs } from '../../domain/units.ts'
-import { epochMs } from '../../domain/units.ts'
+import { DAY_MS, epochMs } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
 import type { Store } from '../../ports/store.ts'
 

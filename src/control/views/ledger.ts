@@ -4,11 +4,10 @@ import { openAccounts, unbooked } from '../../core/account/statement.ts'
 import type { LedgerDocument, LedgerKey } from '../../domain/documents.ts'
 import type { Held } from '../../domain/holdings.ts'
 import type { EpochMs } from '../../domain/units.ts'
-import { earlier, epochMs, later } from '../../domain/units.ts'
+import { DAY_MS, earlier, epochMs, later } from '../../domain/units.ts'
 import type { Control } from '../control.ts'
 import { firstUnposted } from './statement.ts'
 
-const DAY_MS = 86_400_000
 const DEFAULT_DAYS = 30
 
 export async function ledgerOf(

@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Budget } from '../../domain/budget.ts'
 import { budgetOf } from '../../domain/fixture.ts'
-import { epochMs } from '../../domain/units.ts'
+import { DAY_MS, epochMs } from '../../domain/units.ts'
 import type { Day } from './forecast.ts'
-import { DAY_MS, forecastOf } from './forecast.ts'
+import { forecastOf } from './forecast.ts'
 
 const NOON = epochMs(Date.parse('2026-11-21T12:00:00Z'))
 const MIDNIGHT = epochMs(Date.parse('2026-11-21T00:00:00Z'))

@@ -7,9 +7,8 @@
 import type { Budget } from '../../domain/budget.ts'
 import type { BudgetForecast } from '../../domain/forecast.ts'
 import type { EpochMs } from '../../domain/units.ts'
-import { epochMs } from '../../domain/units.ts'
+import { DAY_MS, epochMs } from '../../domain/units.ts'
 
-export const DAY_MS = 86_400_000
 /** How far back a trend looks: what was before says little about a laboratory. */
 export const TREND_DAYS = 28
 const TREND_DAYS_MIN = 7

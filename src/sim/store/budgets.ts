@@ -2,12 +2,10 @@
 import type { Changes } from '../../domain/apply.ts'
 import { LIMIT_MAX } from '../../domain/budget.ts'
 import { rowAt } from '../../domain/period.ts'
-import { epochMs } from '../../domain/units.ts'
+import { dayOf } from '../../domain/units.ts'
 import type { BudgetStore } from '../../ports/budget-store.ts'
 import type { Tables } from './tables.ts'
 import { writeAudit } from './tables.ts'
-
-const DAY_MS = 86_400_000
 
 export function budgetStore(tables: Tables): BudgetStore {
   return {
@@ -58,7 +56,7 @@ export function budgetStore(tables: Tables): BudgetStore {
 /** As the real store keeps it: a row a day. */
 export function keepSpent(tables: Tables, { spent }: Pick<Changes, 'spent'>): void {
   for (const { budget, at, amount } of spent) {
-    const day = epochMs(Math.floor(at / DAY_MS) * DAY_MS)
+    const day = dayOf(at)
     const key = `${day} ${budget}`
     tables.spent.set(key, { budget, day, amount: amount + (tables.spent.get(key)?.amount ?? 0) })
   }

@@ -1,6 +1,6 @@
 // What fires, how much is it, what should be done, and did the message arrive?
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
-import { type Dispatch, type SetStateAction, useEffect, useMemo, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import { mayDo } from '../api/may.ts'
 import { policyQuery } from '../api/operate.ts'
 import { live, sessionQuery } from '../api/queries.ts'
@@ -36,6 +36,8 @@ type Asking =
   | { readonly kind: 'acknowledge' | 'silence'; readonly alert: Alert }
   | { readonly kind: 'new-silence' | 'new-channel' }
   | { readonly kind: 'secret'; readonly made: Made }
+/** Each is a dialog of its own, also when it is of the same kind as the one before. */
+type Turn = { readonly turn: number; readonly asking: Asking }
 
 export function AlertsPage() {
   const alerts = useQuery(alertsQuery)
@@ -78,7 +80,8 @@ function Whole({ alerts: { alerts, channels, silences }, at, ended, moreEnded }:
   const sent = useInfiniteQuery(deliveriesQuery)
   const deliveries = useMemo(() => sent.data?.pages.flatMap((page) => page.deliveries) ?? null, [sent.data])
   const groups = useMemo(() => groupsOf(alerts, ended ?? [], minute), [alerts, ended, minute])
-  const [asking, setAsking] = useState<Asking | null>(null)
+  const [turn, setTurn] = useState<Turn | null>(null)
+  const ask = (asking: Asking): void => setTurn((before) => ({ turn: (before?.turn ?? 0) + 1, asking }))
   const [deed, setDeed] = useState<Deed | null>(null)
   const onUnsilence = (silence: Silence): void =>
     setDeed(unsilence(silence, heldBack(silences, alerts).get(silence.id) ?? 0))
@@ -95,7 +98,7 @@ function Whole({ alerts: { alerts, channels, silences }, at, ended, moreEnded }:
         <AsOf at={at} />
         <div className="act">
           {mayAnywhere(session, 'alert.handle') ? (
-            <button type="button" className="btn" onClick={() => setAsking({ kind: 'new-silence' })}>
+            <button type="button" className="btn" onClick={() => ask({ kind: 'new-silence' })}>
               New silence…
             </button>
           ) : null}
@@ -112,8 +115,8 @@ function Whole({ alerts: { alerts, channels, silences }, at, ended, moreEnded }:
           channels={channels}
           silences={silences}
           moreEnded={moreEnded}
-          onAcknowledge={(alert) => setAsking({ kind: 'acknowledge', alert })}
-          onSilence={(alert) => setAsking({ kind: 'silence', alert })}
+          onAcknowledge={(alert) => ask({ kind: 'acknowledge', alert })}
+          onSilence={(alert) => ask({ kind: 'silence', alert })}
           onUnsilence={onUnsilence}
         />
         <Routes
@@ -121,7 +124,7 @@ function Whole({ alerts: { alerts, channels, silences }, at, ended, moreEnded }:
           channels={channels}
           deliveries={deliveries}
           all={!sent.hasNextPage}
-          onNew={() => setAsking({ kind: 'new-channel' })}
+          onNew={() => ask({ kind: 'new-channel' })}
           onRemove={(channel) => setDeed(removal(channel))}
         />
         <Sent
@@ -136,7 +139,16 @@ function Whole({ alerts: { alerts, channels, silences }, at, ended, moreEnded }:
         <Silences {...shared} silences={silences} alerts={alerts} onUnsilence={onUnsilence} />
         <Rules open={alerts} ended={ended === null ? null : groups.ended} />
       </div>
-      <Dialogs asking={asking} session={session} alerts={alerts} channels={channels} onAsk={setAsking} />
+      <Dialogs
+        key={turn?.turn}
+        asking={turn?.asking ?? null}
+        session={session}
+        alerts={alerts}
+        channels={channels}
+        onAsk={ask}
+        // The word that a dialog has closed may come when the next one stands: that stays, with the secret that is shown once.
+        onClose={() => setTurn((shown) => (shown?.turn === turn?.turn ? null : shown))}
+      />
       <ReasonDialog
         deed={deed}
         onClose={() => setDeed(null)}
@@ -183,10 +195,11 @@ type DialogsProps = {
   readonly session: Grants
   readonly alerts: readonly Alert[]
   readonly channels: readonly Channel[]
-  readonly onAsk: Dispatch<SetStateAction<Asking | null>>
+  readonly onAsk: (next: Asking) => void
+  readonly onClose: () => void
 }
 
-function Dialogs({ asking, session, alerts, channels, onAsk }: DialogsProps) {
+function Dialogs({ asking, session, alerts, channels, onAsk, onClose }: DialogsProps) {
   const policy = useQuery(policyQuery(asking !== null && mayDo(session, 'policy.read'))).data
   const projects = useMemo(
     () =>
@@ -199,8 +212,6 @@ function Dialogs({ asking, session, alerts, channels, onAsk }: DialogsProps) {
       ].toSorted(),
     [policy, session, alerts, channels],
   )
-  // The word that a dialog has closed may come when the next one stands: that stays, with the secret that is shown once.
-  const onClose = (): void => onAsk((now) => (now === asking ? null : now))
   if (asking === null) return null
   switch (asking.kind) {
     case 'acknowledge':

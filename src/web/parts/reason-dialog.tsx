@@ -43,7 +43,14 @@ export function ReasonDialog({ deed, onClose, onDone }: Props) {
     }
   }
   return (
-    <dialog ref={dialog} aria-labelledby={heading} onClose={onClose}>
+    // The word that it was closed may come when it is open again, for something else.
+    <dialog
+      ref={dialog}
+      aria-labelledby={heading}
+      onClose={() => {
+        if (dialog.current?.open !== true) onClose()
+      }}
+    >
       {deed === null ? null : (
         <form
           onSubmit={(event) => {
