@@ -11,7 +11,7 @@ import type { Control } from './control.ts'
 import { observeTurn } from './observe.ts'
 
 /** What a turn asks of it. */
-function controlOf(world: Partial<Parameters<typeof worldOf>[0]>, over: Partial<Cluster>) {
+function controlOf(world: Partial<Parameters<typeof worldOf>[0]>, over: Partial<Cluster>, more: Partial<Store> = {}) {
   const now = t(0)
   const items: Item[] = []
   const warned: string[] = []
@@ -21,10 +21,12 @@ function controlOf(world: Partial<Parameters<typeof worldOf>[0]>, over: Partial<
       items.push(...bite)
       return Promise.resolve({ kind: 'committed', results: [] })
     },
+    ...more,
   }
   const cluster = {
     name: CLUSTER,
     observe: () => Promise.resolve({ observedAt: now, nodes: [], workers: [] }),
+    end: () => Promise.resolve(),
     ...over,
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a turn asks of it
@@ -45,19 +47,50 @@ const WORKER = workerIdOf(attemptIdOf(runId(1), 1), 0)
 const FENCED = runOf(1, { fence: { until: t(600_000), workers: [{ worker: WORKER, nodeName: 'a' }] } })
 
 test('a cluster is asked whether lost nodes are gone while a run waits for it, and ends the wait by its answer', async () => {
-  const asked: string[][] = []
+  const asked: string[] = []
   const goneNodes = (nodes: ReadonlySet<string>) => {
-    asked.push([...nodes])
+    asked.push(...nodes)
     return Promise.resolve(new Map([['a', 'was deleted']]))
   }
-  const waiting = controlOf({ runs: [FENCED] }, { goneNodes })
+  const end: Cluster['end'] = async ({ attempt }) => void asked.push(`end ${attempt}`)
+  const waiting = controlOf({ runs: [FENCED] }, { goneNodes, end })
   await observeTurn(waiting.control)
   assert.deepEqual(
     waiting.items.map(({ about }) => about),
     [`fence ${FENCED.id}`],
   )
   await observeTurn(controlOf({ runs: [runOf(1)] }, { goneNodes }).control)
-  assert.deepEqual(asked, [['a']])
+  // What never started there would start when the node comes back.
+  assert.deepEqual(asked, [`end ${attemptIdOf(runId(1), 1)}`, 'a'])
+})
+
+test('an attempt that could not be asked to end is waited for, though its node is gone', async () => {
+  const goneNodes = () => Promise.resolve(new Map([['a', 'was deleted']]))
+  const end = () => Promise.reject(new Error('no answer'))
+  const { control, items } = controlOf({ runs: [FENCED] }, { goneNodes, end })
+  await observeTurn(control)
+  assert.deepEqual(items, [])
+})
+
+test('what an old look shows as not started is not removed while its log is not read', async () => {
+  const state = { kind: 'ended', outcome: 'succeeded', failure: null, message: null } as const
+  const { attempt } = attemptOf(runOf(1), 1, [{ node: 'a', slots: [0] }], { state })
+  const waiting = { worker: WORKER, phase: 'waiting', message: null } as const
+  for (const unread of [true, false]) {
+    const done: string[] = []
+    const cluster: Partial<Cluster> = {
+      observe: () => Promise.resolve({ observedAt: t(0), nodes: [], workers: [waiting] }),
+      end: async ({ attempt: id }) => void done.push(`end ${id}`),
+      forget: async (id) => void done.push(`forget ${id}`),
+    }
+    const cursors = unread ? [{ attempt: attempt.id }] : []
+    const { control } = controlOf({}, cluster, {
+      attemptsOf: async () => ({ attempts: [attempt], total: 1 }) as never,
+      logCursors: async () => cursors as never,
+    })
+    await observeTurn(control)
+    assert.deepEqual(done, [`${unread ? 'end' : 'forget'} ${attempt.id}`])
+  }
 })
 
 test('a worker that was seen to end is not waited for, whatever its cluster knows of nodes', async () => {

@@ -1,6 +1,6 @@
 // Looks at every cluster and writes what changed. A cluster that cannot be asked is unknown, not empty: nothing of it ends, and
 // nothing is placed there.
-import { decideFences, fencedNodes } from '../core/observe/fence.ts'
+import { decideFences, fenced } from '../core/observe/fence.ts'
 import { decideLost, decideNodes, lostNodes } from '../core/observe/nodes.ts'
 import type { LookAtWorkers, WorkerFact } from '../core/observe/workers.ts'
 import { decideWorkers } from '../core/observe/workers.ts'
@@ -133,16 +133,19 @@ function withoutThem(seen: ClusterSeen, left: readonly Attempt[], stray: Readonl
 }
 
 async function endThem(control: Control, cluster: Cluster, left: readonly Attempt[], seen: ClusterSeen): Promise<void> {
-  const started = new Set(
+  // One that is ending is asked by launch.
+  const ended = left.filter(({ state }) => state.kind === 'ended')
+  if (ended.length === 0) return
+  const mayHaveRun = new Set(
     seen.workers.filter(({ phase }) => phase !== 'waiting').map(({ worker }) => attemptOfWorker(worker)),
   )
-  for (const attempt of left) {
-    // One that is ending is asked by launch.
-    if (attempt.state.kind !== 'ended') continue
+  // The look may be an old one: what is not started in it may have run to its end since, and its log is to be read.
+  for (const { attempt } of await control.store.logCursors()) mayHaveRun.add(attempt)
+  for (const attempt of ended) {
     if (!leaseOutlasts(control, EFFECT_MS)) return
     const request = { attempt: attempt.id, graceMs: control.settings.durations.graceMs, askedAt: seen.observedAt }
     // What came after its end and never started, a launch of a dead leader, goes whole: nobody would forget it later.
-    const ending = started.has(attempt.id) ? cluster.end(request) : cluster.forget(attempt.id)
+    const ending = mayHaveRun.has(attempt.id) ? cluster.end(request) : cluster.forget(attempt.id)
     await ending.catch((error: unknown) => {
       const fields = { attempt: attempt.id, error: String(error) }
       control.log.warn(fields, 'what is left of an attempt could not be ended yet')
@@ -188,12 +191,20 @@ async function decide(control: Control, cluster: Cluster, world: World, seen: Cl
   return { items, health }
 }
 
-/** Of the nodes that hold runs back; what cannot be asked proves nothing. */
+/**
+ * Of the nodes that hold runs back; what cannot be asked proves nothing. A worker that never started there starts when a node of that name
+ * comes: its attempt is asked to end before.
+ */
 async function goneNodes(control: Control, cluster: Cluster, world: World): Promise<ReadonlyMap<string, string>> {
-  const nodes = fencedNodes(world, cluster.name)
-  if (nodes.size === 0 || cluster.goneNodes === undefined) return new Map()
+  const workers = fenced(world, cluster.name)
+  if (workers.length === 0 || cluster.goneNodes === undefined) return new Map()
+  const askedAt = control.clock.now()
   try {
-    return await cluster.goneNodes(nodes)
+    for (const attempt of new Set(workers.map(({ worker }) => attemptOfWorker(worker)))) {
+      if (!leaseOutlasts(control, EFFECT_MS)) return new Map()
+      await cluster.end({ attempt, graceMs: control.settings.durations.graceMs, askedAt })
+    }
+    return await cluster.goneNodes(new Set(workers.map(({ nodeName }) => nodeName)))
   } catch (error) {
     control.log.warn({ cluster: cluster.name, error: String(error) }, 'whether lost nodes are gone could not be asked')
     return new Map()

@@ -240,6 +240,9 @@ export class SimulatedCluster implements Cluster {
     // Its kubelet hears of it when the node is back.
     if (this.#pods !== null && this.#isSilent(worker))
       return this.#timeline.after(this.#pods.between(1, POD_MS_MAX), () => this.#begin(worker, plan, ingest))
+    // Deleted before its kubelet heard of it: it never starts.
+    if (this.#pods !== null && this.#ended.has(plan.attempt) && !worker.isEnding)
+      return this.#exit(worker, TERMINATED, 'stop')
     this.tell(`the process of ${worker.id} starts on ${worker.node}`)
     this.starts.push(worker.id)
     this.running.add(worker.id)

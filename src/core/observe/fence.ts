@@ -28,16 +28,15 @@ export function fencedWorkers(
   return attempt.placement.workers.filter(mayLive).map(({ id, nodeName }) => ({ worker: id, nodeName }))
 }
 
-/** The nodes of a cluster that hold runs back: their names. */
-export function fencedNodes(world: World, cluster: ClusterName): ReadonlySet<string> {
-  const fences = [...world.runs.values()].flatMap((run) => (run.cluster === cluster ? (run.fence?.workers ?? []) : []))
-  return new Set(fences.map(({ nodeName }) => nodeName))
+/** What holds runs of a cluster back. */
+export function fenced(world: World, cluster: ClusterName): readonly FencedWorker[] {
+  return [...world.runs.values()].flatMap((run) => (run.cluster === cluster ? (run.fence?.workers ?? []) : []))
 }
 
 export type Proofs = {
   /** Workers that were seen to have ended. */
   readonly ended: ReadonlySet<WorkerId>
-  /** Nodes on which nothing can run any more, each with how that is known. */
+  /** Nodes on which nothing can run any more, each with how that is known. Of a worker that was to start there, once it was asked to end. */
   readonly nodes: ReadonlyMap<string, string>
 }
 
