@@ -61,3 +61,11 @@ void test('a run that waits for something else does not say that it avoids a nod
   const [waiting] = decide(worldOf({ nodes: [A, B], runs: [AVOIDS_A, OTHER], claims: [onA, onB] })).report.waiting
   assert.equal(waiting?.reason, 'capacity')
 })
+
+void test('a run that waits for GPUs that others use does not say that it can never start', () => {
+  const shared = nodeOf('a', { inventory: 2, foreign: 1 })
+  const wants = runOf(1, { resources: { ...runOf(1).resources, nodes: 1, gpusPerNode: 2 } })
+  const [waiting] = decide(worldOf({ nodes: [shared], runs: [wants] })).report.waiting
+  assert.equal(waiting?.reason, 'capacity')
+  assert.equal(waiting.message, '1 x 2 GPUs are wanted, and others than Plimsoll use 1 GPU of a')
+})

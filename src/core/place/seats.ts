@@ -100,6 +100,13 @@ function whyNoSeats(
     const missing = nodes.filter((node) => !usable.includes(node)).map((node) => node.name)
     return { reason: 'nodes-not-ready', message: `not in service: ${missing.slice(0, 5).join(', ')}`, until: null }
   }
+  if (whole(nodes.map((node) => ({ ...node, foreign: 0 }))) !== null) {
+    const shared = nodes.filter(({ foreign }) => foreign > 0)
+    const gpus = shared.reduce((sum, { foreign }) => sum + foreign, 0)
+    const names = shared.slice(0, 5).map(({ name }) => name)
+    const message = `${asked} are wanted, and others than Plimsoll use ${gpus} GPU${gpus === 1 ? '' : 's'} of ${names.join(', ')}`
+    return { reason: 'capacity', message, until: null }
+  }
   const most = Math.max(...nodes.map((node) => node.inventory))
   const { topology } = run.resources
   if (topology?.mode === 'required' && topology.within !== 'node') {
