@@ -3,12 +3,13 @@
 // `recent`: an answer is read at most once a second, and not again while the feed says that nothing changed. Time alone changes some of what it
 // says (a node that is silent, the end of a ledger), so that nothing is older than a few seconds. What somebody changes here, he sees at once.
 //
-// `latest`: never older than the question. While one read of it is under way, all who ask wait for the next one together.
+// `latest`: never older than the question.
 import type { FastifyRequest } from 'fastify'
 import type { DocumentName } from '../../contract/documents.ts'
 import { toWire } from '../../contract/wire.ts'
 import type { Answer, Refusal } from '../../domain/refusal.ts'
 import type { Feed, FeedPosition } from '../../ports/feed.ts'
+import { Together } from '../../ports/together.ts'
 import { whose } from './sight.ts'
 
 export const FRESH_MS = 1_000
@@ -45,13 +46,12 @@ type Entry = {
   isPending: boolean
   readonly made: Promise<Text>
 }
-type Turns = { readonly running: Promise<Text>; next: Promise<Text> | null }
 
 export class Shared {
   readonly #watch: FeedWatch
   readonly #now: () => number
   readonly #recent = new Map<string, Entry>()
-  readonly #latest = new Map<string, Turns>()
+  readonly #latest = new Together<Text>()
 
   constructor(feed: Feed, now: () => number = Date.now) {
     this.#now = now
@@ -71,14 +71,8 @@ export class Shared {
     return this.#read(key, make, freshMs)
   }
 
-  async latest(key: string, make: Make): Promise<Text> {
-    const turns = this.#latest.get(key)
-    if (turns === undefined) return this.#run(key, make)
-    turns.next ??= turns.running.then(
-      () => this.#run(key, make),
-      () => this.#run(key, make),
-    )
-    return turns.next
+  latest(key: string, make: Make): Promise<Text> {
+    return this.#latest.ask(key, make)
   }
 
   /** Something was changed by a request: whoever asks after it reads anew. */
@@ -108,17 +102,6 @@ export class Shared {
     const entry: Entry = { at, until, generation: -1, isPending: true, made: Promise.resolve().then(work) }
     this.#recent.set(key, entry)
     return entry.made
-  }
-
-  #run(key: string, make: Make): Promise<Text> {
-    const turns: Turns = { running: make(), next: null }
-    this.#latest.set(key, turns)
-    const end = (): void => {
-      // The next one, if there is one, takes its place.
-      if (turns.next === null && this.#latest.get(key) === turns) this.#latest.delete(key)
-    }
-    turns.running.then(end, end)
-    return turns.running
   }
 }
 

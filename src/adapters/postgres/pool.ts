@@ -12,8 +12,8 @@ export type Connection = {
   readonly connectionString?: string
 }
 
-/** A statement as data: what it says and its values. */
-export type Statement = { readonly text: string; readonly values: readonly unknown[] }
+/** A statement as data: what it says and its values. One with a name is parsed and planned once by each connection: for what many wait for. */
+export type Statement = { readonly text: string; readonly values: readonly unknown[]; readonly name?: string }
 
 export type Queryable = {
   query<Row extends QueryResultRow>(statement: Statement): Promise<Row[]>
@@ -62,7 +62,7 @@ export class Database {
 
   async query<Row extends QueryResultRow>(statement: Statement): Promise<Row[]> {
     try {
-      return (await this.#pool.query<Row>(statement.text, [...statement.values])).rows
+      return (await this.#pool.query<Row>({ ...statement, values: [...statement.values] })).rows
     } catch (error) {
       throw translate(error)
     }
@@ -98,7 +98,7 @@ export class Database {
 
   async #run<Row extends QueryResultRow>(client: PoolClient, statement: Statement): Promise<Row[]> {
     await this.onStatement?.(statement.text)
-    return (await client.query<Row>(statement.text, [...statement.values])).rows
+    return (await client.query<Row>({ ...statement, values: [...statement.values] })).rows
   }
 
   async end(): Promise<void> {

@@ -11,8 +11,9 @@ import type { RunRow } from './rows.ts'
 import { runOf } from './rows.ts'
 
 export function requestStore(database: Database): RequestStore {
+  const live = new LiveRuns()
   return {
-    submit: (request) => database.transaction('write', (tx) => submit(tx, request)),
+    submit: (request) => database.transaction('write', (tx) => submit(tx, live, request)),
     async findRun(reference) {
       if (isRunId(reference)) return findById(database, reference)
       const slash = reference.indexOf('/')
@@ -40,55 +41,90 @@ async function findById(database: Database, id: RunId): Promise<Run | null> {
   return rows[0] === undefined ? null : runOf(rows[0])
 }
 
-async function submit(tx: Queryable, request: SubmitRequest): Promise<SubmitResult> {
-  const { run, key } = request
-  // One submit of a name at a time: without this, two would both see that no run of it lives.
-  await tx.query({ text: 'select pg_advisory_xact_lock($1::bigint)', values: [lockOf(`${run.project}/${run.name}`)] })
-  if (key !== null) {
-    await tx.query({
-      text: 'select pg_advisory_xact_lock($1::bigint)',
-      values: [lockOf(`key ${key.caller} ${key.key}`)],
-    })
-    const [before] = await tx.query<{ hash: string; run: RunId }>({
-      text: 'select hash, run from request_key where caller = $1 and key = $2',
-      values: [key.caller, key.key],
-    })
-    if (before !== undefined)
-      return before.hash === key.hash ? { kind: 'repeat', run: before.run } : { kind: 'key-reused' }
+const COUNT_MS = 1_000
+
+/** How many runs live, about: counted once a second, for with many of them that is dearer than all else of a submit. */
+class LiveRuns {
+  #countedAt = Number.NEGATIVE_INFINITY
+  #count = 0
+
+  async count(tx: Queryable): Promise<number> {
+    if (performance.now() - this.#countedAt >= COUNT_MS) {
+      this.#countedAt = performance.now()
+      const [row] = await tx.query<{ live: number }>({ text: 'select count(*) as live from run', values: [] })
+      this.#count = row?.live ?? 0
+    }
+    return this.#count
   }
-  const [taken] = await tx.query<{ id: RunId }>({
-    text: 'select id from run where project = $1 and name = $2',
-    values: [run.project, run.name],
+
+  add(): void {
+    this.#count += 1
+  }
+}
+
+type Standing = { taken: RunId | null; hash: string | null; run: RunId | null }
+
+/** In three statements: when a thousand come at once, the number of round trips is what the last of them waits for. */
+async function submit(tx: Queryable, liveRuns: LiveRuns, request: SubmitRequest): Promise<SubmitResult> {
+  const { run, key } = request
+  // One submit of a name, and of a key, at a time: without this, two would both see that no run of it lives.
+  const locks = [`${run.project}/${run.name}`, ...(key === null ? [] : [`key ${key.caller} ${key.key}`])].map(lockOf)
+  await tx.query({
+    name: 'submit-lock',
+    text: 'select pg_advisory_xact_lock(lock) from unnest($1::bigint[]) as wanted (lock)',
+    values: [locks],
   })
-  if (taken !== undefined) return { kind: 'name-taken', by: taken.id }
-  const [live] = await tx.query<{ live: number }>({ text: 'select count(*) as live from run', values: [] })
-  if ((live?.live ?? 0) >= LIVE_RUNS_MAX) return { kind: 'too-many', live: live?.live ?? 0 }
+  const [standing] = await tx.query<Standing>({
+    name: 'submit-standing',
+    text: `select (select id from run where project = $1 and name = $2) as taken, before.hash, before.run
+             from (select) one left join request_key before on before.caller = $3::text and before.key = $4::text`,
+    values: [run.project, run.name, key?.caller, key?.key],
+  })
+  const { taken = null, hash = null, run: before = null } = standing ?? {}
+  if (before !== null) return hash === key?.hash ? { kind: 'repeat', run: before } : { kind: 'key-reused' }
+  if (taken !== null) return { kind: 'name-taken', by: taken }
+  const live = await liveRuns.count(tx)
+  if (live >= LIVE_RUNS_MAX) return { kind: 'too-many', live }
   await insertRun(tx, request)
+  liveRuns.add()
   return { kind: 'submitted' }
 }
 
 async function insertRun(tx: Queryable, { run, spec, audit, event, key }: SubmitRequest): Promise<void> {
   const { version: _, ...image } = run
   await tx.query({
-    text: `insert into run (id, project, name, state, created_at, version, image) values ($1, $2, $3, $4, $5, 1, $6)`,
-    values: [run.id, run.project, run.name, run.state.kind, run.createdAt, JSON.stringify(image)],
-  })
-  await tx.query({
-    text: 'insert into run_spec (run, spec) values ($1, $2)',
-    values: [run.id, JSON.stringify(spec satisfies RunSpec)],
-  })
-  await tx.query({
-    text: 'insert into audit (at, actor, verb, target, detail) values ($1, $2, $3, $4, $5)',
-    values: [audit.at, audit.actor, audit.verb, audit.target, JSON.stringify(audit.detail)],
-  })
-  await tx.query({
-    text: 'insert into event (run, at, kind, message) values ($1, $2, $3, $4)',
-    values: [event.run, event.at, event.kind, event.message],
-  })
-  if (key === null) return
-  await tx.query({
-    text: 'insert into request_key (caller, key, hash, run, created_at) values ($1, $2, $3, $4, $5)',
-    values: [key.caller, key.key, key.hash, run.id, run.createdAt],
+    name: 'submit-insert',
+    text: `with new_run as (
+             insert into run (id, project, name, state, created_at, version, image) values ($1, $2, $3, $4, $5, 1, $6)
+           ), new_spec as (
+             insert into run_spec (run, spec) values ($1, $7)
+           ), new_audit as (
+             insert into audit (at, actor, verb, target, detail) values ($8, $9, $10, $11, $12)
+           ), new_event as (
+             insert into event (run, at, kind, message) values ($1, $13, $14, $15)
+           )
+           insert into request_key (caller, key, hash, run, created_at)
+           select $16::text, $17::text, $18::text, $1, $5 where $16 is not null`,
+    values: [
+      run.id,
+      run.project,
+      run.name,
+      run.state.kind,
+      run.createdAt,
+      JSON.stringify(image),
+      JSON.stringify(spec satisfies RunSpec),
+      audit.at,
+      audit.actor,
+      audit.verb,
+      audit.target,
+      JSON.stringify(audit.detail),
+      event.at,
+      event.kind,
+      event.message,
+      key?.caller,
+      key?.key,
+      key?.hash,
+    ],
   })
 }
 

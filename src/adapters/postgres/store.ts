@@ -1,6 +1,7 @@
 // The real store, put together. Each part is a file of its own.
 import type { Clock } from '../../ports/clock.ts'
 import type { MeasureFrame, Store } from '../../ports/store.ts'
+import { Together } from '../../ports/together.ts'
 import { booksStore, isRevisionTaken } from './books.ts'
 import { commitItems } from './commit.ts'
 import { budgetStore } from './extensions.ts'
@@ -22,6 +23,7 @@ export function postgresStore(database: Database, clock: Clock, settings: StoreS
   const books = booksStore(database, clock)
   const runs = new KnownRuns()
   const specs = new KnownSpecs()
+  const shares = new Together<Awaited<ReturnType<typeof readShares>>>()
   return {
     ...leaderStore(database),
     ...ingestStore(database, clock),
@@ -42,7 +44,8 @@ export function postgresStore(database: Database, clock: Clock, settings: StoreS
         throw error
       }
     },
-    shares: () => readShares(database),
+    // Every submit asks for them.
+    shares: () => shares.ask('', () => readShares(database)),
     world: (health) => readWorld(database, clock, health, runs),
     commit: (epoch, items) => commitItems(database, clock, settings.blindAfterMs, epoch, items),
     specs: (asked) => specs.of(database, asked),
