@@ -1,7 +1,8 @@
 // Runs the tests, part by part, and says at the end what passed, what failed and what could not run here and why. `npm test` runs all,
-// `npm run test:fast` the pure ones, `npm run check` what CI runs, `npm run nightly` what takes hours. In CI nothing may be skipped; and a
-// file of tests against real programs that failed while others ran beside it runs once more, alone, at the end: what passes then is named
-// unsteady, with its first failure above, and is to be mended. Tests that compute have no second try.
+// `npm run test:fast` the pure ones, `npm run check` what CI runs, `npm run nightly` what takes hours, `npm run test:gpu` what a machine
+// with GPUs alone can show. In CI nothing may be skipped; and a file of tests against real programs that failed while others ran beside it
+// runs once more, alone, at the end: what passes then is named unsteady, with its first failure above, and is to be mended. Tests that
+// compute have no second try.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -16,7 +17,7 @@ const bin = (name: string): string => join(root, 'node_modules', '.bin', name)
 /** Of one whole run. */
 const FILES_AGAIN_MAX = 3
 
-type Name = 'fast' | 'check' | 'test' | 'nightly'
+type Name = 'fast' | 'check' | 'test' | 'nightly' | 'gpu'
 type Lane = 'computes' | 'waits' | 'real node' | 'control planes'
 type Part = {
   readonly name: string
@@ -112,6 +113,11 @@ const PARTS: readonly Part[] = [
     lane: 'control planes',
     run: (say) => kubernetesTests(say, (file) => !REAL_NODE_LANE.test(file)),
   },
+  {
+    name: 'gpu',
+    in: ['gpu'],
+    run: (say) => nodeTests(say, ['test/gpu'], ['--test-concurrency=1']),
+  },
   { name: 'many seeds', in: ['nightly'], run: (say) => manySeeds(say, 20_000) },
   { name: 'many kills', in: ['nightly'], run: (say) => manyKills(say, 'test/end-to-end/crash.test.ts', 100) },
   { name: 'many faults', in: ['nightly'], run: (say) => manyKills(say, 'test/kubernetes/faults.test.ts', 100) },
@@ -119,8 +125,8 @@ const PARTS: readonly Part[] = [
 
 const asked = process.argv[2] ?? 'test'
 // A misspelt part would run nothing and look green.
-if (asked !== 'fast' && asked !== 'check' && asked !== 'test' && asked !== 'nightly') {
-  process.stderr.write(`no tests are called ${asked}: there are fast, check, test and nightly\n`)
+if (asked !== 'fast' && asked !== 'check' && asked !== 'test' && asked !== 'nightly' && asked !== 'gpu') {
+  process.stderr.write(`no tests are called ${asked}: there are fast, check, test, nightly and gpu\n`)
   process.exit(2)
 }
 const wanted = asked

@@ -38,7 +38,7 @@ def main() -> int:
     found = pythons()
     for minor in MINORS:
         say(f'python3.{minor}: {found.get(minor, "not found, not tested")}')
-    core = ['--ignore=tests/test_torch.py', '--ignore=tests/test_frameworks.py']
+    core = [f'--ignore=tests/test_{name}.py' for name in ('torch', 'cuda', 'frameworks')]
     made = {
         minor: environment(cache / f'reporter-tests-3.{minor}', python, ['pytest', 'vermin'])
         for minor, python in found.items()
@@ -63,7 +63,7 @@ def main() -> int:
             folder = output(options.torch, 'import os, torch; print(os.path.dirname(os.path.dirname(torch.__file__)))')
             base = output(options.torch, 'import sys; print(sys.executable)')
             layered = environment(cache / f'reporter-{name}-{version}', base, ['pytest', *packages], under=folder)
-            note(failed, name, pytest(layered, ['tests/test_torch.py', 'tests/test_frameworks.py', '-rs']))
+            note(failed, name, pytest(layered, ['tests/test_torch.py', 'tests/test_cuda.py', 'tests/test_frameworks.py', '-rs']))
     say(f'failed: {", ".join(failed)}' if failed else 'all passed')
     return 1 if failed else 0
 

@@ -1,6 +1,7 @@
 // The main line as a user starts it: a real PostgreSQL, real supervisors, a real torchrun. The statement's accounts sum to what was
 // held, the ledger's rows to the capacity, and nothing is left running.
 import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -60,6 +61,35 @@ test(
   },
 )
 
+test('on a machine with one GPU the demonstration has one worker, and trains', { timeout: 300_000 }, async () => {
+  const home = mkdtempSync(join(tmpdir(), 'plimsoll-start-'))
+  writeFileSync(join(home, 'config.yaml'), 'listen: { port: 0 }\n')
+  // A fake, since there is no GPU here: the worker computes on the CPU.
+  const row = '0, GPU-aa, NVIDIA H100 80GB HBM3, Disabled'
+  const program = `#!/bin/sh\ncase "$1" in --query-gpu*) echo '${row}';; esac\n`
+  writeFileSync(join(home, 'nvidia-smi'), program, { mode: 0o755 })
+  const env = { PATH: `${home}:${process.env.PATH ?? ''}` }
+  let asked = false
+  try {
+    const { code, stderr } = await run(
+      ['up', '--demo', '--until-done'],
+      home,
+      (said, child) => {
+        if (asked || !/running step \d/.test(said)) return
+        asked = true
+        child.kill('SIGTERM')
+      },
+      env,
+    )
+    assert.ok(asked, stderr)
+    assert.match(stderr, /one GPU: the demonstration has one worker here instead of 2/)
+    assert.equal(code, 130, stderr)
+    assert.deepEqual(processesOf(home), [])
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
+})
+
 type Statement = {
   state: string
   heldGpuMs: number
@@ -87,11 +117,12 @@ const sum = (accounts: Record<string, number>): number =>
 function run(
   args: readonly string[],
   home: string,
-  onSaid: (stderr: string) => void,
+  onSaid: (stderr: string, child: ChildProcess) => void,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [join(root, 'bin', 'plimsoll.mjs'), ...args], {
-      env: { ...process.env, PLIMSOLL_HOME: home },
+      env: { ...process.env, ...env, PLIMSOLL_HOME: home },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let stdout = ''
@@ -99,7 +130,7 @@ function run(
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk.toString()
-      onSaid(stderr)
+      onSaid(stderr, child)
     })
     child.on('exit', (code) => resolve({ code, stdout, stderr }))
   })

@@ -52,7 +52,7 @@ export function createInventory(options: Options): Inventory {
 
   async function renew(): Promise<void> {
     try {
-      const now = await ask(options, closing.signal)
+      const now = await lookForGpus(options, closing.signal)
       if (gpus === undefined) options.log('info', { gpus: now?.devices.length ?? 0, model: now?.model }, 'GPUs found')
       gpus = withLost(gpus ?? null, now)
       failure = null
@@ -94,11 +94,14 @@ function withLost(before: Gpus | null, now: Gpus | null): Gpus | null {
   return { ...before, devices, problem }
 }
 
-async function ask(options: Options, signal: AbortSignal): Promise<Gpus | null> {
-  return (await askNvidia(options, signal)) ?? (await askAmd(options, signal))
+type Asking = Pick<Options, 'env' | 'isOurs' | 'log'>
+
+/** One look. Null where the machine has none. Throws what its vendor's program says where there is one that fails. */
+export async function lookForGpus(asking: Asking, signal: AbortSignal): Promise<Gpus | null> {
+  return (await askNvidia(asking, signal)) ?? (await askAmd(asking, signal))
 }
 
-async function askNvidia({ env, isOurs, log }: Options, signal: AbortSignal): Promise<Gpus | null> {
+async function askNvidia({ env, isOurs, log }: Asking, signal: AbortSignal): Promise<Gpus | null> {
   const format = '--format=csv,noheader,nounits'
   const answer = await run('nvidia-smi', ['--query-gpu=index,uuid,name,mig.mode.current', format], env, signal)
   if (answer.kind === 'absent') return null
@@ -121,7 +124,7 @@ async function askNvidia({ env, isOurs, log }: Options, signal: AbortSignal): Pr
   return ofOneModel('nvidia', devices, log)
 }
 
-async function askAmd({ env, log }: Options, signal: AbortSignal): Promise<Gpus | null> {
+async function askAmd({ env, log }: Asking, signal: AbortSignal): Promise<Gpus | null> {
   const answer = await run('rocm-smi', ['--showuniqueid', '--showproductname', '--json'], env, signal)
   if (answer.kind === 'absent') return null
   if (answer.kind === 'failed') return broken('amd', answer.why)

@@ -188,7 +188,13 @@ const pause = (ms: number): Promise<void> =>
 
 /** The example of the checkout. A run of it that lives already, from an `up` that was killed, is followed instead. */
 async function submitExample(service: Service, who: Principal): Promise<RunDocument> {
-  const spec = readSpec(join(projectRoot, 'examples', 'moe', 'run.yaml'))
+  const written = readSpec(join(projectRoot, 'examples', 'moe', 'run.yaml'))
+  const nodes = Math.min(written.resources.nodes, await workersThatFit(service, who))
+  if (nodes < written.resources.nodes)
+    say(`this machine has one GPU: the demonstration has one worker here instead of ${written.resources.nodes}`)
+  // Each worker has a batch of its own.
+  const tokens = written.training.tokens === null ? null : (written.training.tokens * nodes) / written.resources.nodes
+  const spec = { ...written, resources: { ...written.resources, nodes }, training: { ...written.training, tokens } }
   // A repeat of one that did come through meets its name, and follows it.
   const submitted = await patient(() => service.requests.submit(who, spec, null))
   if (submitted.ok) return submitted.value.run
@@ -204,6 +210,19 @@ async function submitExample(service: Service, who: Principal): Promise<RunDocum
     say('it was suspended, and is resumed')
   }
   return living.value
+}
+
+/** A cold driver takes this long to tell of its GPUs. */
+const LOOK_MS_MAX = 60_000
+
+/** How many workers of one slot this machine holds: with a single GPU the example as it is written would wait for ever. */
+async function workersThatFit(service: Service, who: Principal): Promise<number> {
+  for (let waited = 0; waited < LOOK_MS_MAX; waited += LOOK_MS) {
+    const seen = await patient(() => service.views.nodes(who))
+    if (seen.ok && seen.value.nodes.length > 0) return Math.max(1, ...seen.value.nodes.map(({ gpus }) => gpus))
+    await pause(LOOK_MS)
+  }
+  return Number.POSITIVE_INFINITY
 }
 
 const SETTLE_MS_MAX = 30_000

@@ -5,6 +5,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Check } from '../../adapters/kubernetes/check.ts'
 import { findPython } from '../../adapters/local/environment.ts'
+import { lookForGpus } from '../../adapters/local/gpus.ts'
 import { describeUser } from '../../adapters/postgres/embedded.ts'
 import type { Wire } from '../../contract/documents.ts'
 import { Fault } from '../../ports/fault.ts'
@@ -46,7 +47,7 @@ const examineMachine = async (): Promise<Check[]> => [
   await python(),
   postgres(),
   flock(),
-  gpus(),
+  await gpus(),
   home(),
   disk(),
   ...(await signIn()),
@@ -131,21 +132,26 @@ function flock(): Check {
   }
 }
 
-function gpus(): Check {
+/** The same question as `up` asks. */
+async function gpus(): Promise<Check> {
   try {
-    const names = execFileSync('nvidia-smi', ['--query-gpu=name', '--format=csv,noheader'], {
-      encoding: 'utf8',
-      timeout: 10_000,
-    })
-      .trim()
-      .split('\n')
-    return good('gpus', `${names.length} (${names[0]})`)
-  } catch {
+    const found = await lookForGpus(
+      { env: process.env, isOurs: () => true, log: () => undefined },
+      AbortSignal.timeout(60_000),
+    )
+    if (found !== null) return good('gpus', `${found.devices.length} x ${found.model}`)
     return {
       name: 'gpus',
       state: 'note',
-      detail: 'no NVIDIA GPU answers: slots are declared and say so',
+      detail: 'this machine has none that answers: slots are declared and say so',
       whatToDo: null,
+    }
+  } catch (error) {
+    return {
+      name: 'gpus',
+      state: 'wrong',
+      detail: error instanceof Error ? error.message : String(error),
+      whatToDo: 'nobody is placed on this machine until its GPUs answer',
     }
   }
 }

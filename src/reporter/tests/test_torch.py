@@ -1,4 +1,4 @@
-"""Tensors, and the routers of PyTorch models that are told to be watched. CPU only: what needs a GPU is skipped without one."""
+"""Tensors, and the routers of PyTorch models that are told to be watched. On the CPU: test_cuda.py has what needs a device."""
 
 from __future__ import annotations
 
@@ -241,15 +241,3 @@ def test_compiled_models_train_on(reporter, server):
     assert torch.equal(compiled(hidden(), INDEX), model(hidden(), INDEX))
     reporter.step(1)
     server.until(lambda: server.of('step'))
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
-def test_values_on_a_device_are_read_without_waiting(reporter, server):
-    counts = torch.arange(6, device='cuda').reshape(2, 3)
-    torch.cuda._sleep(1_000_000_000)
-    loss = torch.ones((), device='cuda') * 3
-    reporter.step(1, loss=loss)
-    reporter.experts(1, counts)
-    loss.zero_(), counts.zero_()
-    server.until(lambda: server.of('experts') and server.of('step'))
-    assert server.of('step')[0]['loss'] == 3 and cells(server.of('experts')[0]) == [[0, 1, 2], [3, 4, 5]]
