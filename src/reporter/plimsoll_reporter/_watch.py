@@ -4,8 +4,10 @@ Classes are wrapped, not modules: a hook on a module would be copied with it and
 module trains and when it is no recomputation, which is the same call again inside backward. Counts are kept on the
 device of the choice and added there; nothing here waits for a device.
 
-An index that is out of range would end the process on a GPU, so all are moved into a row that has a cell for them at
-either end. Frameworks use such indices for tokens that go to experts of another rank.
+To start a kernel costs the training thread more than all else here, so the indices of a call are only kept, as they are
+for backward anyway, and those of all layers are counted by the same few kernels: at the next step, or when a layer is
+called again. An index that is out of range would end the process on a GPU, so all are moved into a row that has a cell
+for them at either end. Frameworks use such indices for tokens that go to experts of another rank.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import functools
 import re
 import sys
 import weakref
-from typing import Any, Callable, Iterable, Iterator, Optional
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional
 
 from . import _routers, _warn
 from ._routers import Choice
@@ -32,7 +34,12 @@ class Layer:
         self.flags = flags_of(module)
         self.module = weakref.ref(module)
         self.row: Any = None
-        self.ones: Any = None
+        # Whether indices of it are kept that are not counted yet.
+        self.waits = False
+        # Its indices are written again after the call, so they are counted in it.
+        self.at_once = False
+        # Something of this step is missing: it is left out.
+        self.torn = False
         self.tokens: Optional[int] = 0
         self.top_k: Optional[int] = None
         self.touched = False
@@ -50,26 +57,115 @@ class Layer:
                 self.dead = True
                 return
             self.experts = int(choice.map.shape[1]) if choice.map is not None else len(choice.counts)
-        if self.row is None or self.row.device != device:
-            with torch.inference_mode(False):
-                self.row = torch.zeros(self.experts + 2, dtype=torch.int64, device=device)
-                self.ones = torch.ones(1, dtype=torch.int64, device=device)
-        with torch.no_grad():
-            if choice.indices is not None:
-                # 0 and experts + 1 are the cells for what is out of range.
-                cells = choice.indices.detach().reshape(-1).to(torch.int64).add(1).clamp_(0, self.experts + 1)
-                self.row.scatter_add_(0, cells, self.ones.expand(cells.numel()))
-            elif choice.map is not None:
-                self.row[1:-1] += choice.map.detach().sum(0)
-            else:
-                self.row[1:-1] += torch.tensor(choice.counts, dtype=torch.int64)
+        if choice.indices is not None:
+            keep(self, choice.indices.detach())
+        else:
+            with torch.no_grad():
+                counts = choice.map.detach().sum(0) if choice.map is not None else torch.tensor(choice.counts, dtype=torch.int64)
+                self.row_on(device)[1:-1] += counts
         self.touched = True
         self.top_k = choice.top_k if choice.top_k is not None else self.given_top_k
         self.tokens = None if choice.tokens is None or self.tokens is None else self.tokens + choice.tokens
 
+    def row_on(self, device: Any) -> Any:
+        if self.row is None or self.row.device != device:
+            torch = sys.modules['torch']
+            with torch.inference_mode(False):
+                self.row = torch.zeros(self.experts + 2, dtype=torch.int64, device=device)
+        return self.row
+
     def clear(self) -> None:
         self.touched = False
         self.tokens = 0
+
+
+class Kept(NamedTuple):
+    layer: Layer
+    indices: Any
+    # Of the tensor when it was kept: it must not have been written since.
+    version: Optional[int]
+    # The stream that computes them, where there are streams.
+    stream: Any
+
+
+KEPT_MAX = 1 << 23
+
+_kept: list[Kept] = []
+_kept_cells = 0
+_offsets: dict[tuple[Any, int, int], tuple[Any, Any]] = {}
+
+
+def keep(layer: Layer, indices: Any) -> None:
+    global _kept_cells
+    if layer.waits:
+        count_kept()
+    stream = sys.modules['torch'].cuda.current_stream(indices.device) if indices.device.type == 'cuda' else None
+    # Nothing says of one of inference mode whether it was written since.
+    version = None if indices.is_inference() else indices._version
+    _kept.append(Kept(layer, indices, version, stream))
+    layer.waits = True
+    _kept_cells += indices.numel()
+    if layer.at_once or version is None or _kept_cells > KEPT_MAX:
+        count_kept()
+
+
+def count_kept() -> None:
+    """Adds all indices that are kept to the rows of their layers: those of the same size and kind by the same kernels."""
+    global _kept, _kept_cells
+    kept, _kept, _kept_cells = _kept, [], 0
+    groups: dict[tuple[Any, ...], list[Kept]] = {}
+    for each in kept:
+        layer, indices, version, stream = each
+        layer.waits = False
+        if version is not None and version != indices._version:
+            layer.at_once = layer.torn = True
+        elif not layer.dead:
+            groups.setdefault((indices.device, layer.experts, indices.numel(), indices.dtype, stream), []).append(each)
+    for (device, experts, _, _, stream), some in groups.items():
+        try:
+            count_together(device, experts, stream, some)
+        except Exception:
+            for each in some:
+                give_up(each.layer)
+
+
+def give_up(layer: Layer) -> None:
+    """Half a count would be worse than none."""
+    layer.dead = True
+    layer.clear()
+    _warn.once('router', 'a router says its choice in a way that is not known; its layer is not counted')
+
+
+def count_together(device: Any, experts: int, stream: Any, kept: list[Kept]) -> None:
+    torch = sys.modules['torch']
+    if stream is not None:
+        current = torch.cuda.current_stream(device)
+        if stream != current:
+            current.wait_stream(stream)
+            for each in kept:
+                each.indices.record_stream(current)
+    width = experts + 2
+    with torch.no_grad(), torch.inference_mode(False):
+        starts, ones = offsets_of(device, len(kept), width)
+        # 0 and experts + 1 are the cells for what is out of range.
+        cells = torch.stack([each.indices.reshape(-1) for each in kept]).to(torch.int64).add_(1).clamp_(0, width - 1)
+        cells = cells.add_(starts).reshape(-1)
+        counts = torch.zeros(len(kept) * width, dtype=torch.int64, device=device)
+        counts.scatter_add_(0, cells, ones.expand(cells.numel()))
+        torch._foreach_add_([each.layer.row_on(device) for each in kept], list(counts.reshape(-1, width).unbind(0)))
+
+
+def offsets_of(device: Any, layers: int, width: int) -> tuple[Any, Any]:
+    """Where the row of each layer begins, as a column; and a one."""
+    key = (device, layers, width)
+    found = _offsets.get(key)
+    if found is None:
+        if len(_offsets) >= 64:
+            _offsets.clear()
+        torch = sys.modules['torch']
+        starts = torch.arange(0, layers * width, width, dtype=torch.int64, device=device).unsqueeze(1)
+        found = _offsets[key] = (starts, torch.ones(1, dtype=torch.int64, device=device))
+    return found
 
 
 _layers: weakref.WeakKeyDictionary[Any, Layer] = weakref.WeakKeyDictionary()
@@ -189,6 +285,12 @@ def compiling() -> bool:
     return ask is not None and ask()
 
 
+def capturing() -> bool:
+    """Whether a CUDA graph is recorded: what is done now is done again with every replay."""
+    cuda = getattr(sys.modules.get('torch'), 'cuda', None)
+    return cuda is not None and cuda.is_initialized() and cuda.is_current_stream_capturing()
+
+
 def count(layer: Layer, module: Any, args: Any, kwargs: Any, output: Any) -> None:
     try:
         place = _routers.index_argument(type(module))
@@ -202,10 +304,7 @@ def count(layer: Layer, module: Any, args: Any, kwargs: Any, output: Any) -> Non
             return
     except Exception:
         pass
-    # Half a count would be worse than none.
-    layer.dead = True
-    layer.clear()
-    _warn.once('router', 'a router says its choice in a way that is not known; its layer is not counted')
+    give_up(layer)
 
 
 class Tally:
@@ -218,7 +317,11 @@ class Tally:
         self._rows: dict[tuple[Any, Any], tuple[list[Layer], Any, tuple[str, ...]]] = {}
 
     def flush(self, step: Any, more: tuple[str, ...] = ()) -> None:
+        if capturing():
+            return
+        count_kept()
         groups: dict[tuple[Any, Any], list[Layer]] = {}
+        self._drop(torn=True)
         for layer in self.layers:
             if layer.touched:
                 groups.setdefault((layer.row.device, layer.experts), []).append(layer)
@@ -236,9 +339,16 @@ class Tally:
                 layer.clear()
 
     def forget(self) -> None:
+        count_kept()
+        self._drop(torn=False)
+
+    def _drop(self, torn: bool) -> None:
+        """What was counted since the last step: of all layers, or of those of which something is missing."""
         for layer in self.layers:
-            if layer.touched:
-                layer.row.zero_()
+            if layer.torn or (layer.touched and not torn):
+                if layer.row is not None:
+                    layer.row.zero_()
+                layer.torn = False
                 layer.clear()
 
     def _rows_of(self, key: tuple[Any, Any], layers: list[Layer]) -> tuple[Any, tuple[str, ...]]:

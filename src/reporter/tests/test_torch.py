@@ -150,6 +150,49 @@ def test_indices_out_of_range_harm_nobody_and_are_not_counted(reporter, server):
     assert cells(server.of('experts')[0]) == [[1, 2, 0, 0]]
 
 
+def test_indices_that_are_written_after_the_call_are_counted_in_it_from_the_next_step_on(reporter, server):
+    model = Model()
+    reporter.watch_experts(model)
+    for step in (1, 2):
+        for _ in range(2):
+            index = INDEX.clone()
+            model.layers[0](hidden(), index)
+            model.layers[1](hidden(), INDEX)
+            index.zero_()
+        reporter.step(step)
+    server.until(lambda: len(server.of('step')) == 2)
+    twice = [2 * cell for cell in ONCE]
+    assert [(fact['step'], fact['layers'], cells(fact)) for fact in server.of('experts')] == [
+        (1, ['layers.1'], [twice]), (2, ['layers.0', 'layers.1'], [twice, twice])]
+
+
+def test_micro_batches_of_different_sizes_and_kinds_are_added(reporter, server):
+    model = Model()
+    reporter.watch_experts(model)
+    for index in (INDEX, INDEX[:2], INDEX.to(torch.int32), INDEX[:0]):
+        for layer in model.layers:
+            layer(hidden()[:len(index)], index)
+    with torch.inference_mode():
+        model.layers[0](hidden(), INDEX + 0)
+    reporter.step(1)
+    server.until(lambda: server.of('step'))
+    assert cells(server.of('experts')[0]) == [[3 + 1, 8 + 3, 3 + 1, 2 + 1], [3, 8, 3, 2]]
+
+
+def test_what_is_kept_until_the_step_is_bounded(reporter, server, monkeypatch):
+    from plimsoll_reporter import _watch
+
+    monkeypatch.setattr(_watch, 'KEPT_MAX', 10)
+    model = Model(blocks=3)
+    reporter.watch_experts(model)
+    for layer in model.layers:
+        layer(hidden(), INDEX)
+        assert sum(each.indices.numel() for each in _watch._kept) <= 10
+    reporter.step(1)
+    server.until(lambda: server.of('step'))
+    assert cells(server.of('experts')[0]) == [ONCE] * 3
+
+
 def test_a_layer_that_was_not_called_is_left_out_and_never_zero(reporter, server):
     model = Model()
     reporter.watch_experts(model)
