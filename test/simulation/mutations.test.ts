@@ -382,6 +382,7 @@ const ROWS: readonly Row[] = [
     find: 'bytes.length <= room',
     replace: 'bytes.length <= room + 100',
     caught: /bytes of the logs of \S+ are stored, and the limit is/,
+    seeds: 40,
   },
   {
     what: 'a log is taken up again after it was cut',
@@ -389,6 +390,14 @@ const ROWS: readonly Row[] = [
     find: 'slice.isCut || ',
     replace: '',
     caught: /lines say that it is cut/,
+  },
+  {
+    what: 'what an old look calls not started goes with its log',
+    file: 'control/observe.ts',
+    find: '  for (const { attempt } of await control.store.logCursors()) mayHaveRun.add(attempt)\n',
+    replace: '',
+    caught: /bytes of the log of \S+ were removed before they were read/,
+    from: 969,
   },
   {
     what: 'every log that is cut is an event',

@@ -31,7 +31,7 @@ const ROWS: readonly [text: string | null, world: World][] = [
     worldOf({ nodes: [nodeOf('a', { cordon: { by: 'ada', reason: '' } })], runs: [runOf(1)] }),
   ],
   ['starts if run default/run-2 ends', worldOf({ nodes: [nodeOf('a')], runs: [runOf(1), RUNNING], claims: [running] })],
-  ['starts if 1 more node with 1 free GPUs (declared) comes', worldOf({ runs: [runOf(1)] })],
+  ['starts if 1 more node with 1 free GPU (declared) comes', worldOf({ runs: [runOf(1)] })],
   [null, worldOf({ runs: [runOf(1)] }, { queue: { paused: true, reason: '' } })],
   [null, worldOf({ nodes: [nodeOf('a')], runs: [runOf(1)] }, { clusters: new Map() })],
   [null, worldOf({ runs: [RUNNING] })],

@@ -17,6 +17,7 @@ import { gpusOf } from '../../domain/spec.ts'
 import type { Candidate, World } from '../../domain/world.ts'
 import { worldAt } from '../../domain/world.ts'
 import type { Durations } from '../../domain/settings.ts'
+import { counted } from '../../domain/words.ts'
 import type { PlaceSettings } from './place.ts'
 import { planPlacements } from './place.ts'
 
@@ -184,7 +185,7 @@ function* moreNodes(world: World, run: Run, before: readonly Run[]): Generator<C
   for (let count = 1; count < all; count *= 2) counts.add(count)
   for (const added of [...counts, nodes, all].toSorted((a, b) => a - b)) {
     yield {
-      text: `starts if ${added} more node${added === 1 ? '' : 's'} with ${gpusPerNode} free GPUs (${model}) come${added === 1 ? 's' : ''}`,
+      text: `starts if ${counted(added, 'more node')} with ${counted(gpusPerNode, 'free GPU')} (${model}) come${added === 1 ? 's' : ''}`,
       change: (now) => ({
         ...now,
         nodes: new Map([

@@ -5,6 +5,7 @@ import { avoidedAt, avoidedText } from '../../domain/failure.ts'
 import type { Node } from '../../domain/node.ts'
 import type { Run } from '../../domain/run.ts'
 import type { Durations } from '../../domain/settings.ts'
+import { counted } from '../../domain/words.ts'
 import type { Blocked, World } from '../../domain/world.ts'
 import type { FreeNode, Seat } from './fit.ts'
 import { freeSlots, seatGang } from './fit.ts'
@@ -104,7 +105,7 @@ function whyNoSeats(
     const shared = nodes.filter(({ foreign }) => foreign > 0)
     const gpus = shared.reduce((sum, { foreign }) => sum + foreign, 0)
     const names = shared.slice(0, 5).map(({ name }) => name)
-    const message = `${asked} are wanted, and others than Plimsoll use ${gpus} GPU${gpus === 1 ? '' : 's'} of ${names.join(', ')}`
+    const message = `${asked} are wanted, and others than Plimsoll use ${counted(gpus, 'GPU')} of ${names.join(', ')}`
     return { reason: 'capacity', message, until: null }
   }
   const most = Math.max(...nodes.map((node) => node.inventory))
@@ -115,7 +116,7 @@ function whyNoSeats(
   }
   return {
     reason: hasTopology ? 'topology' : 'capacity',
-    message: `${asked} are wanted, and ${run.cluster} has ${nodes.length} node${nodes.length === 1 ? '' : 's'} with at most ${most} GPUs each: it can never start there`,
+    message: `${asked} are wanted, and ${run.cluster} has ${counted(nodes.length, 'node')} with at most ${counted(most, 'GPU')} each: it can never start there`,
     until: null,
   }
 }
