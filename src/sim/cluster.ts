@@ -241,8 +241,7 @@ export class SimulatedCluster implements Cluster {
     if (this.#pods !== null && this.#isSilent(worker))
       return this.#timeline.after(this.#pods.between(1, POD_MS_MAX), () => this.#begin(worker, plan, ingest))
     // Deleted before its kubelet heard of it: it never starts.
-    if (this.#pods !== null && this.#ended.has(plan.attempt) && !worker.isEnding)
-      return this.#exit(worker, TERMINATED, 'stop')
+    if (this.#pods !== null && this.#ended.has(plan.attempt)) return this.#exit(worker, TERMINATED, 'stop')
     this.tell(`the process of ${worker.id} starts on ${worker.node}`)
     this.starts.push(worker.id)
     this.running.add(worker.id)

@@ -105,3 +105,14 @@ export function addUp(values: readonly number[], total: number, digits: number):
   }
   return parts.map((value) => value / factor)
 }
+
+/** In the unit of the budget, with its sign or its unit. */
+export function budgetText(
+  { unit, currency }: { readonly unit: string; readonly currency: string | null },
+  amount: number,
+): string {
+  if (unit === 'micros') return money({ micros: amount, currency: currency ?? '' })
+  const hours = amount / MS_PER_HOUR
+  const text = Math.abs(hours) < 100 && !Number.isInteger(hours) ? gpuHours(Math.abs(amount)) : int(Math.abs(hours))
+  return `${amount < 0 ? '−' : ''}${text} GPU-h`
+}

@@ -33,8 +33,8 @@ export function NeedsPanel({ needs, more, now }: Props) {
     >
       {needs.length === 0 ? (
         <Empty title="Nothing needs a person">
-          Here stands what a detector found and is not over, what failed in the last 24 h, machines that are away, and
-          budgets near their wall: each with what it costs and what to do.
+          Here stands what a detector found and is not over, what failed in the last 24 h, machines that are away,
+          budgets near their wall and who asks for more: each with what it costs and what to do.
         </Empty>
       ) : (
         <ul className="needs">

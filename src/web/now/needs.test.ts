@@ -1,12 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TableRow } from '../api/documents.ts'
-import type { Budget, Finding, MachineNode } from '../api/operate.ts'
+import type { Budget, Extension, Finding, MachineNode } from '../api/operate.ts'
 import { needsOf, type Seen } from './needs.ts'
 
 const NOW = Date.parse('2026-11-24T02:00:00Z')
 const iso = (ago: number) => new Date(NOW - ago).toISOString()
-const NOTHING: Seen = { findings: [], failed: [], holding: [], nodes: [], budgets: [], queue: null, now: NOW }
+const NOTHING: Seen = {
+  findings: [],
+  failed: [],
+  holding: [],
+  nodes: [],
+  budgets: [],
+  extensions: [],
+  queue: null,
+  now: NOW,
+}
 
 const finding = (over: Partial<Finding>): Finding => ({
   id: 'f',
@@ -136,4 +145,24 @@ test('a queue that is paused is told, with what waits behind it', () => {
   const queue = { paused: true, reason: 'upgrade', waiting: [{ gpus: 8 }, { gpus: 16 }] } as unknown as Seen['queue']
   const [need] = needsOf({ ...NOTHING, queue })
   assert.deepEqual([need?.rule, need?.gpus, need?.evidence], ['queue-paused', 24, 'upgrade'])
+})
+
+test('who asks for more than a limit waits for a person; what was decided does not', () => {
+  const extension = (id: string, state: Extension['state']): Extension =>
+    ({
+      id,
+      state,
+      budget: 'lab',
+      project: 'p',
+      unit: 'gpu-ms',
+      currency: null,
+      amount: 12 * 3_600_000,
+      reason: 'two ablations',
+      askedBy: 'user:lin',
+      askedAt: iso(60_000),
+    }) as Extension
+  const [need, ...rest] = needsOf({ ...NOTHING, extensions: [extension('x1', 'waiting'), extension('x2', 'granted')] })
+  assert.deepEqual(rest, [])
+  assert.equal(need?.what, 'user:lin asks for 12 GPU-h more in lab')
+  assert.equal(need.evidence, 'two ablations')
 })

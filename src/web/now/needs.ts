@@ -1,9 +1,9 @@
-// What needs a person, worst first: what detectors found, what failed, machines that are away, walls that are near. Each has what, how much,
+// What needs a person, worst first: what detectors found, what failed, machines that are away, walls that are near, who asks for more. Each has what, how much,
 // since when, what to do and where it is seen; what lacks a measure says that it is not known.
 import type { TableRow } from '../api/documents.ts'
-import type { Budget, Finding, MachineNode, Queue } from '../api/operate.ts'
+import type { Budget, Extension, Finding, MachineNode, Queue } from '../api/operate.ts'
 import { scopeText } from '../../domain/budget.ts'
-import { countOf } from '../format/numbers.ts'
+import { budgetText, countOf } from '../format/numbers.ts'
 import { blindSince } from '../runs/freshness.ts'
 
 export type Need = {
@@ -29,6 +29,8 @@ export type Seen = {
   readonly holding: readonly TableRow[]
   readonly nodes: readonly MachineNode[]
   readonly budgets: readonly Budget[]
+  /** Those that the viewer may decide. */
+  readonly extensions: readonly Extension[]
   readonly queue: Queue | null
   readonly now: number
 }
@@ -44,6 +46,7 @@ export function needsOf(seen: Seen): readonly Need[] {
     ...ofNodes(seen.nodes),
     ...ofSilent(seen.holding, seen.now),
     ...ofBudgets(seen.budgets, seen.findings),
+    ...ofExtensions(seen.extensions),
     ...ofFailed(seen.failed, seen.now),
     ...ofQueue(seen.queue),
   ]
@@ -176,6 +179,25 @@ function ofBudgets(budgets: readonly Budget[], findings: readonly Finding[]): re
       },
     ]
   })
+}
+
+function ofExtensions(extensions: readonly Extension[]): readonly Need[] {
+  return extensions
+    .filter(({ state }) => state === 'waiting')
+    .map((extension) => ({
+      key: `extension-${extension.id}`,
+      severity: 'warn',
+      what: `${extension.askedBy} asks for ${budgetText(extension, extension.amount)} more in ${extension.budget}`,
+      rule: 'extension-waiting',
+      run: null,
+      evidence: extension.reason,
+      since: Date.parse(extension.askedAt),
+      gpuMs: null,
+      money: null,
+      gpus: null,
+      whatToDo: 'Grant it or refuse it: runs that a hard budget stopped go on by themselves when there is money again.',
+      to: { path: '/projects', name: 'Open budget' },
+    }))
 }
 
 const FAILED_MAX = 5

@@ -3,9 +3,11 @@ import { useQuery } from '@tanstack/react-query'
 import { useEffect, useMemo } from 'react'
 import { MS_PER_HOUR } from '../../domain/units.ts'
 import { useNow } from '../api/clock.ts'
+import { mayIn } from '../api/may.ts'
 import {
   budgetsQuery,
   endedQuery,
+  extensionsQuery,
   findingsQuery,
   holdingQuery,
   type Ledger,
@@ -14,7 +16,7 @@ import {
   queueQuery,
   recentLedgerQuery,
 } from '../api/operate.ts'
-import { live } from '../api/queries.ts'
+import { live, sessionQuery } from '../api/queries.ts'
 import { countOf, durationShort, gpuHoursShort, int, money, percent } from '../format/numbers.ts'
 import { ms } from '../format/times.ts'
 import { type Sums, sumsOf } from '../nodes/nodes.ts'
@@ -43,6 +45,8 @@ export function NowPage() {
   const nodes = useQuery(nodesQuery)
   const queue = useQuery(queueQuery)
   const budgets = useQuery(budgetsQuery)
+  const session = useQuery(sessionQuery).data
+  const extensions = useQuery(extensionsQuery)
   const minutes = useQuery(recentLedgerQuery('project,account', NOW_MS, 30_000))
   const month = useQuery(recentLedgerQuery('project,account', MONTH_MS, 300_000))
   useEffect(() => live.follow(null), [])
@@ -57,10 +61,11 @@ export function NowPage() {
         holding: holding.data?.rows ?? [],
         nodes: nodes.data ?? [],
         budgets: budgets.data ?? [],
+        extensions: (extensions.data ?? []).filter(({ project }) => mayIn(session, 'budget.extend', project)),
         queue: queue.data ?? null,
         now,
       }),
-    [findings.data, failed.data, holding.data, nodes.data, budgets.data, queue.data, now],
+    [findings.data, failed.data, holding.data, nodes.data, budgets.data, extensions.data, session, queue.data, now],
   )
   const sums = useMemo(() => (nodes.data === undefined ? null : sumsOf(nodes.data)), [nodes.data])
   const asked = [findings, failed, holding]

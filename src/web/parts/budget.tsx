@@ -1,19 +1,10 @@
 // A budget on its load line: used is solid, reserved is ruled, the limit is a line with a ring where it is hard and dashed where it is soft.
 import { scopeText } from '../../domain/budget.ts'
-import { MS_PER_HOUR } from '../../domain/units.ts'
 import { now as serverNow } from '../api/clock.ts'
 import type { Budget } from '../api/operate.ts'
-import { gpuHours, int, money, percent } from '../format/numbers.ts'
+import { budgetText, percent } from '../format/numbers.ts'
 import { utc, when } from '../format/times.ts'
 import { BudgetFan } from './budget-fan.tsx'
-
-/** In the unit of the budget, with its sign or its unit. */
-export function budgetText({ unit, currency }: Pick<Budget, 'unit' | 'currency'>, amount: number): string {
-  if (unit === 'micros') return money({ micros: amount, currency: currency ?? '' })
-  const hours = amount / MS_PER_HOUR
-  const text = Math.abs(hours) < 100 && !Number.isInteger(hours) ? gpuHours(Math.abs(amount)) : int(Math.abs(hours))
-  return `${amount < 0 ? '−' : ''}${text} GPU-h`
-}
 
 /** What a budget is likely to have used when its period ends, and when it reaches its limit, in words. */
 export function forecastText(budget: Budget, now: number) {
