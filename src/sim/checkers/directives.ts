@@ -112,10 +112,11 @@ export class Directives {
   }
 
   /** A batch of a reporter that is about to be written. */
-  report({ attempt, obeys, facts }: ReportSave): void {
+  report({ attempt, obeys, facts, receivedAt }: ReportSave): void {
     if (obeys.includes('checkpoint')) {
       const heard = this.#heard.get(attempt) ?? []
-      heard.push(this.#options.now())
+      // What was left in a log was said when it was left.
+      heard.push(Math.min(this.#options.now(), receivedAt))
       this.#heard.set(attempt, heard)
     }
     const asked = this.#asked.get(attempt)
