@@ -68,6 +68,9 @@ test('a member asks, the payer grants it once, and the month has it', async () =
     [asked.body['state'], asked.body['budget'], asked.body['askedBy']],
     ['waiting', `alpha-hours@${MONTH}`, 'user:ada'],
   )
+  // Whoever got no answer asks again.
+  const again = await ask('member', 'POST', '/budgets/alpha-hours/extensions', more)
+  assert.equal(again.body['id'], asked.body['id'])
   const path = `/budgets/extensions/${String(asked.body['id'])}`
   assert.equal((await ask('member', 'POST', `${path}/grant`)).status, 403)
   assert.equal((await ask('stranger', 'POST', `${path}/grant`)).status, 404)
@@ -75,9 +78,9 @@ test('a member asks, the payer grants it once, and the month has it', async () =
   const granted = await ask('payer', 'POST', `${path}/grant`, { answer: 'the last' })
   assert.deepEqual([granted.status, granted.body['state'], granted.body['answer']], [200, 'granted', 'the last'])
   assert.deepEqual(await limitOf(`alpha-hours@${MONTH}`), [110 * HOUR, 10 * HOUR])
-  const again = await ask('payer', 'POST', `${path}/refuse`)
-  assert.deepEqual([again.status, again.body['code']], [409, 'wrong-state'])
-  assert.match(String(again.body['detail'] ?? again.body['title']), /decided already, by user:finn/)
+  const late = await ask('payer', 'POST', `${path}/refuse`)
+  assert.deepEqual([late.status, late.body['code']], [409, 'wrong-state'])
+  assert.match(String(late.body['detail'] ?? late.body['title']), /decided already, by user:finn/)
   const { extensions } = (await ask('member', 'GET', '/budgets/extensions')).body as { extensions: unknown[] }
   assert.equal(extensions.length, 1)
   assert.deepEqual((await ask('stranger', 'GET', '/budgets/extensions')).body['extensions'], [])

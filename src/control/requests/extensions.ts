@@ -40,7 +40,17 @@ export async function askExtension(
   if (row.limit + amount > LIMIT_MAX)
     return refused('invalid', `the limit of budget ${row.id} would be beyond what can be counted`, null, '/amount')
   const known = await store.extensions([budget.id], EXTENSIONS_WAITING_MAX)
-  if (known.filter(({ decision }) => decision === null).length >= EXTENSIONS_WAITING_MAX)
+  const waiting = known.filter(({ decision }) => decision === null)
+  // Who got no answer asks again, and means the same.
+  const same = waiting.find(
+    (each) =>
+      each.amount === amount &&
+      each.reason === reason &&
+      each.askedBy === actorOf(who) &&
+      rowAt(budget, each.at, (id) => world.budgets.get(id))?.id === row.id,
+  )
+  if (same !== undefined) return documentOf(world, same)
+  if (waiting.length >= EXTENSIONS_WAITING_MAX)
     return refused(
       'too-many',
       `${EXTENSIONS_WAITING_MAX} extensions of budget ${budget.id} wait already`,
