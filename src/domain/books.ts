@@ -72,7 +72,10 @@ export type AttemptBooks = {
   readonly dirtyFrom: Cell | null
   /** What the attempt was when it was posted; another basis reopens cells. */
   readonly basis: BooksBasis | null
-  /** How often facts of it came in: one that comes while its books are being written would otherwise be missed by both. */
+  /**
+   * How often facts of it came in, or another attempt of its run reopened it: what comes while its books are being written would otherwise be
+   * missed by both.
+   */
   readonly heard: number
   /** Released, posted whole, nothing dirty: only a new fact or another `keep` opens it again. */
   readonly closed: boolean

@@ -736,6 +736,34 @@ for (const [name, open] of [
     })
 
     check(
+      'what another attempt reopens stays open, though it is written from an older read',
+      async ({ store, clock }) => {
+        await filled(store, { nodes: ['n1'], runs: [runOf(1)] })
+        const epoch = (await store.takeLead('a', 10_000, true)) ?? 0
+        const at = await read(store, runOf(1), ['n1'])
+        const { attempt, item } = placing(at.run, at.nodes, 0)
+        await store.commit(epoch, [item])
+        clock.set(T0 + 2 * CELL_MS)
+        await store.commit(epoch, [itemOf('book', [{ kind: 'book', node: nodeId('n1') }])])
+        const { id } = attempt
+        const reopen = [{ attempt: id, afterStep: 4 }]
+        const revisions = [revisionOf(id, CELL0, 1, { productive: 100 }, withStep(5))]
+        // Both before anything of it is posted and after.
+        for (const written of [revisions, []]) {
+          const { books } = await booksOf(store, id)
+          const other = { ...books, attempt: attemptIdOf(at.run.id, 2) }
+          assert.ok(await store.writeBooks(epoch, { revisions: [], books: other, reopen }))
+          const closed = { ...postedTo(books, CELL0), closed: true }
+          assert.ok(await store.writeBooks(epoch, { revisions: written, books: closed, reopen: [] }))
+          const later = (await booksOf(store, id)).books
+          assert.deepEqual([later.dirtyFrom, later.closed], [CELL0, false])
+          assert.ok(await store.writeBooks(epoch, { revisions: [], books: postedTo(later, CELL0), reopen: [] }))
+          assert.equal((await booksOf(store, id)).books.dirtyFrom, null)
+        }
+      },
+    )
+
+    check(
       'silence that was not known when a cell was posted reopens it once it is, and a word of another source does not hide a mark',
       async (bench) => {
         const { store, clock } = bench

@@ -261,11 +261,13 @@ async function writeAll(tx: Queryable, write: BooksWrite, now: EpochMs): Promise
       revisions.length === 0 ? null : Math.min(...revisions.map((each) => each.cell)),
     ],
   })
+  // Counted too: whoever writes those books from what was read before must know.
   for (const { attempt, afterStep } of write.reopen) {
     await tx.query({
-      text: `update attempt_books set closed = false, dirty_from = least(dirty_from,
-               (select min(cell) from cell_summary where attempt = $1 and last_step > $2))
-             where attempt = $1 and exists (select 1 from cell_summary where attempt = $1 and last_step > $2)`,
+      text: `update attempt_books b set heard = b.heard + 1, closed = b.closed and first.cell is null,
+               dirty_from = least(b.dirty_from, first.cell)
+             from (select min(cell) as cell from cell_summary where attempt = $1 and last_step > $2) first
+             where b.attempt = $1`,
       values: [attempt, afterStep],
     })
   }

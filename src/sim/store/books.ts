@@ -210,11 +210,14 @@ function reopen(tables: Tables, attempt: AttemptId, afterStep: number): void {
   const cells = [...(tables.cells.get(attempt) ?? [])]
     .filter(([, stored]) => stored.lastStep !== null && stored.lastStep > afterStep)
     .map(([cell]) => cell)
+  if (books === undefined) return
+  // Whoever writes these books from what was read before must know.
+  const heard = books.heard + 1
   const [first, ...rest] = cells
-  if (books === undefined || first === undefined) return
+  if (first === undefined) return void tables.books.set(attempt, { ...books, heard })
   const earliest = rest.reduce(least, first)
   const dirtyFrom = books.dirtyFrom === null ? earliest : least(books.dirtyFrom, earliest)
-  tables.books.set(attempt, { ...books, closed: false, dirtyFrom })
+  tables.books.set(attempt, { ...books, heard, closed: false, dirtyFrom })
 }
 
 const least = (a: Cell, b: Cell): Cell => (a < b ? a : b)
