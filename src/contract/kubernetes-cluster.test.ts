@@ -47,3 +47,13 @@ test('a taint that Kubernetes would refuse, or that is its own, is refused with 
   ] as const)
     assert.match(String(taintOf(lines)), said)
 })
+
+test('a variable that every job gets from plimsoll is refused, since it would be without effect', () => {
+  const parsed = parseKubernetesCluster(
+    `${LEAST}pods: { env: { NCCL_DEBUG: INFO, PLIMSOLL_RUN: a, MASTER_PORT: 1 } }\n`,
+  )
+  assert.deepEqual(parsed.ok ? null : parsed.problems.map(({ message }) => message), [
+    'is set by plimsoll itself: choose another name',
+    'is set by plimsoll itself: choose another name',
+  ])
+})

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { PodOptions, PodVolume } from '../domain/pod-options.ts'
 import { NO_SECURITY } from '../domain/pod-options.ts'
 import { name, refuse, strict, text } from './fields.ts'
+import { isReserved } from './variables.ts'
 
 const ITEMS_MAX = 64
 const KEY = /^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?$/
@@ -18,7 +19,14 @@ const quantity = z
   )
 const few = <Value extends z.core.$ZodType>(values: z.ZodRecord<z.ZodString, Value>) =>
   values.refine((all) => Object.keys(all).length <= ITEMS_MAX, `must have at most ${ITEMS_MAX} keys`)
-const strings = few(z.record(kubernetesKey, z.union([z.string().max(4_096), z.int(), z.boolean()]).transform(String)))
+const value = z.union([z.string().max(4_096), z.int(), z.boolean()]).transform(String)
+const strings = few(z.record(kubernetesKey, value))
+const variables = few(
+  z.record(
+    kubernetesKey.refine((key) => !isReserved(key), 'is set by plimsoll itself: choose another name'),
+    value,
+  ),
+)
 const absolute = text.refine(
   (path) => path.startsWith('/') && !path.split('/').includes('..'),
   'must be an absolute path',
@@ -87,7 +95,7 @@ const security = strict({
 })
 
 export const podOptionsSchema = strict({
-  env: strings.nullish().describe('As written: nothing is substituted.'),
+  env: variables.nullish().describe('As written: nothing is substituted.'),
   annotations: strings.nullish().describe('Needs the leave of the operator.'),
   nodeSelector: strings.nullish().describe('Labels that a node must have. Plimsoll places; this only refuses.'),
   tolerations: z.array(toleration).max(ITEMS_MAX).nullish(),

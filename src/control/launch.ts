@@ -107,18 +107,28 @@ async function tellDeadlines(control: Control, world: World): Promise<void> {
   }
 }
 
+/** Why a cluster was not told of nodes, as it was last logged: a right that is missing is so at each turn. */
+const keptOffTroubles = new WeakMap<Control, Map<ClusterName, string>>()
+
 /** Where others place work too, a node that is out of service here is so for them. */
 async function tellWhatIsKeptOff(control: Control, world: World): Promise<void> {
+  const said = keptOffTroubles.get(control) ?? new Map<ClusterName, string>()
+  keptOffTroubles.set(control, said)
   for (const cluster of control.clusters.values()) {
     if (cluster.keepOff === undefined || !leaseOutlasts(control, EFFECT_MS)) continue
     const nodes = [...world.nodes.values()].filter(
       (node) => node.cluster === cluster.name && node.deletedAt === null && node.cordon !== null,
     )
     const cordoned = new Set(nodes.map(({ name }) => name))
-    await cluster.keepOff(cordoned, taintsOf(world, cluster.name)).catch((error: unknown) => {
-      const fields = { cluster: cluster.name, error: String(error) }
-      control.log.warn(fields, 'cordons and taints of nodes could not be told and will be again')
-    })
+    await cluster.keepOff(cordoned, taintsOf(world, cluster.name)).then(
+      () => said.delete(cluster.name),
+      (error: unknown) => {
+        const fields = { cluster: cluster.name, error: String(error) }
+        if (said.get(cluster.name) === fields.error) return
+        said.set(cluster.name, fields.error)
+        control.log.warn(fields, 'cordons and taints of nodes could not be told and will be again')
+      },
+    )
   }
 }
 

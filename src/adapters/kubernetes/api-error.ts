@@ -100,6 +100,11 @@ export function faultOf(error: unknown, cluster: string, doing: string): Fault {
     )
   if (status === 401)
     return fault('Its token or certificate has expired or is of another cluster: renew the kubeconfig.')
+  // An API server that does not know who signed a certificate takes its bearer for nobody: a right for nobody would be one for everybody.
+  if (status === 403 && /User "system:anonymous"/.test(detail))
+    return fault(
+      'The API server took none of the credentials: the certificate of the kubeconfig has expired or is of another cluster, or there is none. Renew the kubeconfig, and grant system:anonymous nothing.',
+    )
   if (status === 403 && /exceeded quota/.test(detail))
     return fault('Raise the ResourceQuota that it names, or wait until others have ended: it is asked again.')
   if (status === 403 && /being terminated/.test(detail))

@@ -32,6 +32,8 @@ export type StreamOptions = { readonly signal: AbortSignal; readonly idleMs: num
 
 export type ApiOptions = {
   readonly config: KubeConfig
+  /** The kubeconfig as it is now, asked for after its credentials were refused: somebody may have renewed it. It may throw. */
+  readonly renew?: (() => KubeConfig) | undefined
   readonly timeoutMs: number
   readonly perSecond: number
   readonly burst: number
@@ -53,19 +55,22 @@ type Auth = {
 
 class HttpApi implements Api {
   readonly server: string
-  readonly #config: KubeConfig
+  readonly #renew: (() => KubeConfig) | undefined
   readonly #timeoutMs: number
   readonly #rate: Rate
+  #config: KubeConfig
+  #isRefused = false
   #auth: Promise<Auth> | null = null
   #dispatcher: Dispatcher | undefined
   #material = ''
   #calls = 0
 
-  constructor({ config, timeoutMs, perSecond, burst }: ApiOptions) {
+  constructor({ config, renew, timeoutMs, perSecond, burst }: ApiOptions) {
     const cluster = config.getCurrentCluster()
     if (cluster === null) throw new ApiError(0, 'Unreachable', 'the kubeconfig has no current cluster')
     this.server = cluster.server.replace(/\/+$/, '')
     this.#config = config
+    this.#renew = renew
     this.#timeoutMs = timeoutMs
     this.#rate = rateOf(perSecond, burst)
   }
@@ -184,7 +189,10 @@ class HttpApi implements Api {
         redirect: 'error',
         signal,
       })
-      if (response.status === 401) this.#auth = null
+      if (response.status === 401) {
+        this.#auth = null
+        this.#isRefused = true
+      }
       return response
     } catch (error) {
       throw error instanceof ApiError ? error : noAnswer(error, this.#timeoutMs)
@@ -226,8 +234,20 @@ class HttpApi implements Api {
     return this.#auth
   }
 
+  /** Of the same server: of another one nothing that we know would be true. */
+  #renewed(): KubeConfig {
+    try {
+      const config = this.#renew?.()
+      return config?.getCurrentCluster()?.server.replace(/\/+$/, '') === this.server ? config : this.#config
+    } catch {
+      return this.#config
+    }
+  }
+
   /** The official client makes a dispatcher for each request: the connections of one are kept while its certificates are the same. */
   async #authenticate(): Promise<Auth> {
+    if (this.#isRefused) this.#config = this.#renewed()
+    this.#isRefused = false
     const context = new RequestContext(this.server, HttpMethod.GET)
     const https: { ca?: unknown; cert?: unknown; key?: unknown } = {}
     await this.#config.applySecurityAuthentication(context)

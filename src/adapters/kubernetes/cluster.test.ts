@@ -8,6 +8,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import type { AttemptId, ClusterName, WorkerId } from '../../domain/ids.ts'
 import { NO_POD_OPTIONS } from '../../domain/pod-options.ts'
 import { epochMs } from '../../domain/units.ts'
+import { createApi } from './api.ts'
 import type { KubernetesCluster } from './cluster.ts'
 import { createKubernetesCluster } from './cluster.ts'
 
@@ -171,4 +172,34 @@ test('a server that asks for a long pause is left alone, and nobody waits for it
       assert.equal(asked, 1)
     },
   )
+})
+
+test('credentials that were refused are read again, so that a kubeconfig may be renewed under a control plane', async () => {
+  const server = createServer(({ headers }, response) =>
+    response.writeHead(headers.authorization === 'Bearer new' ? 200 : 401).end('{}'),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on TCP
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const told: (string | null)[] = [null, 'old', 'new']
+  const configOf = (token: string, at = address): KubeConfig => {
+    const config = new KubeConfig()
+    config.loadFromClusterAndUser({ name: 'c', server: at, skipTLSVerify: true }, { name: 'u', token })
+    return config
+  }
+  const renew = (): KubeConfig => {
+    const token = told.shift()
+    if (token == null) throw new Error('it is being written')
+    return token === 'old' ? configOf('new', 'http://127.0.0.2:1') : configOf(token)
+  }
+  const api = createApi({ config: configOf('old'), renew, timeoutMs: 2_000, perSecond: 100, burst: 100 })
+  try {
+    // The third time that it is read it is whole, and of this server.
+    for (let tries = 0; tries < 3; tries += 1) await assert.rejects(api.get('/version'), /^ApiError: 401/)
+    assert.deepEqual(await api.get('/version'), {})
+    assert.deepEqual(told, [])
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
 })

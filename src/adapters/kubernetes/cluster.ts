@@ -42,6 +42,8 @@ export type KubernetesClusterOptions = {
   /** Which control plane we are: objects of another one are not ours, whatever their names. */
   readonly controlPlane: string
   readonly config: KubeConfig
+  /** It as it is now, after its credentials were refused. */
+  readonly renew?: () => KubeConfig
   readonly clock: Clock
   /** All namespaces that runs may have, and which one a project's are in. */
   readonly namespaces: readonly string[]
@@ -109,7 +111,7 @@ class Kubernetes implements KubernetesCluster {
     this.cordons = cordonsOf(options)
     this.taints = options.taint
     this.#options = options
-    this.api = createApi({ config: options.config, ...options.requests })
+    this.api = createApi({ config: options.config, renew: options.renew, ...options.requests })
     this.#cache = new Cache({ ...options, api: this.api, changed: () => this.#watchers.tell() })
     this.#cache.left = (pod) => this.#left(pod)
     this.#logs = new Logs(this.api)

@@ -23,10 +23,16 @@ async function tried(
   // Its name is made from the first, and the second is when waiting begins.
   const times = [36, 36]
   const api = {
-    create: (path: string, pod: { spec: { activeDeadlineSeconds?: number } }) => {
+    create: (path: string, pod: { spec: { activeDeadlineSeconds?: number; affinity?: object } }) => {
       asked.push('create')
       assert.equal(path, '/api/v1/namespaces/runs/pods')
       assert.ok((pod.spec.activeDeadlineSeconds ?? Infinity) <= 60, 'it ends by itself')
+      // On a node of this cluster: others may reach what its own do not.
+      const terms = ['a', 'b'].map((node) => ({
+        matchFields: [{ key: 'metadata.name', operator: 'In', values: [node] }],
+      }))
+      const required = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms } }
+      assert.deepEqual(pod.spec.affinity, { nodeAffinity: required })
       return Promise.resolve().then(() => answers.create?.())
     },
     get: () => {
@@ -46,6 +52,7 @@ async function tried(
     pods: NO_POD_OPTIONS,
     image: 'torch',
     ingestUrl: null,
+    on: ['a', 'b'],
     now: () => times.shift() ?? 100_000,
     interrupted: interrupted.signal,
   })

@@ -16,6 +16,8 @@ export type ProbeOptions = {
   readonly pods: PodOptions
   readonly image: string | null
   readonly ingestUrl: string | null
+  /** Nodes that take pods of runs: what is seen from others says nothing of them. None: any. */
+  readonly on: readonly string[]
   readonly now: () => number
   /** Whoever asked does not wait any more: what was made is removed, and that is all. */
   readonly interrupted: AbortSignal
@@ -26,7 +28,7 @@ const POD_SECONDS_MAX = 60
 
 /** A pod that resolves a name and calls ingest: Python is in every image that trains. It is removed whatever became of it. */
 export async function probe(options: ProbeOptions): Promise<Check[]> {
-  const { api, image, ingestUrl, pods, namespaces, interrupted } = options
+  const { api, image, namespaces, interrupted } = options
   const namespace = namespaces[0] ?? 'default'
   if (image === null)
     return [check('from a pod', 'note', 'names and ingest were not tried from a pod: the cluster file names no image')]
@@ -34,7 +36,7 @@ export async function probe(options: ProbeOptions): Promise<Check[]> {
   const name = `plimsoll-doctor-${Math.floor(options.now()).toString(36)}`
   const path = `/api/v1/namespaces/${namespace}/pods`
   try {
-    await api.create(path, probePod(name, image, ingestUrl, pods))
+    await api.create(path, probePod(name, image, options))
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
     const checks = [check('from a pod', 'note', `no pod could be made to try it: ${error.detail}`)]
@@ -99,7 +101,16 @@ if len(sys.argv) > 1:
 print("names are resolved" + (", and ingest is reached" if len(sys.argv) > 1 else ""))
 `
 
-function probePod(name: string, image: string, ingestUrl: string | null, pods: PodOptions): object {
+/** A term for each node, since one may name a single node only; a few are enough to find one that is free. */
+const NODES_MAX = 50
+
+const terms = (nodes: readonly string[]): object => ({
+  nodeSelectorTerms: nodes.slice(0, NODES_MAX).map((node) => ({
+    matchFields: [{ key: 'metadata.name', operator: 'In', values: [node] }],
+  })),
+})
+
+function probePod(name: string, image: string, { ingestUrl, pods, on }: ProbeOptions): object {
   const mounts = pods.volumes.filter(({ from }) => from.kind === 'hostPath')
   return {
     apiVersion: 'v1',
@@ -119,6 +130,9 @@ function probePod(name: string, image: string, ingestUrl: string | null, pods: P
         }
       }),
       nodeSelector: pods.nodeSelector,
+      ...(on.length === 0
+        ? {}
+        : { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: terms(on) } } }),
       imagePullSecrets: pods.imagePullSecrets.map((secret) => ({ name: secret })),
       volumes: mounts.map((volume) => ({
         name: volume.name,

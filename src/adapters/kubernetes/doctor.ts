@@ -39,12 +39,15 @@ const SKEW_MS_MAX = 5_000
 export async function examine(options: DoctorOptions): Promise<Check[]> {
   try {
     const version = await versionOf(options)
+    // One alone: who is not known hears it there, and the API server closes the connection under all that are asked beside it.
+    for (const right of RIGHTS.slice(0, 1)) await rightOf(options, right, options.namespaces[0] ?? '')
     const rights = await Promise.all(options.namespaces.flatMap((namespace) => rightsIn(options, namespace)))
     const checks = [version, await skewOf(options), ...rights.filter((each) => each !== null)]
     for (const namespace of options.namespaces) checks.push(await namespaceOf(options, namespace))
-    checks.push(...(await nodesOf(options)), await dnsOf(options))
+    const nodes = await nodesOf(options)
+    checks.push(...nodes.checks, await dnsOf(options))
     for (const namespace of options.namespaces) checks.push(...(await storageOf(options, namespace)))
-    checks.push(...(await probe(options)))
+    checks.push(...(await probe({ ...options, on: nodes.usable })))
     return checks
   } catch (error) {
     const fault = faultOf(error, options.cluster, 'it cannot be asked')
@@ -131,7 +134,12 @@ async function namespaceOf({ api }: DoctorOptions, namespace: string): Promise<C
   }
 }
 
-async function nodesOf({ api, nodes, nodeSelector }: DoctorOptions): Promise<Check[]> {
+/** With the names of those that take pods of runs. */
+async function nodesOf({
+  api,
+  nodes,
+  nodeSelector,
+}: DoctorOptions): Promise<{ readonly checks: Check[]; readonly usable: readonly string[] }> {
   const seen: Node[] = []
   let token: string | undefined
   try {
@@ -143,7 +151,10 @@ async function nodesOf({ api, nodes, nodeSelector }: DoctorOptions): Promise<Che
     } while (token !== undefined)
   } catch (error) {
     if (error instanceof ApiError && error.status === 403)
-      return [check('nodes', 'missing', 'nodes may not be listed', 'grant list and watch on nodes')]
+      return {
+        checks: [check('nodes', 'missing', 'nodes may not be listed', 'grant list and watch on nodes')],
+        usable: [],
+      }
     throw error
   }
   const ours = seen.flatMap((node) => {
@@ -153,14 +164,17 @@ async function nodesOf({ api, nodes, nodeSelector }: DoctorOptions): Promise<Che
   const records = ours.map(({ record }) => record)
   const gpus = records.reduce((sum, node) => sum + node.slots, 0)
   if (gpus === 0)
-    return [
-      check(
-        'nodes',
-        'missing',
-        `none of ${seen.length} nodes${nodeSelector === null ? '' : ` with ${nodeSelector}`} advertises ${nodes.gpuResource}`,
-        'install the device plugin of the GPUs, or set nodes.gpuResource; nodes.declaredSlots tries things out without any',
-      ),
-    ]
+    return {
+      usable: [],
+      checks: [
+        check(
+          'nodes',
+          'missing',
+          `none of ${seen.length} nodes${nodeSelector === null ? '' : ` with ${nodeSelector}`} advertises ${nodes.gpuResource}`,
+          'install the device plugin of the GPUs, or set nodes.gpuResource; nodes.declaredSlots tries things out without any',
+        ),
+      ],
+    }
   const models = [...new Set(records.map(({ gpuModel }) => gpuModel))].toSorted()
   const checks = [check('nodes', 'good', `${records.length} with ${gpus} GPUs (${models.join(', ')})`)]
   const unnamed = records.filter(({ gpuModel }) => gpuModel === 'unknown')
@@ -189,7 +203,8 @@ async function nodesOf({ api, nodes, nodeSelector }: DoctorOptions): Promise<Che
       nodes,
     ),
   )
-  return checks
+  const usable = records.filter(({ condition }) => condition.kind === 'ready').map(({ name }) => name)
+  return { checks, usable }
 }
 
 /** Rank 0 is found by the name of a Service. */

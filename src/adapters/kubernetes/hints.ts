@@ -12,6 +12,14 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
     'see that the secrets and config maps that the spec names exist in its namespace',
   ],
   [/^Failed(?:Mount|AttachVolume)/, 'see that the claims of its volumes are bound and can be mounted on this node'],
+  [
+    /^FailedScheduling.*persistentvolumeclaim "[^"]*" not found/s,
+    'make that claim in the namespace of the run, or mend its name under kubernetes.volumes of the spec',
+  ],
+  [
+    /^FailedScheduling.*didn't match Pod's node affinity\/selector/s,
+    'its node lacks the labels of nodeSelector, by which Plimsoll does not choose nodes: leave it out, or keep other nodes out of the cluster with nodes.selector',
+  ],
   [/^FailedScheduling/, 'see what its node lacks: kubectl describe pod shows all of it'],
   [/exceeded quota/, 'wait until others have ended, or ask for more quota in its namespace'],
   [/violates PodSecurity/, 'the namespace forbids what the spec or the pods section of the cluster asks for'],

@@ -76,3 +76,19 @@ test('a node that has our taint yet is not in service before it is off, unless t
   assert.deepEqual([kindOf(TAINT, null), kindOf(TAINT, ['a']), kindOf(TAINT, [])], ['ready', 'ready', 'not-ready'])
   assert.equal(kindOf({ ...TAINT, effect: 'PreferNoSchedule' }, []), 'ready')
 })
+
+test('a node says where it stands, by the labels that the cluster file names, in service or not', () => {
+  const placeOf = (rackLabel: string | null, spec: NonNullable<Node['spec']>) => {
+    const labels = { rack: 'r1', block: 'b1' }
+    const node = {
+      metadata: { name: 'a', uid: 'a', resourceVersion: '1', labels },
+      spec,
+      status: { capacity: { gpu: '8' }, allocatable: { gpu: '8' }, conditions: [{ type: 'Ready', status: 'True' }] },
+    } satisfies Node
+    const record = nodeRecord(node, { ...OPTIONS, rackLabel, blockLabel: 'block' })
+    assert.ok(record !== null)
+    return nodeSeen(record, { blind: false, foreign: 0, keptOff: null }).place
+  }
+  assert.deepEqual(placeOf('rack', {}), { rack: 'r1', block: 'b1' })
+  assert.deepEqual(placeOf(null, { unschedulable: true }), { rack: null, block: 'b1' })
+})

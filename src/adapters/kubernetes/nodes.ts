@@ -137,8 +137,8 @@ export function nodeSeen(
   record: NodeRecord,
   about: { readonly blind: boolean; readonly foreign: number; readonly keptOff: KeptOff | null },
 ): NodeSeen {
-  const { name, gpuModel, slots, declared, condition } = record
-  const seen = { name, gpuModel, slots, declared, foreign: Math.min(slots, about.foreign) }
+  const { name, gpuModel, slots, declared, place, condition } = record
+  const seen = { name, gpuModel, slots, declared, place, foreign: Math.min(slots, about.foreign) }
   if (condition.kind !== 'ready') return { ...seen, condition }
   if (about.blind) return { ...seen, condition: BLIND }
   return { ...seen, condition: isKeptYet(record, about.keptOff) ? RETURNING : condition }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ApiError, errorOf, faultOf, noAnswer } from './api-error.ts'
+import { hintOf } from './hints.ts'
 import { hasIndex } from './jobs.ts'
 import { linesOf } from './lines.ts'
 import { criLines, markOf, markText, Resume, timed } from './log-lines.ts'
@@ -213,6 +214,12 @@ for (const [what, error, retryable, said] of FAULTS) {
   })
 }
 
+test('who brings a certificate that nobody knows is not told to grant rights to everybody', () => {
+  const message = 'pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group ""'
+  const { whatToDo } = faultOf(errorOf(403, JSON.stringify({ message }), null), 'hamina', 'it cannot be watched')
+  assert.match(String(whatToDo), /^The API server took none of the credentials: .* Renew the kubeconfig/)
+})
+
 test('a server that asks for patience is given it, within bounds', () => {
   assert.equal(errorOf(429, '{}', '7').retryAfterMs, 7_000)
   assert.equal(errorOf(429, '{"details":{"retryAfterSeconds":3}}', null).retryAfterMs, 3_000)
@@ -220,3 +227,10 @@ test('a server that asks for patience is given it, within bounds', () => {
   assert.equal(errorOf(429, '{}', '99999').retryAfterMs, 60_000)
   assert.ok(errorOf(500, '', null) instanceof ApiError)
 })
+
+for (const [said, whatToDo] of [
+  ['FailedScheduling: 0/2 nodes are available: persistentvolumeclaim "data" not found. not found', /make that claim/],
+  ["FailedScheduling: 0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.", /nodeSelector/],
+  ['FailedScheduling: 0/2 nodes are available: 1 Insufficient memory.', /what its node lacks/],
+] as const)
+  test(`a hint says what to do: ${said}`, () => assert.match(String(hintOf(said)), whatToDo))

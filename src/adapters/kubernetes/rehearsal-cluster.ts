@@ -15,7 +15,7 @@ export type RehearsalClusterOptions = Omit<KubernetesClusterOptions, 'config'> &
 
 export function createRehearsalCluster(options: RehearsalClusterOptions): Cluster & { close(): Promise<void> } {
   const { name, checkpointRoot, config, grants } = options
-  const api = config === null ? null : createApi({ config, ...options.requests })
+  const api = config === null ? null : createApi({ config, renew: options.renew, ...options.requests })
   const notHere = (): Promise<never> => Promise.reject(new Error(`bug: this process only asks cluster ${name}`))
   return {
     name,

@@ -79,6 +79,12 @@ function refusalOf(error: unknown, cluster: string, namespace: string): Refusal 
       `cluster ${cluster}: ${detail}`,
       `wait until others have ended, or ask for more quota in the namespace ${namespace}`,
     )
+  if (status === 403 && /being terminated/.test(detail))
+    return refused(
+      'cluster-refuses',
+      `cluster ${cluster}: ${detail}`,
+      `make the namespace ${namespace} anew once it is gone, or give the project another one`,
+    )
   // Our own right to make pods is none that a run needs: then only the Job was tried.
   if (status === 403 && /cannot create resource "pods"/.test(detail)) return null
   if (status === 404)

@@ -97,6 +97,7 @@ export async function kubernetesClusters(options: {
         nodeSelector: config.nodes.selector,
         checkpointRoot: config.checkpoints,
         pods: tolerating(config),
+        renew: () => readKubeconfig(config.kubeconfig, config.context),
       } satisfies Omit<KubernetesClusterOptions, 'config'>
       const kubeconfig = use === 'know' ? null : readKubeconfig(config.kubeconfig, config.context)
       if (kubeconfig !== null) {

@@ -13,6 +13,7 @@ import type { NewToken, Steered } from '../../ports/requests.ts'
 import type { StoredToken } from '../../ports/token-store.ts'
 import type { RequestContext } from './context.ts'
 import { mayNot } from './context.ts'
+import { nodeNamed } from './node-named.ts'
 import { tokenDocument } from './session.ts'
 
 export async function pauseQueue(
@@ -108,10 +109,9 @@ async function steerNode(
 ): Promise<Answer<Steered>> {
   for (let tried = 0; tried < TRIES; tried += 1) {
     const world = await control.store.world(control.health)
-    const node = [...world.nodes.values()].find(
-      (each) => each.deletedAt === null && (each.id === name || each.name === name),
-    )
-    if (node === undefined) return refused('not-found', `there is no node ${name}`, 'plimsoll nodes lists them')
+    const named = nodeNamed(world, name)
+    if (!named.ok) return named
+    const node = named.value
     const next = image(node, world)
     if (!next.ok) return next
     const steered = { node: node.id, note: note?.(node) ?? null }

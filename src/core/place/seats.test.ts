@@ -4,6 +4,7 @@ import { restartHolder } from '../../domain/claim.ts'
 import type { AvoidedNode } from '../../domain/failure.ts'
 import { claimOf, nodeId, nodeOf, runId, runOf, t, worldOf } from '../../domain/fixture.ts'
 import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
+import type { Node } from '../../domain/node.ts'
 import type { World } from '../../domain/world.ts'
 import { candidatesOf } from '../admit/admit.ts'
 import { counterfactual } from './counterfactual.ts'
@@ -68,4 +69,16 @@ void test('a run that waits for GPUs that others use does not say that it can ne
   const [waiting] = decide(worldOf({ nodes: [shared], runs: [wants] })).report.waiting
   assert.equal(waiting?.reason, 'capacity')
   assert.equal(waiting.message, '1 x 2 GPUs are wanted, and others than Plimsoll use 1 GPU of a')
+})
+
+void test('nodes that are out of service say why, in the words of their cluster', () => {
+  const broken = (name: string, message: string) =>
+    nodeOf(name, { condition: { kind: 'not-ready', reason: 'nodes-not-ready', message } })
+  const said = (...nodes: Node[]) => decide(worldOf({ nodes, runs: [runOf(1)] })).report.waiting[0]?.message
+  assert.equal(said(broken('a', 'no right'), broken('b', 'no right')), 'not in service: a, b; each: no right')
+  assert.equal(
+    said(nodeOf('a', { cordon: { by: 'ada', reason: '' } }), broken('b', 'Xid')),
+    'not in service: a, b; b: Xid',
+  )
+  assert.equal(said(nodeOf('a', { cordon: { by: 'ada', reason: '' } })), 'not in service: a')
 })

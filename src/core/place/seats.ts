@@ -68,6 +68,15 @@ const avoids = (avoided: readonly AvoidedNode[]): Blocked => ({
 const emptied = (run: Run, nodes: readonly Node[]): FreeNode[] =>
   nodes.map((node) => ({ node, slots: freeSlots(node, new Map(), restartHolder(run.id)) }))
 
+/** In the words of the first that has any: what to do is in them. */
+function becauseOf(nodes: readonly Node[]): string {
+  const words = ({ condition }: Node): string | null => (condition.kind === 'not-ready' ? condition.message : null)
+  const first = nodes.find((node) => words(node) !== null)
+  if (first === undefined) return ''
+  const because = words(first)
+  return `; ${nodes.every((node) => words(node) === because) ? 'each' : first.name}: ${because}`
+}
+
 /** Empties the nodes step by step, to find the one thing that is missing. */
 function whyNoSeats(
   run: Run,
@@ -98,8 +107,13 @@ function whyNoSeats(
         until: null,
       }
     }
-    const missing = nodes.filter((node) => !usable.includes(node)).map((node) => node.name)
-    return { reason: 'nodes-not-ready', message: `not in service: ${missing.slice(0, 5).join(', ')}`, until: null }
+    const missing = nodes.filter((node) => !usable.includes(node))
+    const names = missing.slice(0, 5).map((node) => node.name)
+    return {
+      reason: 'nodes-not-ready',
+      message: `not in service: ${names.join(', ')}${becauseOf(missing)}`,
+      until: null,
+    }
   }
   if (whole(nodes.map((node) => ({ ...node, foreign: 0 }))) !== null) {
     const shared = nodes.filter(({ foreign }) => foreign > 0)
