@@ -37,7 +37,7 @@ const agreed: [
   Agree<'series', domain.SeriesDocument>,
   Agree<'log-search', domain.LogSearchDocument>,
   Agree<'queue', domain.QueueDocument>,
-  Agree<'nodes', { nodes: readonly domain.NodeDocument[] }>,
+  Agree<'nodes', { clusters: readonly domain.ClusterDocument[]; nodes: readonly domain.NodeDocument[] }>,
   Agree<'budgets', { budgets: readonly budgets.BudgetDocument[] }>,
   Agree<'extension', budgets.ExtensionDocument>,
   Agree<'extensions', { extensions: readonly budgets.ExtensionDocument[] }>,

@@ -73,6 +73,11 @@ export const extensions = document('extensions', 'Extensions', {
 })
 
 export const nodes = document('nodes', 'Nodes', {
+  clusters: z.array(
+    z
+      .looseObject({ name: z.string(), health: z.enum(['reachable', 'unknown']), message: z.string().nullable() })
+      .meta({ id: 'Cluster' }),
+  ),
   nodes: z.array(
     z
       .looseObject({

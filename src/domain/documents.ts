@@ -155,6 +155,13 @@ export type PlanDocument = {
   readonly notes: readonly string[]
 }
 
+/** `unknown`: it cannot be asked, for the reason in `message`; what is on it is not known, which is not the same as nothing. */
+export type ClusterDocument = {
+  readonly name: string
+  readonly health: 'reachable' | 'unknown'
+  readonly message: string | null
+}
+
 export type NodeDocument = {
   readonly id: string
   readonly cluster: string

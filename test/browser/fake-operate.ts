@@ -1,6 +1,6 @@
 // Made-up answers about the whole installation, for the fake server: machines, and later what waits, is spent and was done. Seeded by their
 // numbers, so that each picture is the same each time.
-import type { AuditEntry, Counts, MachineNode, Queue, Token } from '../../src/web/api/operate.ts'
+import type { AuditEntry, Cluster, Counts, MachineNode, Queue, Token } from '../../src/web/api/operate.ts'
 import type { TableRow } from '../../src/web/api/documents.ts'
 import { alertsOf, deliveriesOf, endedOf } from './fake-alerts.ts'
 import { budgetsOf, extensionsOf, findingsOf, ledgerOf } from './fake-books.ts'
@@ -21,7 +21,7 @@ export function operateAnswer(
 ): { readonly name: string; readonly fields: object } | null {
   switch (path) {
     case '/api/v1/nodes':
-      return { name: 'nodes', fields: { nodes: nodesOf(world, rows, now) } }
+      return { name: 'nodes', fields: { clusters: clustersOf(world), nodes: nodesOf(world, rows, now) } }
     case '/api/v1/findings':
       return {
         name: 'findings',
@@ -145,6 +145,14 @@ function steered(path: string) {
 }
 
 const NODES: Readonly<Record<World, number>> = { none: 0, one: 1, many: 4_096, odd: 24 }
+
+const clustersOf = (world: World): Cluster[] =>
+  world === 'many'
+    ? [
+        { name: 'fake', health: 'reachable', message: null },
+        { name: 'hamina', health: 'unknown', message: 'https://10.0.0.1:6443 does not answer: connect ETIMEDOUT' },
+      ]
+    : [{ name: 'fake', health: 'reachable', message: null }]
 
 export function nodesOf(world: World, rows: readonly TableRow[], now: number): MachineNode[] {
   const running = rows.filter((row) => row.state === 'running')

@@ -324,7 +324,7 @@ export function fakes(): Fakes {
       }),
     counts: () => say('counts', [], { holding: 1, waiting: 1, nodesAway: 0, findings: 1 }),
     queue: () => say('queue', [], { paused: true, reason: 'upgrade', waiting: [{ ...queued, position: 1 }] }),
-    nodes: () => say('nodes', [], { nodes: [node] }),
+    nodes: () => say('nodes', [], { clusters: [{ name: 'local', health: 'reachable', message: null }], nodes: [node] }),
     budgets: () => say('budgets', [], { budgets: [budget] }),
     extensions: (_who, limit) => say('extensions', [limit], { extensions: [extension] }),
     ledger: (_who, window, by) =>

@@ -1,5 +1,5 @@
 // The machines as a caller sees them: what each is, since when and why it takes nothing, and whose runs hold it.
-import type { NodeDocument } from '../../domain/documents.ts'
+import type { ClusterDocument, NodeDocument } from '../../domain/documents.ts'
 import type { Claim } from '../../domain/claim.ts'
 import type { NodeId } from '../../domain/ids.ts'
 import { nodeState } from '../../domain/node.ts'
@@ -7,6 +7,13 @@ import type { Node, NodeState } from '../../domain/node.ts'
 import { taintText } from '../../domain/taint.ts'
 import type { EpochMs } from '../../domain/units.ts'
 import type { World } from '../../domain/world.ts'
+
+export const clustersOf = ({ clusters }: World): ClusterDocument[] =>
+  [...clusters].map(([name, health]) => ({
+    name,
+    health: health.kind,
+    message: health.kind === 'unknown' ? health.message : null,
+  }))
 
 /** `visible`: the projects whose runs may be named. Of others only the sum of the slots is said. */
 export function nodesOf(world: World, visible: 'all' | ReadonlySet<string>, blindAfterMs: number): NodeDocument[] {

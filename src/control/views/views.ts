@@ -23,7 +23,7 @@ import { gaugesOf } from './gauges.ts'
 import { comparisonOf } from './comparison.ts'
 import { countsOf } from './counts.ts'
 import { ledgerOf } from './ledger.ts'
-import { heldSlots, nodesOf } from './nodes.ts'
+import { clustersOf, heldSlots, nodesOf } from './nodes.ts'
 import { documentOf } from './run-document.ts'
 import { searchLogs, seriesOf } from './series.ts'
 import { showOf } from './show.ts'
@@ -140,6 +140,7 @@ export function viewsOf(context: RequestContext): Views {
       if (refusal !== null) return refusal
       const world = await store.world(control.health)
       return accepted({
+        clusters: clustersOf(world),
         nodes: nodesOf(world, visibleProjects(who, 'run.read'), control.settings.durations.blindAfterMs),
       })
     },

@@ -7,6 +7,7 @@ import type { ComparisonDocument } from '../../domain/comparison.ts'
 import type { CountsDocument } from '../../domain/counts.ts'
 import type {
   AuditDocument,
+  ClusterDocument,
   FindingRow,
   LedgerDocument,
   NodeDocument,
@@ -18,6 +19,7 @@ import { now as serverNow } from './clock.ts'
 import type { Table } from './documents.ts'
 
 export type MachineNode = WireOf<NodeDocument>
+export type Cluster = WireOf<ClusterDocument>
 export type Queue = WireOf<QueueDocument>
 export type Waiting = Queue['waiting'][number]
 export type Budget = WireOf<BudgetDocument>
@@ -33,11 +35,17 @@ export const OPERATE_MS = 10_000
 
 const live = { refetchInterval: OPERATE_MS, staleTime: OPERATE_MS / 2, placeholderData: keepPreviousData } as const
 
-export const nodesQuery = queryOptions({
+type Nodes = { readonly clusters: readonly Cluster[]; readonly nodes: readonly MachineNode[] }
+
+const machinesQuery = queryOptions({
   queryKey: ['nodes'],
-  queryFn: async ({ signal }) => (await ask<{ readonly nodes: readonly MachineNode[] }>('/nodes', {}, signal)).nodes,
+  queryFn: ({ signal }) => ask<Nodes>('/nodes', {}, signal),
   ...live,
 })
+
+export const nodesQuery = { ...machinesQuery, select: (all: Nodes) => all.nodes }
+/** Of the same answer. */
+export const clustersQuery = { ...machinesQuery, select: (all: Nodes) => all.clusters }
 
 export type Counts = WireOf<CountsDocument>
 

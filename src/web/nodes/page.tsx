@@ -3,13 +3,15 @@ import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useEffect, useMemo } from 'react'
 import { useNow } from '../api/clock.ts'
-import { type MachineNode, nodesQuery } from '../api/operate.ts'
+import { type Cluster, clustersQuery, type MachineNode, nodesQuery } from '../api/operate.ts'
 import { live, sessionQuery } from '../api/queries.ts'
 import { csv } from '../format/csv.ts'
 import { countOf, int, percent } from '../format/numbers.ts'
+import { visible } from '../format/visible.ts'
 import { Swatch } from '../parts/accounts.tsx'
 import { AsOf } from '../parts/as-of.tsx'
 import { Empty, Figure, Panel, Reading, Refusal, Unit } from '../parts/bits.tsx'
+import { Mark } from '../parts/glyphs.tsx'
 import { saveAs } from '../parts/save.ts'
 import { useWords } from '../parts/search.ts'
 import { NodeList } from './list.tsx'
@@ -19,6 +21,7 @@ import { OneNode } from './one.tsx'
 
 export function NodesPage() {
   const nodes = useQuery(nodesQuery)
+  const clusters = useQuery(clustersQuery).data
   useEffect(() => live.follow(null), [])
   useEffect(() => {
     document.title = 'Nodes · Plimsoll'
@@ -33,12 +36,16 @@ export function NodesPage() {
       </>
     )
   }
-  return <Machines nodes={nodes.data} readAt={nodes.dataUpdatedAt} />
+  return <Machines nodes={nodes.data} readAt={nodes.dataUpdatedAt} clusters={clusters ?? []} />
 }
 
-type Props = { readonly nodes: readonly MachineNode[]; readonly readAt: number }
+type Props = {
+  readonly nodes: readonly MachineNode[]
+  readonly readAt: number
+  readonly clusters: readonly Cluster[]
+}
 
-function Machines({ nodes, readAt }: Props) {
+function Machines({ nodes, readAt, clusters }: Props) {
   const session = useQuery(sessionQuery)
   const now = useNow(5_000)
   const navigate = useNavigate()
@@ -59,6 +66,7 @@ function Machines({ nodes, readAt }: Props) {
           <h1>Nodes</h1>
           <AsOf at={readAt} />
         </div>
+        <Unreached clusters={clusters} />
         <div className="panel">
           <Empty title="No machine was seen yet">
             <p>
@@ -82,6 +90,7 @@ function Machines({ nodes, readAt }: Props) {
           </button>
         </div>
       </div>
+      <Unreached clusters={clusters} />
       <Figures sums={sums} nodes={nodes} />
       <div className="grid">
         <Panel
@@ -118,6 +127,26 @@ function Machines({ nodes, readAt }: Props) {
           )}
         </Panel>
       </div>
+    </>
+  )
+}
+
+/** Not an empty one: what is there is not known. */
+function Unreached({ clusters }: { readonly clusters: readonly Cluster[] }) {
+  const unknown = clusters.filter(({ health }) => health === 'unknown')
+  if (unknown.length === 0) return null
+  return (
+    <>
+      {unknown.map(({ name, message }) => (
+        <p key={name} className="callout bad-edge paused" role="status">
+          <Mark severity="crit" /> <b className="med">Cluster {visible(name)} cannot be asked</b>
+          {message === null ? '.' : `: ${visible(message)}.`}{' '}
+          <span className="dim">
+            What runs there runs on, and nothing new is started.{' '}
+            <code className="mono">plimsoll doctor --cluster {visible(name)}</code> says what is in the way.
+          </span>
+        </p>
+      ))}
     </>
   )
 }

@@ -10,6 +10,7 @@ const NOTHING: Seen = {
   findings: [],
   failed: [],
   holding: [],
+  clusters: [],
   nodes: [],
   budgets: [],
   extensions: [],
@@ -165,4 +166,16 @@ test('who asks for more than a limit waits for a person; what was decided does n
   assert.deepEqual(rest, [])
   assert.equal(need?.what, 'user:lin asks for 12 GPU-h more in lab')
   assert.equal(need.evidence, 'two ablations')
+})
+
+test('a cluster that cannot be asked needs a person, and one that answers does not', () => {
+  const clusters = [
+    { name: 'a', health: 'reachable', message: null },
+    { name: 'b', health: 'unknown', message: 'connect ETIMEDOUT' },
+  ] as const
+  const needs = needsOf({ ...NOTHING, clusters })
+  assert.deepEqual(
+    needs.map(({ severity, what, evidence }) => [severity, what, evidence]),
+    [['crit', 'Cluster b cannot be asked', 'connect ETIMEDOUT']],
+  )
 })

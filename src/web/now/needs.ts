@@ -1,7 +1,7 @@
 // What needs a person, worst first: what detectors found, what failed, machines that are away, walls that are near, who asks for more. Each has what, how much,
 // since when, what to do and where it is seen; what lacks a measure says that it is not known.
 import type { TableRow } from '../api/documents.ts'
-import type { Budget, Extension, Finding, MachineNode, Queue } from '../api/operate.ts'
+import type { Budget, Cluster, Extension, Finding, MachineNode, Queue } from '../api/operate.ts'
 import { scopeText } from '../../domain/budget.ts'
 import { budgetText, countOf } from '../format/numbers.ts'
 import { blindSince } from '../runs/freshness.ts'
@@ -27,6 +27,7 @@ export type Seen = {
   readonly findings: readonly Finding[]
   readonly failed: readonly TableRow[]
   readonly holding: readonly TableRow[]
+  readonly clusters: readonly Cluster[]
   readonly nodes: readonly MachineNode[]
   readonly budgets: readonly Budget[]
   /** Those that the viewer may decide. */
@@ -43,6 +44,7 @@ const LEFT_MIN = 0.02
 export function needsOf(seen: Seen): readonly Need[] {
   const all = [
     ...seen.findings.map(ofFinding),
+    ...ofClusters(seen.clusters),
     ...ofNodes(seen.nodes),
     ...ofSilent(seen.holding, seen.now),
     ...ofBudgets(seen.budgets, seen.findings),
@@ -86,6 +88,25 @@ function ofFinding(finding: Finding): Need {
           ? { path: runPath(run, '/experts'), name: 'Open experts' }
           : { path: runPath(run), name: 'Open run' },
   }
+}
+
+function ofClusters(clusters: readonly Cluster[]): readonly Need[] {
+  return clusters
+    .filter(({ health }) => health === 'unknown')
+    .map(({ name, message }) => ({
+      key: `cluster-${name}`,
+      severity: 'crit',
+      what: `Cluster ${name} cannot be asked`,
+      rule: 'cluster-unreachable',
+      run: null,
+      evidence: message ?? 'why is not known',
+      since: null,
+      gpuMs: null,
+      money: null,
+      gpus: null,
+      whatToDo: `What runs there runs on, and nothing new is started. plimsoll doctor --cluster ${name} says what is in the way.`,
+      to: { path: '/nodes', name: 'Open nodes' },
+    }))
 }
 
 /** One row for each kind of trouble, not for each node: a rack that is away is one thing to look at. What a person cordoned is known. */

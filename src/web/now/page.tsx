@@ -6,6 +6,7 @@ import { useNow } from '../api/clock.ts'
 import { mayIn } from '../api/may.ts'
 import {
   budgetsQuery,
+  clustersQuery,
   endedQuery,
   extensionsQuery,
   findingsQuery,
@@ -43,6 +44,7 @@ export function NowPage() {
   const failed = useQuery(endedQuery('failed', 20))
   const ended = useQuery(endedQuery(ENDED, 8))
   const nodes = useQuery(nodesQuery)
+  const clusters = useQuery(clustersQuery).data
   const queue = useQuery(queueQuery)
   const budgets = useQuery(budgetsQuery)
   const session = useQuery(sessionQuery).data
@@ -59,13 +61,25 @@ export function NowPage() {
         findings: findings.data?.findings ?? [],
         failed: failed.data?.rows ?? [],
         holding: holding.data?.rows ?? [],
+        clusters: clusters ?? [],
         nodes: nodes.data ?? [],
         budgets: budgets.data ?? [],
         extensions: (extensions.data ?? []).filter(({ project }) => mayIn(session, 'budget.extend', project)),
         queue: queue.data ?? null,
         now,
       }),
-    [findings.data, failed.data, holding.data, nodes.data, budgets.data, extensions.data, session, queue.data, now],
+    [
+      findings.data,
+      failed.data,
+      holding.data,
+      clusters,
+      nodes.data,
+      budgets.data,
+      extensions.data,
+      session,
+      queue.data,
+      now,
+    ],
   )
   const sums = useMemo(() => (nodes.data === undefined ? null : sumsOf(nodes.data)), [nodes.data])
   const asked = [findings, failed, holding]

@@ -38,7 +38,15 @@ export function nodesCommand(program: Command): void {
   }
 }
 
-const words = ({ nodes }: Wire<'nodes'>): string =>
+const words = ({ clusters, nodes }: Wire<'nodes'>): string =>
+  [
+    ...clusters.flatMap(({ name, health, message }) =>
+      health === 'unknown' ? [`cluster ${name} is unknown, and nothing is started there: ${message ?? ''}`] : [],
+    ),
+    tableOf(nodes),
+  ].join('\n')
+
+const tableOf = (nodes: Wire<'nodes'>['nodes']): string =>
   nodes.length === 0
     ? 'no node was seen yet'
     : table(
