@@ -64,3 +64,7 @@ for (const words of [
   test(`wrong words are told: ${words}`, () => {
     assert.match(said(parseClusterWords(words)), /^c: /)
   })
+
+test('words say of a fraction that it is none, not that it is text', () => {
+  assert.match(said(parseClusterWords('nodes=4.5')), /must be a whole number, not 4\.5 \(at \/nodes\)/)
+})

@@ -44,7 +44,7 @@ export function parseClusterWords(words: string): ClusterShapeResult {
           : `${excerpt(pair, 40)} is no key=value`
       return { ok: false, problems: placed([fault('', why, 'write nodes=128,gpusPerNode=8,racks=16')], nowhere) }
     }
-    value[key] = /^\d{1,15}$/.test(given) ? Number(given) : given
+    value[key] = /^\d{1,15}(\.\d{1,15})?$/.test(given) ? Number(given) : given
   }
   return resolve(value, nowhere)
 }

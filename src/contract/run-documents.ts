@@ -227,6 +227,19 @@ const expertFinding = z
 export const experts = document('experts', 'Experts', {
   run: z.string(),
   attempt: z.int(),
+  set: z.int().meta({ description: 'which of `sets` this is, from 1' }),
+  sets: z
+    .array(
+      z.looseObject({
+        layers: z.int(),
+        first: z.string(),
+        last: z.string(),
+        experts: z.int(),
+        frames: z.int(),
+        unconserved: z.int(),
+      }),
+    )
+    .meta({ description: 'layers that are reported together, the widest set first; ask for another with `set`' }),
   layers: z.array(z.string()),
   experts: z.int(),
   topK: z.int().nullable(),

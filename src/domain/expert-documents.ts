@@ -7,6 +7,10 @@ type PerBucket = readonly (readonly (number | null)[])[]
 export type ExpertsDocument = {
   readonly run: string
   readonly attempt: number
+  /** Which of `sets` this is, from 1. */
+  readonly set: number
+  /** All sets of layers of the attempt, the widest first: each pipeline stage reports its own, and so do layers with other experts. */
+  readonly sets: readonly ExpertSetDocument[]
   readonly layers: readonly string[]
   readonly experts: number
   readonly topK: number | null
@@ -33,6 +37,16 @@ export type ExpertsDocument = {
   /** The newest of them with its numbers. */
   readonly finding: ExpertFindingDocument | null
   readonly observedAt: EpochMs | null
+}
+
+/** Layers that are reported together. */
+export type ExpertSetDocument = {
+  readonly layers: number
+  readonly first: string
+  readonly last: string
+  readonly experts: number
+  readonly frames: number
+  readonly unconserved: number
 }
 
 /** A mistake of whoever counts: the counts of a layer are not tokens x top-k. */

@@ -33,9 +33,13 @@ import type { Answer } from '../domain/refusal.ts'
 import type { EpochMs } from '../domain/units.ts'
 import type { RunsQuery } from './store.ts'
 
-/** `from` and `to` are steps, null: from the first, to the last; the buckets at the edges are whole. `attempt` null: the newest. */
+/**
+ * `from` and `to` are steps, null: from the first, to the last; the buckets at the edges are whole. `attempt` null: the newest. `set`
+ * counts the sets of layers that are reported together from 1, as `sets` of the answer does; null: the first, which is the widest.
+ */
 export type ExpertsAsked = {
   readonly attempt: number | null
+  readonly set: number | null
   readonly from: number | null
   readonly to: number | null
   readonly points: number
@@ -80,7 +84,7 @@ export interface Views {
   expertFrame(
     who: Principal,
     run: string,
-    asked: { readonly attempt: number | null; readonly step: number | null },
+    asked: { readonly attempt: number | null; readonly set: number | null; readonly step: number | null },
   ): Promise<Answer<ExpertFrameDocument>>
   expertHistory(
     who: Principal,

@@ -89,6 +89,8 @@ async function answerWith(page: Page, experts: number): Promise<void> {
     route.fulfill(
       json('experts', {
         ...common,
+        set: 1,
+        sets: [],
         firstStep: 1,
         lastStep: 3,
         frames: 3,

@@ -443,6 +443,8 @@ export function expertsOf(run: string): Experts {
   return {
     run,
     attempt: 3,
+    set: 1,
+    sets: [],
     layers: Array.from({ length: LAYERS }, (_, index) => String(index + 3)),
     experts: EXPERTS,
     topK: 8,

@@ -4,7 +4,14 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { rollExperts } from '../../src/control/experts.ts'
-import { expertFindingOf, expertHistoryOf, expertsOf, expertTileOf } from '../../src/control/views/experts.ts'
+import {
+  balanceOfExperts,
+  expertFindingOf,
+  expertFrameOf,
+  expertHistoryOf,
+  expertsOf,
+  expertTileOf,
+} from '../../src/control/views/experts.ts'
 import { measureFrame } from '../../src/core/experts/measures.ts'
 import type { AttemptId } from '../../src/domain/ids.ts'
 import { EXPERT_MEASURES, loadRatio } from '../../src/domain/expert-blocks.ts'
@@ -112,7 +119,7 @@ async function checkZooms(store: Store, truth: ReadonlyMap<number, Uint32Array>)
   }))
   for (const points of [2, 3, 7, 20, 50, 200, 2_000]) {
     // All of it, steps that are far from all others too.
-    const asked = { attempt: null, from: null, to: Number.MAX_SAFE_INTEGER, points }
+    const asked = { attempt: null, set: null, from: null, to: Number.MAX_SAFE_INTEGER, points }
     for (const [place, measure] of EXPERT_MEASURES.entries()) {
       const tile = valueOf(await expertTileOf(store, RUN, { ...asked, measure }))
       assert.ok(tile.buckets.length <= points)
@@ -254,14 +261,22 @@ for (const [name, open] of [
           'one that nobody needs',
         )
         for (const points of [2, 5, 40, 600]) {
-          const asked = { attempt: null, from: null, to: null, points }
+          const asked = { attempt: null, set: null, from: null, to: null, points }
           const history = valueOf(await expertHistoryOf(store, RUN, { ...asked, layer: 0, expert: 2 }))
           assert.equal(Math.max(...history.max), 3)
           const tile = valueOf(await expertTileOf(store, RUN, { ...asked, measure: 'maxVio' }))
           assert.equal(Math.max(...tile.max.map((row) => row[0] ?? 0)), 2)
         }
         const part = valueOf(
-          await expertHistoryOf(store, RUN, { attempt: null, from: 330, to: 340, points: 20, layer: 0, expert: 2 }),
+          await expertHistoryOf(store, RUN, {
+            attempt: null,
+            set: null,
+            from: 330,
+            to: 340,
+            points: 20,
+            layer: 0,
+            expert: 2,
+          }),
         )
         assert.deepEqual([part.buckets.length, part.buckets[0]?.from, Math.max(...part.max)], [11, 330, 3])
       }))
@@ -304,7 +319,9 @@ for (const [name, open] of [
           events.map(({ kind, message }) => [kind, message]),
           [['experts-unconserved', 'step 2']],
         )
-        const found = valueOf(await expertsOf(store, RUN, { attempt: null, from: null, to: null, points: 10 }))
+        const found = valueOf(
+          await expertsOf(store, RUN, { attempt: null, set: null, from: null, to: null, points: 10 }),
+        )
         assert.equal(found.unconserved, 3)
         const { attempt, steps, step, layer, layers, counted, expected } = found.finding ?? assert.fail('no finding')
         assert.deepEqual([attempt, steps, step, layer, layers, counted, expected], [1, 3, 4, 'b', 1, 5, 4])
@@ -340,7 +357,7 @@ for (const [name, open] of [
         const load = [1, 2, 3, 4, 5, 6]
         const near = Array.from({ length: 30 }, (_, index) => frameOf(10 + index, load))
         await store.saveReport(reportOf(ATTEMPT, 0, 0, [...near, frameOf(far, load)]))
-        const asked = { attempt: null, from: null, to: null, points: 100 }
+        const asked = { attempt: null, set: null, from: null, to: null, points: 100 }
         const picture = valueOf(await expertsOf(store, RUN, asked))
         assert.deepEqual([picture.firstStep, picture.lastStep, picture.frames], [10, 39, 31])
         assert.deepEqual(picture.apart, { from: far, to: far, frames: 1 })
@@ -354,6 +371,35 @@ for (const [name, open] of [
         const elsewhere = Array.from({ length: 9 }, (_, index) => frameOf(far - 2_000 - index, load))
         await store.saveReport(reportOf(ATTEMPT, 0, 0, elsewhere))
         assert.equal(valueOf(await expertsOf(store, RUN, asked)).apart, null)
+      }))
+
+    test('what pipeline stages report apart is all there: each as a set, and together in the balance and the finding', () =>
+      on(async ({ store }) => {
+        const stage = (rank: number, layers: readonly string[], load: readonly number[]) =>
+          store.saveReport(reportOf(ATTEMPT, rank, 0, [{ ...frameOf(1, load, { tokens: 3, topK: 2 }), layers }]))
+        await stage(0, ['layers.10.mlp', 'layers.11.mlp'], [0, 0, 6, 2, 2, 2])
+        await stage(1, ['layers.2.mlp', 'layers.3.mlp'], [2, 2, 2, 2, 2, 2])
+        await stage(2, ['layers.12.mlp'], [2, 2, 3])
+        const asked = { attempt: null, set: null, from: null, to: null, points: 10 }
+        const first = valueOf(await expertsOf(store, RUN, asked))
+        assert.deepEqual([first.set, first.layers], [1, ['layers.2.mlp', 'layers.3.mlp']])
+        assert.deepEqual(
+          first.sets.map((each) => [each.first, each.last, each.layers, each.experts, each.unconserved]),
+          [
+            ['layers.2.mlp', 'layers.3.mlp', 2, 3, 0],
+            ['layers.10.mlp', 'layers.11.mlp', 2, 3, 0],
+            ['layers.12.mlp', 'layers.12.mlp', 1, 3, 1],
+          ],
+        )
+        const second = valueOf(await expertsOf(store, RUN, { ...asked, set: 2 }))
+        assert.deepEqual([second.set, second.layers, second.dead], [2, ['layers.10.mlp', 'layers.11.mlp'], [[2, 0]]])
+        const frame = valueOf(await expertFrameOf(store, RUN, { attempt: null, set: 3, step: null }))
+        assert.deepEqual(frame.layers, ['layers.12.mlp'])
+        const fourth = await expertsOf(store, RUN, { ...asked, set: 4 })
+        assert.ok(!fourth.ok && fourth.code === 'not-found')
+        assert.equal((await expertFindingOf(store, RUN))?.layer, 'layers.12.mlp')
+        const balance = await balanceOfExperts(store, RUN)
+        assert.deepEqual([balance?.layers, balance?.experts, balance?.maxVio, balance?.dead], [5, 3, 2, 2])
       }))
 
     test('layers of the same names with another number of experts are a set of their own', () =>

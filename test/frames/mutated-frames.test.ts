@@ -68,11 +68,19 @@ async function checkDocuments({ views, attempt }: Reporting): Promise<void> {
     ['show', await views.show(ADA, run)],
     ['statement', await views.statement(ADA, run)],
     ['series', await views.series(ADA, run, 100)],
-    ['experts', await views.experts(ADA, run, { attempt: null, points: 100, from: null, to: null })],
-    ['expert-frame', await views.expertFrame(ADA, run, { attempt: null, step: null })],
+    ['experts', await views.experts(ADA, run, { attempt: null, set: null, points: 100, from: null, to: null })],
+    ['expert-frame', await views.expertFrame(ADA, run, { attempt: null, set: null, step: null })],
     [
       'expert-history',
-      await views.expertHistory(ADA, run, { attempt: null, layer: 0, expert: 0, points: 100, from: null, to: null }),
+      await views.expertHistory(ADA, run, {
+        attempt: null,
+        set: null,
+        layer: 0,
+        expert: 0,
+        points: 100,
+        from: null,
+        to: null,
+      }),
     ],
   ]
   for (const [name, answer] of rows) {

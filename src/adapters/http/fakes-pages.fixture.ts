@@ -50,6 +50,8 @@ export function pageFakes(run: RunDocument, at: (minutes: number) => EpochMs, eu
   const experts: ExpertsDocument = {
     run: run.id,
     attempt: 1,
+    set: 1,
+    sets: [{ layers: 2, first: 'layers.0.mlp', last: 'layers.1.mlp', experts: 4, frames: 118, unconserved: 0 }],
     layers: ['layers.0.mlp', 'layers.1.mlp'],
     experts: 4,
     topK: 2,

@@ -48,6 +48,14 @@ test('without the token of that attempt nothing is read', () =>
       { 'plimsoll-attempt': `${ATTEMPT},${ATTEMPT}` },
     ])
       assert.equal((await post(app, example, headers)).statusCode, 401)
+    const bare = await app.inject({
+      method: 'POST',
+      url: '/ingest/v1/facts',
+      headers: { authorization: 'Bearer good', 'content-type': 'application/json' },
+      payload: example,
+    })
+    assert.equal(bare.statusCode, 401)
+    assert.match(bare.json<{ whatToDo: string }>().whatToDo, /header Plimsoll-Attempt/)
     assert.deepEqual(fake.asked, [])
   }))
 

@@ -38,7 +38,14 @@ export async function createIngestServer(options: IngestOptions): Promise<Fastif
     const token = /^Bearer ([\x21-\x7e]{1,200})$/i.exec(request.headers.authorization ?? '')?.[1]
     const known = typeof attempt === 'string' && isAttemptId(attempt) && token !== undefined
     if (known && options.isTokenOf(attempt, token)) return undefined
-    return sendProblem(reply, problem('unauthenticated', 'this needs the token of the attempt that it is about'))
+    const whatToDo =
+      attempt === undefined
+        ? 'send PLIMSOLL_ATTEMPT of the job as the header Plimsoll-Attempt'
+        : 'send PLIMSOLL_INGEST_TOKEN and PLIMSOLL_ATTEMPT as the job got them'
+    return sendProblem(
+      reply,
+      problem('unauthenticated', 'this needs the token of the attempt that it is about', { whatToDo }),
+    )
   })
   app.post('/ingest/v1/facts', async (request, reply) => {
     const requests = options.requests()

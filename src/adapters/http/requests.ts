@@ -8,6 +8,7 @@ import {
   LABEL_CHARS_MAX,
   PAGE_ROWS_DEFAULT,
   PAGE_ROWS_MAX,
+  EXPERT_SETS_MAX,
   EXPERTS_PER_LAYER_MAX,
   FRAME_LAYERS_MAX,
   LOG_CHUNK_BYTES_MAX,
@@ -82,7 +83,14 @@ export const logsQuery = z.strictObject({
 const attempt = z.coerce.number().int().min(1).optional()
 const points = z.coerce.number().int().min(2).max(POINTS_MAX).default(POINTS_DEFAULT)
 const step = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
-const zoom = { attempt, from: step.optional(), to: step.optional(), points }
+const set = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(EXPERT_SETS_MAX)
+  .optional()
+  .meta({ description: 'one of the sets of layers that are reported together, from 1; the widest by default' })
+const zoom = { attempt, set, from: step.optional(), to: step.optional(), points }
 type Stretch = { readonly from?: number | undefined; readonly to?: number | undefined }
 const inOrder = ({ from, to }: Stretch): boolean => from === undefined || to === undefined || from <= to
 const ORDER = { path: ['from'], message: 'must not be after to' }
@@ -91,7 +99,7 @@ export const expertsQuery = z.strictObject(zoom).refine(inOrder, ORDER)
 export const expertTileQuery = z
   .strictObject({ ...zoom, measure: z.enum(EXPERT_MEASURES).default('maxVio') })
   .refine(inOrder, ORDER)
-export const expertFrameQuery = z.strictObject({ attempt, step: step.optional() })
+export const expertFrameQuery = z.strictObject({ attempt, set, step: step.optional() })
 export const expertHistoryQuery = z
   .strictObject({
     ...zoom,

@@ -20,8 +20,10 @@ export function expertRoutes(scope: FastifyInstance, { views }: ServerOptions): 
         response: answers('experts'),
       },
     },
-    async ({ principal, params: { run }, query: { attempt = null, from = null, to = null, points } }, reply) =>
-      send(reply, 'experts', await views.experts(principal, run, { attempt, from, to, points })),
+    async (
+      { principal, params: { run }, query: { attempt = null, set = null, from = null, to = null, points } },
+      reply,
+    ) => send(reply, 'experts', await views.experts(principal, run, { attempt, set, from, to, points })),
   )
   app.get(
     '/runs/:run/experts/tile',
@@ -34,8 +36,11 @@ export function expertRoutes(scope: FastifyInstance, { views }: ServerOptions): 
         response: answers('expert-tile'),
       },
     },
-    async ({ principal, params: { run }, query: { attempt = null, from = null, to = null, points, measure } }, reply) =>
-      send(reply, 'expert-tile', await views.expertTile(principal, run, { attempt, from, to, points, measure })),
+    async (
+      { principal, params: { run }, query: { attempt = null, set = null, from = null, to = null, points, measure } },
+      reply,
+    ) =>
+      send(reply, 'expert-tile', await views.expertTile(principal, run, { attempt, set, from, to, points, measure })),
   )
   app.get(
     '/runs/:run/experts/frame',
@@ -48,8 +53,8 @@ export function expertRoutes(scope: FastifyInstance, { views }: ServerOptions): 
         response: answers('expert-frame'),
       },
     },
-    async ({ principal, params: { run }, query: { attempt = null, step = null } }, reply) =>
-      send(reply, 'expert-frame', await views.expertFrame(principal, run, { attempt, step })),
+    async ({ principal, params: { run }, query: { attempt = null, set = null, step = null } }, reply) =>
+      send(reply, 'expert-frame', await views.expertFrame(principal, run, { attempt, set, step })),
   )
   app.get(
     '/runs/:run/experts/history',
@@ -63,10 +68,14 @@ export function expertRoutes(scope: FastifyInstance, { views }: ServerOptions): 
       },
     },
     async (
-      { principal, params: { run }, query: { attempt = null, from = null, to = null, points, layer, expert } },
+      {
+        principal,
+        params: { run },
+        query: { attempt = null, set = null, from = null, to = null, points, layer, expert },
+      },
       reply,
     ) => {
-      const asked = { attempt, from, to, points, layer, expert }
+      const asked = { attempt, set, from, to, points, layer, expert }
       return send(reply, 'expert-history', await views.expertHistory(principal, run, asked))
     },
   )

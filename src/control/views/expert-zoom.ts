@@ -10,7 +10,13 @@ import type { AttemptId } from '../../domain/ids.ts'
 import type { LayerSet, Store } from '../../ports/store.ts'
 import type { ExpertsAsked } from '../../ports/views.ts'
 
-export type Found = { readonly number: number; readonly attempt: AttemptId; readonly set: LayerSet }
+/** A set of layers, among all of its attempt. */
+export type Found = {
+  readonly number: number
+  readonly attempt: AttemptId
+  readonly set: LayerSet
+  readonly sets: readonly LayerSet[]
+}
 /** Steps, and how long a bucket of them is. */
 export type Zoom = { readonly from: number; readonly to: number; readonly size: number }
 
@@ -18,7 +24,7 @@ export type Zoom = { readonly from: number; readonly to: number; readonly size: 
 const FRAMES_READ_MAX = 8_192
 
 /** What was asked for, within what there is, from and to the edge of a bucket. */
-export function zoomOf({ firstStep, lastStep }: LayerSet, asked: Omit<ExpertsAsked, 'attempt'>): Zoom {
+export function zoomOf({ firstStep, lastStep }: LayerSet, asked: Omit<ExpertsAsked, 'attempt' | 'set'>): Zoom {
   const from = Math.min(Math.max(asked.from ?? firstStep, firstStep), lastStep)
   const to = Math.max(from, Math.min(asked.to ?? lastStep, lastStep))
   return atEdges(from, to, bucketSteps(from, to, asked.points))
@@ -31,7 +37,7 @@ const atEdges = (from: number, to: number, size: number): Zoom => ({
 })
 
 /** As `zoomOf`, for one expert. */
-export function loadZoomOf(set: LayerSet, asked: Omit<ExpertsAsked, 'attempt'>): Zoom {
+export function loadZoomOf(set: LayerSet, asked: Omit<ExpertsAsked, 'attempt' | 'set'>): Zoom {
   const zoom = zoomOf(set, asked)
   const lowest = 2 ** (LOAD_LEVELS[0] ?? 0)
   const rows = (zoom.to - zoom.from + 1) * set.ranks

@@ -11,23 +11,26 @@ import type {
   StatementDocument,
 } from '../../domain/documents.ts'
 import type { ExpertMeasure } from '../../domain/expert-blocks.ts'
+import type { AttemptId } from '../../domain/ids.ts'
 import { attemptIdOf } from '../../domain/ids.ts'
 import type { Answer } from '../../domain/refusal.ts'
 import { accepted, refused } from '../../domain/refusal.ts'
 import type { Run } from '../../domain/run.ts'
-import type { Store, StoredFrame } from '../../ports/store.ts'
+import type { LayerSet, Store, StoredFrame } from '../../ports/store.ts'
 import type { ExpertsAsked } from '../../ports/views.ts'
 import type { Found } from './expert-zoom.ts'
 import { loadParts, loadZoomOf, measureParts, zoomOf } from './expert-zoom.ts'
 
 export async function expertsOf(store: Store, run: Run, asked: ExpertsAsked): Promise<Answer<ExpertsDocument>> {
   const picture = await pictureOf(store, run, asked)
-  if (picture === null) return nothing(run, asked.attempt)
+  if (picture === null) return nothing(store, run, asked)
   const { found, apart, buckets, spreads } = picture
-  const { number, set } = found
+  const { number, set, sets } = found
   return accepted({
     run: run.id,
     attempt: number,
+    set: sets.findIndex((each) => each.layers === set.layers) + 1,
+    sets: sets.map(setDocument),
     layers: set.names,
     experts: set.experts,
     topK: set.topK,
@@ -55,7 +58,7 @@ export async function expertsOf(store: Store, run: Run, asked: ExpertsAsked): Pr
 
 /** What is asked for, in buckets. */
 async function pictureOf(store: Store, run: Run, asked: ExpertsAsked) {
-  const whole = await setOf(store, run, asked.attempt)
+  const whole = await setOf(store, run, asked)
   if (whole === null) return null
   const { found, apart } = await nearOf(store, whole, asked)
   const zoom = zoomOf(found.set, asked)
@@ -117,10 +120,13 @@ async function findingOf(store: Store, { number, attempt, set }: Found): Promise
   }
 }
 
-/** The finding of the newest attempt that reported experts; null where their counts add up. */
+/** The finding of the newest attempt that reported experts, of the first of its sets that has one; null where all counts add up. */
 export async function expertFindingOf(store: Store, run: Run): Promise<ExpertFindingDocument | null> {
-  const found = await setOf(store, run, null)
-  return found === null ? null : findingOf(store, found)
+  for (const found of await allSetsOf(store, run)) {
+    const finding = await findingOf(store, found)
+    if (finding !== null) return finding
+  }
+  return null
 }
 
 /** One measure of all layers over some steps: what a heat map draws. */
@@ -130,7 +136,7 @@ export async function expertTileOf(
   asked: ExpertsAsked & { readonly measure: ExpertMeasure },
 ): Promise<Answer<ExpertTileDocument>> {
   const picture = await pictureOf(store, run, asked)
-  if (picture === null) return nothing(run, asked.attempt)
+  if (picture === null) return nothing(store, run, asked)
   const { found, buckets, spreads } = picture
   const { number, set } = found
   return accepted({
@@ -151,10 +157,10 @@ export async function expertTileOf(
 export async function expertFrameOf(
   store: Store,
   run: Run,
-  asked: { readonly attempt: number | null; readonly step: number | null },
+  asked: { readonly attempt: number | null; readonly set: number | null; readonly step: number | null },
 ): Promise<Answer<ExpertFrameDocument>> {
-  const found = await setOf(store, run, asked.attempt)
-  if (found === null) return nothing(run, asked.attempt)
+  const found = await setOf(store, run, asked)
+  if (found === null) return nothing(store, run, asked)
   const { number, attempt, set } = found
   const frame = await store.expertFrame(attempt, set.layers, asked.step ?? set.lastStep)
   if (frame === null)
@@ -190,8 +196,8 @@ export async function expertHistoryOf(
   run: Run,
   asked: ExpertsAsked & { readonly layer: number; readonly expert: number },
 ): Promise<Answer<ExpertHistoryDocument>> {
-  const whole = await setOf(store, run, asked.attempt)
-  if (whole === null) return nothing(run, asked.attempt)
+  const whole = await setOf(store, run, asked)
+  if (whole === null) return nothing(store, run, asked)
   const { found } = await nearOf(store, whole, asked)
   const { number, set } = found
   const { layer, expert } = asked
@@ -210,11 +216,32 @@ export async function expertHistoryOf(
 /** An expert is called dead in a statement when it was so in each of so many last frames: one step proves nothing. */
 const LAST_FRAMES = 50
 
-/** The balance that a run ended with: the mean MaxVio of its worst layer over the last frames, and experts dead in all of them. */
+/**
+ * The balance that a run ended with: the mean MaxVio of its worst layer over the last frames, and experts dead in all of them. Over all
+ * layers, whatever set they are reported in; where not all have as many experts, `experts` is the most.
+ */
 export async function balanceOfExperts(store: Store, run: Run): Promise<StatementDocument['experts']> {
-  const found = await setOf(store, run, null)
-  if (found === null) return null
-  const { attempt, set } = found
+  const all = await allSetsOf(store, run)
+  if (all.length === 0) return null
+  const known: number[] = []
+  let dead = 0
+  for (const { attempt, set } of all) {
+    const frames = await lastFrames(store, attempt, set)
+    for (const layer of set.names.keys()) {
+      const seen = frames.flatMap((frame) => measuresOf(layerOf(frame, layer))?.maxVio ?? [])
+      if (seen.length > 0) known.push(seen.reduce((sum, each) => sum + each, 0) / seen.length)
+      dead += deadInAll(frames, layer)
+    }
+  }
+  return {
+    layers: all.reduce((sum, { set }) => sum + set.names.length, 0),
+    experts: Math.max(...all.map(({ set }) => set.experts)),
+    maxVio: known.length === 0 ? null : Math.max(...known),
+    dead,
+  }
+}
+
+async function lastFrames(store: Store, attempt: AttemptId, set: LayerSet): Promise<StoredFrame[]> {
   const frames: StoredFrame[] = []
   for (let step = set.lastStep; frames.length < LAST_FRAMES && step >= set.firstStep;) {
     const frame = await store.expertFrame(attempt, set.layers, step)
@@ -222,18 +249,7 @@ export async function balanceOfExperts(store: Store, run: Run): Promise<Statemen
     frames.push(frame)
     step = frame.step - 1
   }
-  const perLayer = set.names.map((_, layer) => {
-    const seen = frames.flatMap((frame) => measuresOf(layerOf(frame, layer))?.maxVio ?? [])
-    return seen.length === 0 ? null : seen.reduce((sum, each) => sum + each, 0) / seen.length
-  })
-  const known = perLayer.filter((each) => each !== null)
-  const dead = set.names.reduce((sum, _, layer) => sum + deadInAll(frames, layer), 0)
-  return {
-    layers: set.names.length,
-    experts: set.experts,
-    maxVio: known.length === 0 ? null : Math.max(...known),
-    dead,
-  }
+  return frames
 }
 
 function deadInAll(frames: readonly StoredFrame[], layer: number): number {
@@ -245,21 +261,50 @@ function deadInAll(frames: readonly StoredFrame[], layer: number): number {
 const layerOf = (frame: StoredFrame, layer: number): Uint32Array =>
   frame.counts.subarray(layer * frame.experts, (layer + 1) * frame.experts)
 
-/** The widest set of layers of the attempt, or of the newest that has one. */
-async function setOf(store: Store, run: Run, number: number | null): Promise<Found | null> {
-  for (let each = number ?? run.attempts; each >= 1; each -= 1) {
-    const attempt = attemptIdOf(run.id, each)
-    const sets = await store.expertLayers(attempt)
-    const widest = sets.toSorted((a, b) => b.names.length * b.experts - a.names.length * a.experts)[0]
-    if (widest !== undefined) return { number: each, attempt, set: widest }
-    if (number !== null) return null
-  }
-  return null
+/** Sets of layers that are reported together, the widest first: pipeline stages report their own, and so do layers with other experts. */
+async function setsOf(store: Store, attempt: AttemptId): Promise<LayerSet[]> {
+  const width = (set: LayerSet): number => set.names.length * set.experts
+  return (await store.expertLayers(attempt)).toSorted(
+    (a, b) => width(b) - width(a) || inOrder(a.names[0] ?? '', b.names[0] ?? '') || inOrder(a.layers, b.layers),
+  )
 }
 
-const nothing = (run: Run, attempt: number | null) =>
-  refused(
+/** `layers.2` before `layers.10`. */
+function inOrder(a: string, b: string): number {
+  const [left, right] = [a, b].map((name) => name.replaceAll(/\d+/g, (digits) => digits.padStart(8, '0')))
+  return left === right ? 0 : (left ?? '') < (right ?? '') ? -1 : 1
+}
+
+const setDocument = ({ names, experts, frames, unconserved }: LayerSet) => ({
+  layers: names.length,
+  first: names[0] ?? '',
+  last: names.at(-1) ?? '',
+  experts,
+  frames,
+  unconserved,
+})
+
+type SetAsked = Pick<ExpertsAsked, 'attempt' | 'set'>
+
+/** What was reported in the attempt, or in the newest that has any. */
+async function allSetsOf(store: Store, run: Run, asked: number | null = null): Promise<Found[]> {
+  for (let number = asked ?? run.attempts; number >= 1; number -= 1) {
+    const attempt = attemptIdOf(run.id, number)
+    const sets = await setsOf(store, attempt)
+    if (sets.length > 0 || asked !== null) return sets.map((set) => ({ number, attempt, set, sets }))
+  }
+  return []
+}
+
+const setOf = async (store: Store, run: Run, { attempt, set }: SetAsked): Promise<Found | null> =>
+  (await allSetsOf(store, run, attempt))[(set ?? 1) - 1] ?? null
+
+async function nothing(store: Store, run: Run, { attempt, set }: SetAsked) {
+  const sets = await allSetsOf(store, run, attempt)
+  if (sets.length > 0) return refused('not-found', `there is no set ${set} of layers`, `sets are 1 to ${sets.length}`)
+  return refused(
     'not-found',
     `${attempt === null ? `run ${run.id}` : `attempt ${attempt} of run ${run.id}`} reported no expert load`,
     'import plimsoll_reporter in the script, or set PLIMSOLL_REPORTER_AUTO=1 for Megatron-core and Hugging Face (src/reporter/README.md)',
   )
+}

@@ -123,7 +123,7 @@ def experts(step: int, counts: Any, *, layers: Optional[Iterable[str]] = None, e
         # Names in a tuple are taken as they are: to count 58 references up and down costs more than the rest.
         if (hot is not None and type(step) is int and (type(layers) is tuple or layers is None) and type(flags) is tuple
                 and (type(tokens) is int or tokens is None) and (type(top_k) is int or top_k is None)):
-            over, tensor, spares, number, now, say, said, room = hot
+            over, tensor, spares, number, now, say, said, room, bytes_max = hot
             kind, held = type(counts), None
             if not over and len(said) < room:
                 if kind is tensor and counts.is_cpu:
@@ -134,8 +134,8 @@ def experts(step: int, counts: Any, *, layers: Optional[Iterable[str]] = None, e
                             held.copy_(counts)
                         except Exception:
                             held = None
-                elif kind is bytes:
-                    # What cannot change needs no copy.
+                elif kind is bytes and len(counts) <= bytes_max:
+                    # What cannot change needs no copy; what is too large for a frame must not be kept either.
                     held = (counts, experts)
                 if held is not None:
                     say((number(), now(), 'experts', (step, layers, held, tokens, top_k, flags)))

@@ -12,7 +12,7 @@ import sys
 from time import monotonic_ns
 from typing import Any, Iterable, Optional, Protocol
 
-from . import _term, _values, _warn
+from . import _term, _values, _warn, _wire
 from ._buffer import EXPERTS, FRAMES_SURE, STEP, STEPS_MAX, Buffer
 from ._clock import Clock
 from ._directives import Directives
@@ -102,8 +102,10 @@ class Reporter:
         words: tuple[str, ...] = ()
         size = 0
         try:
-            names = layers if layers is None or type(layers) is tuple else tuple(layers)
-            words = flags if type(flags) is tuple else tuple(flags)
+            # One more than there may be: it is refused later, and one without an end ends here.
+            if layers is not None:
+                names = layers if type(layers) is tuple else tuple(itertools.islice(layers, _values.LAYERS_MAX + 1))
+            words = flags if type(flags) is tuple else tuple(itertools.islice(flags, _wire.FLAGS_MAX + 1))
             held = _values.take_counts(counts, experts)
             size = held.size
             if self._seen is None and self.hot_experts is not None and 'torch' in sys.modules:
@@ -160,7 +162,8 @@ class Reporter:
         buffer, said = self._buffer, self._buffer.queues[EXPERTS]
         # Before torch is seen nothing is a tensor.
         self._seen = getattr(sys.modules.get('torch'), 'Tensor', None)
-        self.hot_experts = (buffer.over, self._seen, _values.spares, buffer.number, monotonic_ns, said.append, said, FRAMES_SURE)
+        self.hot_experts = (buffer.over, self._seen, _values.spares, buffer.number, monotonic_ns, said.append, said, FRAMES_SURE,
+                            4 * _values.CELLS_MAX)
 
     def _hurry(self) -> None:
         sender = self._sender

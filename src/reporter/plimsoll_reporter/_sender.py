@@ -10,6 +10,7 @@ fact makes the second one a repeat.
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
@@ -149,8 +150,9 @@ class Sender:
         if status in (400, 422) or (status == 413 and len(facts) <= 1):
             _warn.once('refused', f'the server refused a batch with status {status}; it is dropped')
             self._sent(len(facts))
-            for group, number, _ in facts:
+            for group, number, encoded in facts:
                 self._lose(group, number, 'refused')
+                self._lose_again(encoded)
             return self._interval_s() if facts else self._back_off(None)
         if status == 413:
             self._batch_max = max(1, len(facts) // 2)
@@ -286,6 +288,15 @@ class Sender:
     def _lose(self, group: str, number: int, why: str) -> None:
         first, last, facts = self._gaps.get((group, why), (number, number, 0))
         self._gaps[(group, why)] = (min(first, number), max(last, number), facts + 1)
+
+    def _lose_again(self, encoded: bytes) -> None:
+        """A gap that was not taken: what it told of is still lost, and still to be told."""
+        fact = json.loads(encoded)
+        if fact['kind'] != 'gap':
+            return
+        key = (fact['of'], fact['why'])
+        first, last, facts = self._gaps.get(key, (fact['from'], fact['to'], 0))
+        self._gaps[key] = (min(first, fact['from']), max(last, fact['to']), facts + fact['facts'])
 
     def _sent(self, count: int) -> None:
         del self._ready[:count]

@@ -15,6 +15,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 COUNT_MAX = (1 << 32) - 1
 CELLS_MAX = 131_072
+LAYERS_MAX = 1024
 
 
 class NotReady(Exception):
@@ -185,7 +186,7 @@ def give_back(held: Any, key: Any, size: int) -> None:
 
 
 def check(layers: int, experts: int) -> None:
-    if not (1 <= layers <= 1024 and 1 <= experts <= 4096 and layers * experts <= CELLS_MAX):
+    if not (1 <= layers <= LAYERS_MAX and 1 <= experts <= 4096 and layers * experts <= CELLS_MAX):
         raise Invalid
 
 

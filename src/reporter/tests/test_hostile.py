@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import struct
+import sys
 import threading
 import time
 
@@ -248,6 +250,25 @@ def test_a_batch_that_is_refused_becomes_a_gap(status, server, quick, monkeypatc
     assert str(status) in capfd.readouterr().err
 
 
+def test_a_gap_that_is_refused_is_told_again(server, quick, monkeypatch):
+    refused = []
+
+    def twice(request):
+        if len(refused) == 2 or not request['batch']['facts']:
+            return server.accept(request)
+        refused.append(request['batch'])
+        return 400, {}, b'{}'
+
+    server.answer = twice
+    reporting = conftest.begin(server.url, monkeypatch)
+    reporting.step(1)
+    server.until(lambda: len(server.of('gap')) == 2)
+    conftest.end(reporting)
+    assert [fact['kind'] for fact in refused[1]['facts']] == ['gap']
+    lost = {number for gap in server.of('gap') for number in range(gap['from'], gap['to'] + 1)}
+    assert lost == {1, refused[1]['facts'][0]['seq']}
+
+
 def test_a_batch_that_is_too_large_is_halved(server, quick, monkeypatch):
     server.answer = lambda request: (
         (413, {}, b'') if len(request['batch']['facts']) > 10 else server.accept(request))
@@ -288,6 +309,26 @@ def test_a_bad_value_is_a_gap_and_one_line(reporter, server, capfd):
     assert not server.of('phase')
     said = capfd.readouterr().err.splitlines()
     assert len(said) == len(set(said)) <= 6
+
+
+def test_bytes_that_are_no_frame_are_not_kept(reporter, server):
+    server.answer = lambda request: (503, {}, b'')
+    reporter.experts(1, b'\1' * 64, experts=16)
+    held = b'\1' * (4 * 131_072 + 4)
+    before = sys.getrefcount(held)
+    for step in range(10):
+        reporter.experts(step, held, experts=16)
+    assert sys.getrefcount(held) == before
+
+
+def test_names_without_an_end_do_not_block(reporter, server):
+    reporter.experts(1, [[1, 2]], layers=itertools.count())
+    reporter.experts(2, [[1, 2]], flags=itertools.repeat('local'))
+    reporter.experts(3, [[1, 2]], flags=iter(['local']))
+    server.until(lambda: [fact['step'] for fact in server.of('experts')])
+    # Of the flags each is taken once.
+    assert [fact['step'] for fact in server.of('experts')] == [2, 3]
+    assert server.until(lambda: [gap['facts'] for gap in server.of('gap')]) == [1]
 
 
 def test_exceptions_of_the_script_go_their_way(reporter):

@@ -47,9 +47,17 @@ type Matrix = readonly (readonly number[])[]
 export type Experts = {
   readonly run: string
   readonly attempt: number
+  readonly set: number
+  readonly sets: readonly {
+    readonly layers: number
+    readonly first: string
+    readonly last: string
+    readonly experts: number
+    readonly unconserved: number
+  }[]
   readonly layers: readonly string[]
   readonly experts: number
-  readonly topK: number
+  readonly topK: number | null
   readonly firstStep: number
   readonly lastStep: number
   readonly frames: number
@@ -72,7 +80,7 @@ export type ExpertFrame = {
   readonly step: number
   readonly layers: readonly string[]
   readonly experts: number
-  readonly topK: number
+  readonly topK: number | null
   readonly tokens: number | null
   /** base64 of unsigned 32-bit little-endian integers, layer by layer, expert by expert. */
   readonly counts: string

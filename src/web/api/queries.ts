@@ -124,17 +124,17 @@ export const logSearchQuery = (run: string, q: string, attempt: number | null) =
 /** The drawing of all steps is about so many pixels wide, and a line through each second one looks the same. */
 const EXPERT_POINTS = 500
 
-export const expertsQuery = (run: string, attempt: number | null, alive: boolean) =>
+export const expertsQuery = (run: string, attempt: number | null, set: number | null, alive: boolean) =>
   queryOptions({
-    queryKey: ['experts', run, attempt],
-    queryFn: ({ signal }) => ask<Experts>(`${path(run)}/experts`, { attempt, points: EXPERT_POINTS }, signal),
+    queryKey: ['experts', run, attempt, set],
+    queryFn: ({ signal }) => ask<Experts>(`${path(run)}/experts`, { attempt, set, points: EXPERT_POINTS }, signal),
     refetchInterval: again(alive),
   })
 
-export const expertHistoryQuery = (run: string, attempt: number, layer: number, expert: number) =>
+export const expertHistoryQuery = (run: string, attempt: number, set: number, layer: number, expert: number) =>
   queryOptions({
-    queryKey: ['expert-history', run, attempt, layer, expert],
+    queryKey: ['expert-history', run, attempt, set, layer, expert],
     queryFn: ({ signal }) =>
-      ask<ExpertHistory>(`${path(run)}/experts/history`, { attempt, layer, expert, points: 500 }, signal),
+      ask<ExpertHistory>(`${path(run)}/experts/history`, { attempt, set, layer, expert, points: 500 }, signal),
     placeholderData: keepPreviousData,
   })

@@ -3,7 +3,7 @@ import { ask, Refused } from '../api/ask.ts'
 import type { ExpertFrame } from '../api/documents.ts'
 import { decodeFrame, type Frame } from './frame.ts'
 
-export type Wish = { readonly path: string; readonly attempt: number; readonly step: number }
+export type Wish = { readonly path: string; readonly attempt: number; readonly set: number; readonly step: number }
 export type Granted =
   | { readonly kind: 'frame'; readonly frame: Frame }
   | {
@@ -16,9 +16,9 @@ export type Granted =
 
 self.addEventListener('message', (event: MessageEvent<Wish>) => void grant(event.data))
 
-async function grant({ path, attempt, step }: Wish): Promise<void> {
+async function grant({ path, attempt, set, step }: Wish): Promise<void> {
   try {
-    const frame = decodeFrame(await ask<ExpertFrame>(path, { attempt, step }))
+    const frame = decodeFrame(await ask<ExpertFrame>(path, { attempt, set, step }))
     say({ kind: 'frame', frame }, [frame.counts.buffer, frame.ratios.buffer])
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error)

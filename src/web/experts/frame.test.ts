@@ -25,6 +25,7 @@ test('counts are unsigned 32-bit little-endian, ratios are of the mean of their 
   assert.equal(ratioAt(frame, { layer: 1, expert: 0 }), 0)
   assert.equal(conserved(frame), 2)
   assert.equal(conserved({ ...frame, tokens: null }), null)
+  assert.equal(conserved({ ...frame, topK: null }), null)
 })
 
 test('safety: a layer that nothing was reported of is not dead', () => {

@@ -5,7 +5,7 @@ export type Frame = {
   readonly step: number
   readonly layers: readonly string[]
   readonly experts: number
-  readonly topK: number
+  readonly topK: number | null
   readonly tokens: number | null
   readonly counts: Uint32Array
   readonly ratios: Float32Array
@@ -50,7 +50,7 @@ export function ratiosOf(counts: Uint32Array, layers: number, experts: number): 
 
 /** How many layers add up to what the step routed; null where it is not known how much that was. */
 export function conserved({ counts, layers, experts, tokens, topK }: Frame): number | null {
-  if (tokens === null) return null
+  if (tokens === null || topK === null) return null
   let whole = 0
   for (let layer = 0; layer < layers.length; layer += 1) {
     let total = 0

@@ -10,6 +10,7 @@ export class Frames {
   readonly #kept = new Map<number, Frame>()
   readonly #run: string
   readonly #attempt: number
+  readonly #set: number
   readonly #onFrame: (frame: Frame, wanted: number) => void
   readonly #onError: (error: unknown) => void
   #wanted: number | null = null
@@ -19,11 +20,13 @@ export class Frames {
   constructor(
     run: string,
     attempt: number,
+    set: number,
     onFrame: (frame: Frame, wanted: number) => void,
     onError: (error: unknown) => void,
   ) {
     this.#run = run
     this.#attempt = attempt
+    this.#set = set
     this.#onFrame = onFrame
     this.#onError = onError
   }
@@ -49,7 +52,7 @@ export class Frames {
     this.#worker ??= this.#start()
     // A worker has no origin to name: that is for windows.
     // oxlint-disable-next-line unicorn/require-post-message-target-origin
-    this.#worker.postMessage({ path, attempt: this.#attempt, step: this.#wanted } satisfies Wish)
+    this.#worker.postMessage({ path, attempt: this.#attempt, set: this.#set, step: this.#wanted } satisfies Wish)
   }
 
   #start(): Worker {

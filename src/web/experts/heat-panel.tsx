@@ -195,7 +195,8 @@ function wholeOf(frame: Frame): number | null {
 function sumsText(frame: Frame): string {
   const whole = wholeOf(frame)
   const { layers, tokens, topK } = frame
-  if (whole === null || tokens === null) return 'how many tokens the step had was not reported: sums are not checked'
+  if (whole === null || tokens === null || topK === null)
+    return `how many ${tokens === null ? 'tokens the step had' : 'experts a token is sent to'} was not reported: sums are not checked`
   const what = whole === layers.length ? 'each layer sums to' : `${whole} of ${layers.length} layers sum to`
   return `${what} ${int(tokens * topK)} = ${int(tokens)} tokens × ${topK}`
 }

@@ -17,16 +17,17 @@ const SETTLED_MS = 150
 type Props = {
   readonly run: string
   readonly attempt: number
+  readonly set: number
   readonly view: View
   readonly layers: readonly string[]
   /** It stands below the heat map, and has its width. */
   readonly low: boolean
 }
 
-export function OneExpert({ run, attempt, view, layers, low }: Props) {
+export function OneExpert({ run, attempt, set, view, layers, low }: Props) {
   const now = useShown(view, (shown) => shown.cell)
   const cell = useSettled(now)
-  const history = useQuery(expertHistoryQuery(run, attempt, cell.layer, cell.expert))
+  const history = useQuery(expertHistoryQuery(run, attempt, set, cell.layer, cell.expert))
   const data = useMemo((): [number[], ...(number | null)[][]] | null => {
     if (history.data === undefined) return null
     const shown = (values: readonly (number | null)[]): (number | null)[] =>

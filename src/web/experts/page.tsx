@@ -19,14 +19,16 @@ export function ExpertsTab() {
   const show = useShow()
   const search = useWords()
   const attempt = whole(search.attempt)
-  const experts = useQuery(expertsQuery(show.id, attempt, isAlive(show)))
+  const experts = useQuery(expertsQuery(show.id, attempt, whole(search.set), isAlive(show)))
   if (experts.data === undefined) {
     if (experts.isPending) return <Reading what="expert load" />
     if (experts.error instanceof Refused && experts.error.status === 404) return <NoExperts />
     return <Refusal error={experts.error} />
   }
   if (experts.data.frames === 0) return <NoExperts />
-  return <Loads key={`${experts.data.run} ${experts.data.attempt}`} show={show} experts={experts.data} />
+  return (
+    <Loads key={`${experts.data.run} ${experts.data.attempt} ${experts.data.set}`} show={show} experts={experts.data} />
+  )
 }
 
 function NoExperts() {
@@ -52,7 +54,7 @@ type LoadsProps = { readonly show: Show; readonly experts: Experts }
 function Loads({ show, experts }: LoadsProps) {
   const search = useWords()
   const first = useRef(search)
-  const { run, attempt } = experts
+  const { run, attempt, set } = experts
   const view = useMemo(() => {
     const layer = whole(first.current.layer) ?? worstLayer(experts)
     const expert = whole(first.current.expert) ?? 0
@@ -65,16 +67,17 @@ function Loads({ show, experts }: LoadsProps) {
     })
     // A newer answer of the same attempt is no reason to go elsewhere.
     // oxlint-disable-next-line react-hooks/exhaustive-deps
-  }, [run, attempt])
+  }, [run, attempt, set])
   const frames = useMemo(
     () =>
       new Frames(
         run,
         attempt,
+        set,
         (frame) => view.change({ frame, error: null }),
         (error) => view.change({ error }),
       ),
-    [run, attempt, view],
+    [run, attempt, set, view],
   )
   useEffect(() => () => frames.close(), [frames])
   useEffect(() => frames.want(view.shown().step), [frames, view])
@@ -87,13 +90,15 @@ function Loads({ show, experts }: LoadsProps) {
     frames.want(next)
   }
   const low = experts.layers.length <= LOW_LAYERS_MAX
-  const one = <OneExpert run={run} attempt={attempt} view={view} layers={experts.layers} low={low} />
+  const one = <OneExpert run={run} attempt={attempt} set={set} view={view} layers={experts.layers} low={low} />
   return (
     <>
       <p className="small dim experts-line">
-        {int(experts.layers.length)} MoE layers × {int(experts.experts)} experts, top {experts.topK} · attempt {attempt}{' '}
-        · {int(experts.frames)} steps reported
+        {int(experts.layers.length)} MoE layers × {int(experts.experts)} experts
+        {experts.topK === null ? '' : `, top ${experts.topK}`} · attempt {attempt} · {int(experts.frames)} steps
+        reported
       </p>
+      <Sets experts={experts} />
       <Finding finding={experts.finding} />
       <Apart apart={experts.apart} />
       <FrameError view={view} />
@@ -110,6 +115,44 @@ function Loads({ show, experts }: LoadsProps) {
         </div>
       </div>
     </>
+  )
+}
+
+/** Layers that are reported apart: those of other pipeline stages, and those with another number of experts. */
+function Sets({ experts: { sets, set } }: { readonly experts: Experts }) {
+  const navigate = useNavigate()
+  if (sets.length < 2) return null
+  const wrong = sets.some((each, index) => each.unconserved > 0 && index + 1 !== set)
+  // A cell of one set is none of another.
+  const choose = (chosen: string): void =>
+    void navigate({
+      to: '.',
+      search: (before: Readonly<Record<string, string | undefined>>) => ({
+        ...before,
+        set: chosen,
+        layer: undefined,
+        expert: undefined,
+      }),
+    })
+  return (
+    <p className="small">
+      <label>
+        layers{' '}
+        <select className="field" value={set} onChange={(event) => choose(event.target.value)}>
+          {sets.map((each, index) => (
+            // oxlint-disable-next-line react/no-array-index-key -- a set has no other name than its place
+            <option key={index} value={index + 1}>
+              {each.first === each.last ? each.first : `${each.first} to ${each.last}`}: {int(each.layers)} ×{' '}
+              {int(each.experts)} experts{each.unconserved > 0 ? ', counts do not add up' : ''}
+            </option>
+          ))}
+        </select>
+      </label>{' '}
+      <span className="dim">
+        one of {int(sets.length)} sets of layers that are reported apart
+        {wrong ? '; the counts of another one do not add up' : ''}
+      </span>
+    </p>
   )
 }
 

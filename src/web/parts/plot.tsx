@@ -28,7 +28,8 @@ export type PlotProps = {
   readonly log?: boolean
   /** It has a handle of its own and follows no pointer. */
   readonly still?: boolean
-  readonly format: (value: number) => string
+  /** `digits` after the point tell two neighbours on the axis apart. */
+  readonly format: (value: number, digits: number) => string
   readonly marks?: readonly { readonly x: number; readonly text: string; readonly color?: string }[]
   readonly ticks?: readonly number[]
   readonly gaps?: readonly (readonly [number, number])[]
@@ -125,7 +126,8 @@ function optionsOf(latest: Latest, width: number): uPlot.Options {
         ...(log === true
           ? { splits: (_plot: uPlot, _axis: number, min: number, max: number) => doublings(min, max) }
           : {}),
-        values: (_plot, splits) => splits.map((value) => (value === null ? '' : latest.current.format(value))),
+        values: (_plot, splits, _axis, _space, step) =>
+          splits.map((value) => (value === null ? '' : latest.current.format(value, digitsOf(step)))),
       },
     ],
     series: [
@@ -286,4 +288,13 @@ function halo(ctx: CanvasRenderingContext2D, text: string, x: number, y: number,
   ctx.fillStyle = color
   ctx.fillText(text, x, y)
   ctx.lineWidth = devicePixelRatio
+}
+
+/** A grid line at 0.75 that says 0.8 is another one. */
+function digitsOf(step: number): number {
+  for (let digits = 0; digits < 6; digits += 1) {
+    const whole = step * 10 ** digits
+    if (Math.abs(whole - Math.round(whole)) < 1e-6) return digits
+  }
+  return 6
 }

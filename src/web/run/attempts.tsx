@@ -1,7 +1,7 @@
 // Attempts on an axis of time, with ticks for durable checkpoints, and the same in numbers below.
 import type { Attempt, Series, Show, Statement } from '../api/documents.ts'
 import { duration, durationShort, gpuHours, int, percent } from '../format/numbers.ts'
-import { day, hm, ms, msOrNull, utc } from '../format/times.ts'
+import { day, hm, hms, ms, msOrNull, utc } from '../format/times.ts'
 import { fillOf, Swatch, titleOf } from '../parts/accounts.tsx'
 import { Empty, Moment, Panel } from '../parts/bits.tsx'
 import { StateWord } from '../parts/glyphs.tsx'
@@ -21,7 +21,7 @@ type Props = {
 
 export function Attempts({ show, series, statement, now }: Props) {
   const [box, width] = useWidth<HTMLDivElement>()
-  const lines = attemptLines(show.attempts, series, now).slice(-LINES_MAX)
+  const lines = attemptLines(show.attempts, series, now, statement).slice(-LINES_MAX)
   if (lines.length === 0) {
     return (
       <Panel id="h-attempts" title="Attempts">
@@ -70,7 +70,7 @@ function Drawing({ lines, width }: { readonly lines: readonly AttemptLine[]; rea
       {timeMarks(from, to, width - left).map(({ at, text }) => (
         <g key={at}>
           <line x1={x(at)} x2={x(at)} y1="14" y2={height - 4} stroke="var(--grid)" />
-          {x(at) < width - 44 ? (
+          {x(at) < width - (text.length > 5 ? 62 : 44) ? (
             <text x={x(at) + 3} y="10">
               {text}
             </text>
@@ -121,9 +121,11 @@ function thinned(saves: readonly number[], x: (at: number) => number): readonly 
   })
 }
 
-const STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 30 * 1440].map(
+const SECONDS_MS = [1, 2, 5, 10, 15, 30].map((seconds) => seconds * 1000)
+const MINUTES_MS = [1, 2, 5, 10, 15, 30, 60, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 30 * 1440].map(
   (minutes) => minutes * 60_000,
 )
+const STEPS_MS = [...SECONDS_MS, ...MINUTES_MS]
 
 function timeMarks(from: number, to: number, width: number): { at: number; text: string }[] {
   const most = Math.max(2, Math.floor(width / 90))
@@ -131,7 +133,7 @@ function timeMarks(from: number, to: number, width: number): { at: number; text:
   const offset = new Date(from).getTimezoneOffset() * 60_000
   const marks: { at: number; text: string }[] = []
   for (let at = Math.ceil((from - offset) / step) * step + offset; at < to; at += step) {
-    marks.push({ at, text: step >= 86_400_000 ? day(at) : hm(at) })
+    marks.push({ at, text: step >= 86_400_000 ? day(at) : step < 60_000 ? hms(at) : hm(at) })
   }
   return marks
 }

@@ -2,6 +2,7 @@
 import { useMemo, useState } from 'react'
 import type { AlignedData } from 'uplot'
 import type { Series } from '../api/documents.ts'
+import { counted } from '../../domain/words.ts'
 import { dec, int } from '../format/numbers.ts'
 import { hms } from '../format/times.ts'
 import { Empty, Panel } from '../parts/bits.tsx'
@@ -35,6 +36,9 @@ export function LossPlot({ series, alive }: Props) {
           : footerOf([
               cut ? 'the first values lie above what is drawn' : '',
               lines.restarts.length > 0 ? 'lighter: steps that a restart threw away' : '',
+              lines.apart.length > 0
+                ? `left out: ${counted(lines.apart.length, 'step')} up to ${int(lines.apart.at(-1) ?? 0)}, far from all others: look at how the script counts`
+                : '',
               series.thinned ? 'drawn from a part of the steps' : '',
             ])
       }
@@ -53,7 +57,7 @@ export function LossPlot({ series, alive }: Props) {
               { color: '--plot', width: 1.4, end: dec(lines.last ?? 0, 3) },
             ]}
             range={range}
-            format={(value) => dec(value, range[1] - range[0] < 0.5 ? 2 : 1)}
+            format={(value, each) => dec(value, Math.max(1, each))}
             marks={lines.restarts.map(({ step, number }) => ({ x: step, text: `attempt ${number}` }))}
             ticks={series.marks.filter((mark) => mark.kind === 'saved').map((mark) => mark.step)}
             onPoint={setPoint}
@@ -109,7 +113,7 @@ export function StepTimePlot({ series, alive }: Props) {
             ]}
             bands={[[1, 2]]}
             range={range}
-            format={(each) => dec(each, digits)}
+            format={(each, least) => dec(each, Math.max(digits, least))}
             gaps={times.gaps}
             ticks={series.marks.filter((mark) => mark.kind === 'saved').map((mark) => Date.parse(mark.at) / 1000)}
             onPoint={setPoint}

@@ -26,6 +26,19 @@ test('safety: a loss that is not known is a gap, never a zero', () => {
   assert.deepEqual(lossLines(series(attempt(1, 1, [5, null, 3], 0))).kept, [5, null, 3])
 })
 
+test('a step that no other is near leaves the others their room, and is told', () => {
+  const lied = attempt(1, 1, [5, 4, 3], 0)
+  const far = Number.MAX_SAFE_INTEGER
+  const lines = lossLines(series({ ...lied, step: [1, 2, far] }))
+  assert.deepEqual([lines.steps, lines.kept, lines.apart], [[1, 2], [5, 4], [far]])
+  // A script that reports each hundredth step, or that begins to, has no such step.
+  for (const step of [
+    [100, 200, 300],
+    [1, 2, 100],
+  ])
+    assert.deepEqual(lossLines(series({ ...lied, step })).apart, [])
+})
+
 test('the first steps do not flatten all that follows', () => {
   const range = mostOf([100, ...Array.from({ length: 99 }, (_, index) => 3 - index / 100)])
   assert.ok(range !== null && range[1] < 4)

@@ -11,6 +11,8 @@ export type LossLines = {
   /** The first step of each attempt after the first. */
   readonly restarts: readonly { readonly step: number; readonly number: number }[]
   readonly last: number | null
+  /** Steps far beyond all others, which would leave these no room: not in the lines. */
+  readonly apart: readonly number[]
 }
 
 export function lossLines({ attempts }: Series): LossLines {
@@ -34,9 +36,25 @@ export function lossLines({ attempts }: Series): LossLines {
       if (loss !== null) last = loss
     }
   }
-  const steps = [...new Set([...kept.keys(), ...lost.keys()])].toSorted((a, b) => a - b)
+  const all = [...new Set([...kept.keys(), ...lost.keys()])].toSorted((a, b) => a - b)
+  const apart = apartOf(all)
+  const steps = all.slice(0, all.length - apart.length)
   const pick = (map: ReadonlyMap<number, number | null>): Nullable => fill(steps, map)
-  return { steps, kept: pick(kept), lost: pick(lost), restarts, last }
+  return { steps, kept: pick(kept), lost: pick(lost), restarts, last, apart }
+}
+
+const [SPARSE, APART_MAX, FAR] = [100, 8, 10]
+
+/** As the picture of experts has it: of steps with much room between them a few last ones, much farther than all others reach. */
+function apartOf(steps: readonly number[]): readonly number[] {
+  const first = steps[0] ?? 0
+  if ((steps.at(-1) ?? 0) - first < steps.length * SPARSE) return []
+  for (let count = 1; count <= APART_MAX; count += 1) {
+    const [before, step] = [steps.at(-count - 1), steps.at(-count)]
+    if (before === undefined || step === undefined || before <= first) return []
+    if (step - before > FAR * (before - first + 1)) return steps.slice(-count)
+  }
+  return []
 }
 
 /** A step that a line does not have is no gap in it: it takes the straight way between its neighbours. */

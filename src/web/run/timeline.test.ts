@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Attempt, Series } from '../api/documents.ts'
+import type { Attempt, Series, Statement } from '../api/documents.ts'
 import { attemptLines } from './timeline.ts'
 
 const at = (minute: number): string => new Date(Date.UTC(2026, 10, 24, 0, minute)).toISOString()
@@ -43,6 +43,13 @@ test('an attempt is drawn from what was seen of it, without a gap', () => {
     ],
   )
   assert.deepEqual(line?.saves, [ms(11)])
+})
+
+test('after its last step an ended attempt is drawn as the books have it: who waits for nothing is idle, not torn down', () => {
+  const statement = { attempts: [{ id: 'r-1', byAccount: { productive: 9, idle: 3, unknown: 2, teardown: 1 } }] }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only this part is read
+  const [line] = attemptLines([attempt(1, {})], series, ms(30), statement as unknown as Statement)
+  assert.deepEqual(line?.spans.at(-1), { account: 'idle', from: ms(15), to: ms(20) })
 })
 
 test('steps after the checkpoint that the next attempt began from are lost', () => {

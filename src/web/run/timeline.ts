@@ -1,7 +1,7 @@
 // An attempt as spans of time. Only what was seen is drawn: when it was placed, when it began, its steps, its end. How much went where to
 // the millisecond stands in the books; this shows when.
 import type { AttemptAccount } from '../../domain/reasons.ts'
-import type { Attempt, Series, SeriesAttempt } from '../api/documents.ts'
+import type { Attempt, Series, SeriesAttempt, Statement } from '../api/documents.ts'
 
 export type Span = {
   readonly account: AttemptAccount
@@ -18,17 +18,26 @@ export type AttemptLine = {
   readonly saves: readonly number[]
 }
 
-export function attemptLines(attempts: readonly Attempt[], series: Series | null, now: number): readonly AttemptLine[] {
+/** What the books have of an attempt, in GPU-milliseconds. */
+type Booked = Partial<Statement['attempts'][number]['byAccount']>
+
+export function attemptLines(
+  attempts: readonly Attempt[],
+  series: Series | null,
+  now: number,
+  statement: Statement | null = null,
+): readonly AttemptLine[] {
   return attempts.map((attempt, index) => {
     const steps = series?.attempts.find((each) => each.number === attempt.number) ?? null
     const next = attempts[index + 1] ?? null
+    const booked = statement?.attempts.find((each) => each.id === attempt.id)?.byAccount ?? {}
     const from = Date.parse(attempt.plannedAt)
     const to = attempt.endedAt === null ? Math.max(now, from) : Date.parse(attempt.endedAt)
     return {
       number: attempt.number,
       from,
       to,
-      spans: spansOf(attempt, steps, next?.resumedFromStep ?? null, to).filter((span) => span.to > span.from),
+      spans: spansOf(attempt, steps, next?.resumedFromStep ?? null, to, booked).filter((span) => span.to > span.from),
       saves: (series?.marks ?? [])
         .filter((mark) => mark.kind === 'saved' && mark.attempt === attempt.number)
         .map((mark) => Date.parse(mark.at)),
@@ -36,7 +45,13 @@ export function attemptLines(attempts: readonly Attempt[], series: Series | null
   })
 }
 
-function spansOf(attempt: Attempt, steps: SeriesAttempt | null, keptTo: number | null, to: number): Span[] {
+function spansOf(
+  attempt: Attempt,
+  steps: SeriesAttempt | null,
+  keptTo: number | null,
+  to: number,
+  booked: Booked,
+): Span[] {
   const placed = Date.parse(attempt.plannedAt)
   if (attempt.startedAt === null) return [{ account: 'provision', from: placed, to }]
   const began = Date.parse(attempt.startedAt)
@@ -53,7 +68,18 @@ function spansOf(attempt: Attempt, steps: SeriesAttempt | null, keptTo: number |
     { account: 'startup', from: began, to: Date.parse(first) },
     { account: 'productive', from: Date.parse(first), to: lostAt ?? end },
     ...(lostAt === null ? [] : [{ account: 'lost' as const, from: lostAt, to: end }]),
-    // After the last step of an ended attempt its workers were still there; of a living one nothing is known yet.
-    { account: attempt.endedAt === null ? 'unknown' : 'teardown', from: end, to },
+    // Of what comes after the newest step of a living attempt nothing is known yet.
+    { account: attempt.endedAt === null ? 'unknown' : tailOf(booked), from: end, to },
   ]
+}
+
+/** What may come after the last step of an attempt that has ended. */
+const TAILS = ['idle', 'stalled', 'unknown', 'recovery', 'teardown'] as const
+
+/** When each of them was is not known here, so all of it is drawn as what the books have most of. */
+function tailOf(booked: Booked): AttemptAccount {
+  return TAILS.reduce<AttemptAccount>(
+    (most, each) => ((booked[each] ?? 0) > (booked[most] ?? 0) ? each : most),
+    'teardown',
+  )
 }

@@ -7,7 +7,7 @@ import { wholeNumber } from '../number.ts'
 import type { Output } from '../print.ts'
 import { json, show } from '../print.ts'
 
-type Options = Output & { attempt?: string; step?: string; from?: string; to?: string }
+type Options = Output & { attempt?: string; set?: string; step?: string; from?: string; to?: string }
 
 export function expertsCommand(program: Command): void {
   json(
@@ -15,19 +15,21 @@ export function expertsCommand(program: Command): void {
       .command('experts <run>')
       .description('how evenly tokens are spread over the experts of each layer')
       .option('--attempt <n>', 'the newest that reported any by default')
+      .option('--set <n>', 'one of the sets of layers that are reported apart, the widest by default')
       .option('--step <n>', 'the counts of one step, the newest at or before it')
       .option('--from <step>', 'steps from this one on only')
       .option('--to <step>', 'steps up to this one only'),
   ).action(async (run: string, options: Options) => {
     const attempt = options.attempt === undefined ? undefined : wholeNumber('--attempt', options.attempt, 1)
+    const set = options.set === undefined ? undefined : wholeNumber('--set', options.set, 1)
     if (options.step === undefined) {
       const [from, to] = [stepOf('--from', options.from), stepOf('--to', options.to)]
-      const query = { attempt, from, to, points: 64 }
+      const query = { attempt, set, from, to, points: 64 }
       const document = await ask('experts', 'GET', runPath(run, '/experts'), { query })
       return show(options, document, overview)
     }
     const step = wholeNumber('--step', options.step, 0)
-    const document = await ask('expert-frame', 'GET', runPath(run, '/experts/frame'), { query: { attempt, step } })
+    const document = await ask('expert-frame', 'GET', runPath(run, '/experts/frame'), { query: { attempt, set, step } })
     return show(options, document, frame)
   })
 }
@@ -57,7 +59,22 @@ function overview(experts: Wire<'experts'>): string {
       ['LAYER', `MAXVIO ${from}-${Math.min(to, experts.lastStep)}`, 'WORST', 'BEST', 'CV', 'ENTROPY', 'DEAD', 'HOT'],
       rows,
     ),
+    ...setsText(experts),
   ].join('\n')
+}
+
+/** Layers that are not in the table, so that nobody takes it for all of them. */
+function setsText({ set, sets }: Wire<'experts'>): string[] {
+  if (sets.length < 2) return []
+  const others = sets.flatMap((each, index) => {
+    if (index + 1 === set) return []
+    const wrong = each.unconserved === 0 ? '' : `, counts do not add up in ${counted(each.unconserved, 'step')}`
+    const names = each.layers === 1 ? visible(each.first) : `${visible(each.first)} to ${visible(each.last)}`
+    return [
+      `  --set ${index + 1}: ${counted(each.layers, 'layer')} of ${counted(each.experts, 'expert')}, ${names}${wrong}`,
+    ]
+  })
+  return [`this is set ${set} of ${sets.length}; layers that are reported apart from these:`, ...others]
 }
 
 function frame(seen: Wire<'expert-frame'>): string {
