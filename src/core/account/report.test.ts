@@ -60,3 +60,11 @@ void test('without a price money is unknown and causes are told by their time; f
   )
   assert.deepEqual(reportOf([], 'vision'), { heldGpuMs: 0, wasteGpuMs: 0, money: null, accounts: [], causes: [] })
 })
+
+void test('the end of a worker that the platform pays makes no cost unknown', () => {
+  const teardown: ReportRow = { ...row('vision', 'r1', 'teardown', 1, null), payer: 'platform' }
+  const report = reportOf([...ROWS, teardown], 'vision')
+  assert.equal(report.heldGpuMs, 127 * H)
+  assert.deepEqual(report.money, { micros: 252e6, currency: 'EUR' })
+  assert.equal(reportOf([{ ...teardown, payer: 'run' }, ...ROWS], 'vision').money, null)
+})

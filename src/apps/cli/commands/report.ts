@@ -24,7 +24,7 @@ export function reportCommand(program: Command): void {
   ).action(async (options: Options) => {
     const { project = null, compare = false } = options
     const { month, from, to } = windowOf(options.month)
-    const ledger = await ask('ledger', 'GET', '/ledger', { query: { by: 'project,user,run,account', from, to } })
+    const ledger = await ask('ledger', 'GET', '/ledger', { query: { by: 'project,user,run,account,payer', from, to } })
     const { budgets } = await ask('budgets', 'GET', '/budgets')
     const comparison = compare
       ? ours(await ask('comparison', 'GET', '/comparison', { query: { from, to } }), project)
