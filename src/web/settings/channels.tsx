@@ -67,7 +67,9 @@ function Line({ channel }: { readonly channel: Channel }) {
       </td>
       <td className="name">{project ?? <span className="dim">all</span>}</td>
       <td>{takesText(channel)}</td>
-      <td>{trouble === null ? 'well' : <span className="bad">{visible(trouble)}</span>}</td>
+      <td className="name" title={trouble === null ? undefined : visible(trouble)}>
+        {trouble === null ? 'well' : <span className="bad">{visible(trouble)}</span>}
+      </td>
     </tr>
   )
 }
