@@ -38,8 +38,8 @@ export type Report = {
 
 const CAUSES_MAX = 5
 
-export function reportOf(rows: readonly ReportRow[], project: string | null): Report {
-  const ours = rows.filter((row) => row.project != null && (project === null || row.project === project))
+export function reportOf(rows: readonly ReportRow[]): Report {
+  const ours = rows.filter((row) => row.project != null)
   const accounts = [...Map.groupBy(ours, ({ account }) => account ?? 'unknown')]
     .map(([account, of]) => ({ account, gpuMs: sumOf(of), money: costOf(of) }))
     .toSorted((a, b) => orderOf(a.account) - orderOf(b.account))
