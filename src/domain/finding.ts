@@ -18,6 +18,7 @@ export const RULES = [
   'budget-used',
   'budget-forecast',
   'burn-above-plan',
+  'gpu-unpriced',
 ] as const
 export type Rule = (typeof RULES)[number]
 

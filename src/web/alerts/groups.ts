@@ -82,6 +82,7 @@ export function placeOf({ run, rule }: Pick<Finding, 'run' | 'rule'>): { path: s
     const path = `/runs/${encodeURIComponent(run)}`
     return rule.startsWith('experts-') ? { path: `${path}/experts`, name: 'Experts' } : { path, name: 'Open run' }
   }
+  if (rule === 'gpu-unpriced') return { path: '/projects', name: 'Open prices' }
   if (rule === 'node-away') return { path: '/nodes', name: 'Open nodes' }
   return rule.startsWith('budget-') ? { path: '/projects', name: 'Open budget' } : null
 }
