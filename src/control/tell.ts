@@ -49,7 +49,7 @@ async function digestsOf(control: Control, look: AlertLook, newId: () => string)
   const told: Told[] = []
   for (const channel of digestsDue(look.channels, look.told, week)) {
     const projects = projectsOf(look, channel.project)
-    const by = ['project', 'account'] as const
+    const by = ['project', 'account', 'payer'] as const
     const rows = await ledgerOf(control, week, by, projects)
     const before = await ledgerOf(
       control,

@@ -18,6 +18,7 @@ export const RULES = [
   'budget-used',
   'budget-forecast',
   'burn-above-plan',
+  'gpu-unpriced',
 ] as const
 export type Rule = (typeof RULES)[number]
 
@@ -81,3 +82,13 @@ export const keyOf = ({ rule, subject }: Pick<Sighting, 'rule' | 'subject'>): st
     .join('/')
 
 export const findingIdOf = (sighting: Sighting): string => `${keyOf(sighting)}/${sighting.since}`
+
+/** The order for people: what is critical, of that what has cost most, of that what lasts longest. `since` in one format for all. */
+export const worstFirst = (
+  a: { severity: Severity; gpuMs: number | null; since: string | number; id: string },
+  b: { severity: Severity; gpuMs: number | null; since: string | number; id: string },
+): number =>
+  SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) ||
+  (b.gpuMs ?? 0) - (a.gpuMs ?? 0) ||
+  (a.since === b.since ? 0 : a.since < b.since ? -1 : 1) ||
+  (a.id < b.id ? -1 : 1)

@@ -11,6 +11,12 @@ export type Project = {
   readonly version: number
 }
 
+/** The project and all below it. */
+export function subtree(projects: ReadonlyMap<ProjectName, Project>, name: string): ReadonlySet<string> {
+  const below = [...projects.keys()].filter((each) => lineage(projects, each).some((above) => above.name === name))
+  return new Set<string>([name, ...below])
+}
+
 /** The project and its parents, nearest first. A cycle is refused when policy is applied; the bound keeps this total. */
 export function lineage(projects: ReadonlyMap<ProjectName, Project>, name: ProjectName): Project[] {
   const line: Project[] = []

@@ -104,7 +104,8 @@ export interface Views {
   extensions(who: Principal, limit: number): Promise<Answer<{ readonly extensions: readonly ExtensionDocument[] }>>
   ledger(
     who: Principal,
-    window: { readonly from: EpochMs | null; readonly to: EpochMs | null },
+    /** `project`: of it and those below it alone. */
+    window: { readonly from: EpochMs | null; readonly to: EpochMs | null; readonly project?: string },
     by: readonly LedgerKey[],
   ): Promise<Answer<LedgerDocument>>
   /** Runs of a window that may be seen, beside published ones: what each made of its GPU-hours. */

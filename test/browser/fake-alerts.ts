@@ -69,10 +69,14 @@ const SAYS: Readonly<Record<Finding['rule'], readonly [message: string, whatToTr
     '64 % of budget vision-month@2026-11 is used in 40 % of its time: 1,280.0000 GPU-hours, where an even share would be 800.0000 GPU-hours',
     'plimsoll budgets says when it is used up. Stop what is worth least, or ask for more in time.',
   ],
+  'gpu-unpriced': [
+    'GPU model h20 has no price: what runs on it costs nobody knows what, and budgets of money refuse it',
+    'Give h20 a price in the policy: plimsoll policy show, then plimsoll policy apply FILE.',
+  ],
   'budget-forecast': ['At the rate of now routing-week is used up in 9 h', 'Ask for more, or stop what is not needed.'],
 }
 
-const OF_NO_RUN: ReadonlySet<string> = new Set(['node-away', 'budget-used', 'budget-forecast'])
+const OF_NO_RUN: ReadonlySet<string> = new Set(['node-away', 'budget-used', 'budget-forecast', 'gpu-unpriced'])
 
 function findingAt(index: number, world: World, rows: readonly TableRow[], now: number): Finding {
   const rule = world === 'one' ? 'no-progress' : (RULES[index % RULES.length] ?? 'run-failed')
@@ -85,7 +89,7 @@ function findingAt(index: number, world: World, rows: readonly TableRow[], now: 
     id: `${rule}/${row?.id ?? 'none'}/${index}`,
     rule,
     severity: index % 3 === 0 ? 'critical' : 'warning',
-    project: rule === 'node-away' ? null : (row?.project ?? 'post-training'),
+    project: rule === 'node-away' || rule === 'gpu-unpriced' ? null : (row?.project ?? 'post-training'),
     run: row?.id ?? null,
     runName: row?.name ?? null,
     attempt: row === undefined ? null : 1,

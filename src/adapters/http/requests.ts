@@ -174,7 +174,12 @@ const window = { from: moment.optional(), to: moment.optional() }
 const books = { ...window, by }
 const BOOKS_ORDER = { path: ['from'], error: 'must be before to' }
 const windowIsOne = ({ from, to }: Stretch): boolean => from === undefined || to === undefined || from < to
-export const ledgerQuery = z.strictObject(books).refine(windowIsOne, BOOKS_ORDER)
+export const ledgerQuery = z
+  .strictObject({
+    ...books,
+    project: z.string().min(1).max(63).optional().meta({ description: 'of this project and those below it alone' }),
+  })
+  .refine(windowIsOne, BOOKS_ORDER)
 export const windowQuery = z.strictObject(window).refine(windowIsOne, BOOKS_ORDER)
 export const ledgerFileQuery = z
   .strictObject({ ...books, format: z.enum(['csv', 'parquet', 'focus']) })

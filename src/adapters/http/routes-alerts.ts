@@ -46,7 +46,11 @@ const silenceBody = z.strictObject({
   project,
   rule: z.enum(RULES).nullable().default(null),
   run: z.string().min(1).max(200).nullable().default(null),
-  forMs: z.int().min(1_000).max(SILENCE_MS_MAX).transform(durationMs),
+  forMs: z
+    .int()
+    .min(1_000, 'must be at least a second')
+    .max(SILENCE_MS_MAX, 'must be at most 31 days')
+    .transform(durationMs),
   reason: z.string().min(1).max(500),
 })
 const findingBody = z.strictObject({ finding: z.string().min(1).max(1_000), note: z.string().max(500).default('') })

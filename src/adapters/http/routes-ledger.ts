@@ -56,13 +56,14 @@ export function ledgerRoutes(scope: FastifyInstance, { views }: ServerOptions, s
       },
     },
     async (request, reply) => {
-      const { from = null, to = null, by } = request.query
+      const { from = null, to = null, by, project } = request.query
+      const of = project === undefined ? {} : { project }
       if (to !== null || (from !== null && from > Date.now() - BEGAN_MS))
-        return send(reply, 'ledger', await views.ledger(request.principal, { from, to }, by))
+        return send(reply, 'ledger', await views.ledger(request.principal, { from, to, ...of }, by))
       // Up to now: pages that were opened at other moments ask for the same.
       const begin = from === null ? null : epochMs(Math.floor(from / CELL_MS) * CELL_MS)
-      const make = () => textOf('ledger', views.ledger(request.principal, { from: begin, to }, by))
-      return sendText(reply, await asked(shared, request, ['ledger', begin, by], make, LEDGER_FRESH_MS))
+      const make = () => textOf('ledger', views.ledger(request.principal, { from: begin, to, ...of }, by))
+      return sendText(reply, await asked(shared, request, ['ledger', begin, by, project], make, LEDGER_FRESH_MS))
     },
   )
   app.get(

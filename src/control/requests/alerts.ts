@@ -194,7 +194,13 @@ export async function silence(
   const { rule, run, endsAt, reason } = made
   await alerting.store.addSilence(
     made,
-    auditOf(context, who, 'alert.silence', made.id, { project, rule, run, endsAt, reason }),
+    auditOf(context, who, 'alert.silence', made.id, {
+      project,
+      rule,
+      run,
+      endsAt: new Date(endsAt).toISOString(),
+      reason,
+    }),
   )
   return accepted(made)
 }

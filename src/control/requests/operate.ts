@@ -193,7 +193,7 @@ export async function createToken(
     actor: actorOf(who),
     verb: 'token.create',
     target: id,
-    detail: { role: token.role, subject: token.subject },
+    detail: { role: token.role, subject: token.subject, project: token.project },
   })
   return accepted({ token: tokenDocument(stored), secret })
 }

@@ -3,7 +3,9 @@ import { visibleProjects } from '../../core/authorise/authorise.ts'
 import { candidatesOf } from '../../core/admit/admit.ts'
 import { linesOf } from '../../core/observe/log.ts'
 import { withoutSpool } from '../../core/observe/spool.ts'
+import type { ProjectName } from '../../domain/ids.ts'
 import { attemptIdOf, workerIdOf } from '../../domain/ids.ts'
+import { subtree } from '../../domain/project.ts'
 import { LOG_CHUNK_BYTES_MAX, PAGE_ROWS_MAX, TABLE_ROWS_MAX } from '../../domain/limits.ts'
 import { isRowOfSeries } from '../../domain/period.ts'
 import type { Answer, Refusal } from '../../domain/refusal.ts'
@@ -170,9 +172,23 @@ export function viewsOf(context: RequestContext): Views {
       const visible = visibleProjects(who, 'ledger.read')
       const refusal = noBooks(control, who, visible, window)
       if (refusal !== null) return refusal
-      return accepted(
-        await ledgerOf(control, window, visible === 'all' ? by : [...new Set([...by, 'project' as const])], visible),
-      )
+      if (window.project === undefined && visible === 'all') return accepted(await ledgerOf(control, window, by, 'all'))
+      const keys = [...new Set([...by, 'project' as const])]
+      if (window.project === undefined) return accepted(await ledgerOf(control, window, keys, visible))
+      const { project } = window
+      const { projects } = await store.shares()
+      const within = [...subtree(projects, project)].filter((each) => visible === 'all' || visible.has(each))
+      const ledger = await ledgerOf(control, window, keys, new Set(within))
+      // One that was taken out of the policy keeps its books.
+      const isKnown = within.some((each) => projects.has(each as ProjectName)) || ledger.rows.length > 0
+      return isKnown
+        ? accepted(ledger)
+        : refused(
+            'unknown-project',
+            `there is no project ${project} whose books you may read`,
+            'plimsoll ledger --by project lists those that held something',
+            '/project',
+          )
     },
     async comparison(who, window) {
       const visible = visibleProjects(who, 'ledger.read')

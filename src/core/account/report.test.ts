@@ -27,9 +27,10 @@ const ROWS = [
   row('speech', 'r3', 'lost', 50, 100),
   row(null, null, 'free', 1_000, null),
 ]
+const VISION = ROWS.filter(({ project }) => project === 'vision')
 
 void test('a report has what a project held by account, and the dearest causes of its waste', () => {
-  const report = reportOf(ROWS, 'vision')
+  const report = reportOf(VISION)
   assert.equal(report.heldGpuMs, 126 * H)
   assert.equal(report.wasteGpuMs, 25 * H)
   assert.deepEqual(report.money, { micros: 252e6, currency: 'EUR' })
@@ -45,18 +46,26 @@ void test('a report has what a project held by account, and the dearest causes o
     ],
   )
   assert.deepEqual(
-    reportOf(ROWS, null).causes.map(({ run }) => run),
+    reportOf(ROWS).causes.map(({ run }) => run),
     ['r3', 'r2', 'r1'],
   )
 })
 
 void test('without a price money is unknown and causes are told by their time; five are told', () => {
   const rows = Array.from({ length: 7 }, (_, index) => row('vision', `r${index}`, 'lost', index + 1, null))
-  const report = reportOf(rows, 'vision')
+  const report = reportOf(rows)
   assert.equal(report.money, null)
   assert.deepEqual(
     report.causes.map(({ run }) => run),
     ['r6', 'r5', 'r4', 'r3', 'r2'],
   )
-  assert.deepEqual(reportOf([], 'vision'), { heldGpuMs: 0, wasteGpuMs: 0, money: null, accounts: [], causes: [] })
+  assert.deepEqual(reportOf([]), { heldGpuMs: 0, wasteGpuMs: 0, money: null, accounts: [], causes: [] })
+})
+
+void test('the end of a worker that the platform pays makes no cost unknown', () => {
+  const teardown: ReportRow = { ...row('vision', 'r1', 'teardown', 1, null), payer: 'platform' }
+  const report = reportOf([...VISION, teardown])
+  assert.equal(report.heldGpuMs, 127 * H)
+  assert.deepEqual(report.money, { micros: 252e6, currency: 'EUR' })
+  assert.equal(reportOf([{ ...teardown, payer: 'run' }, ...ROWS]).money, null)
 })

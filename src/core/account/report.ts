@@ -1,5 +1,5 @@
-// What a project had in a window: what it held by account, what it paid, and the dearest causes of waste. Of rows of the ledger by project, run
-// and account; every sum is that of its rows.
+// What a project had in a window: what it held by account, what it paid, and the dearest causes of waste. Of rows of the ledger by project, run,
+// account and payer; every sum is that of its rows.
 import { ATTEMPT_ACCOUNTS } from '../../domain/reasons.ts'
 import type { Waste } from '../../domain/waste.ts'
 import { isWaste, STOPS } from '../../domain/waste.ts'
@@ -10,6 +10,8 @@ export type ReportRow = {
   readonly run?: string | null
   readonly runName?: string | null
   readonly account: string | null
+  /** What the platform pays costs no run anything, and that is known. */
+  readonly payer?: 'run' | 'platform'
   readonly gpuMs: number
   readonly money: { readonly micros: number; readonly currency: string } | null
 }
@@ -36,8 +38,8 @@ export type Report = {
 
 const CAUSES_MAX = 5
 
-export function reportOf(rows: readonly ReportRow[], project: string | null): Report {
-  const ours = rows.filter((row) => row.project != null && (project === null || row.project === project))
+export function reportOf(rows: readonly ReportRow[]): Report {
+  const ours = rows.filter((row) => row.project != null)
   const accounts = [...Map.groupBy(ours, ({ account }) => account ?? 'unknown')]
     .map(([account, of]) => ({ account, gpuMs: sumOf(of), money: costOf(of) }))
     .toSorted((a, b) => orderOf(a.account) - orderOf(b.account))
@@ -81,7 +83,7 @@ const sumOf = (rows: readonly ReportRow[]): number => rows.reduce((sum, { gpuMs 
 
 /** Null as soon as a part that was held has no price, or another currency: unknown is never 0. */
 function costOf(rows: readonly ReportRow[]): Cost {
-  const paid = rows.filter(({ gpuMs, money }) => gpuMs !== 0 || money !== null)
+  const paid = rows.filter(({ payer, gpuMs, money }) => payer !== 'platform' && (gpuMs !== 0 || money !== null))
   const currency = paid[0]?.money?.currency
   if (currency === undefined || paid.some(({ money }) => money?.currency !== currency)) return null
   return { micros: paid.reduce((sum, { money }) => sum + (money?.micros ?? 0), 0), currency }

@@ -54,6 +54,7 @@ void test('it says what was held, wasted and on what, by project, and never take
     row('vision', 'lost', 20, 40),
     row('speech', 'productive', 200, 400),
     row(null, 'free', 5_000, null),
+    { ...row('speech', 'productive', 0, null), gpuMs: 1, payer: 'platform' as const },
   ]
   const before = [row('vision', 'productive', 1_000, 2_000)]
   assert.deepEqual(digestLines(rows, before, { open: 3, critical: 1 }), [

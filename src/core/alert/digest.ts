@@ -34,9 +34,9 @@ export function digestsDue(channels: readonly KeptChannel[], told: readonly Told
   )
 }
 
-type Row = Pick<LedgerDocument['rows'][number], 'project' | 'account' | 'gpuMs' | 'money'>
+type Row = Pick<LedgerDocument['rows'][number], 'project' | 'account' | 'payer' | 'gpuMs' | 'money'>
 
-/** Rows by project and account; lines for people. `open` findings, of which so many are critical. */
+/** Rows by project, account and payer; lines for people. `open` findings, of which so many are critical. */
 export function digestLines(
   rows: readonly Row[],
   before: readonly Row[],
@@ -83,7 +83,7 @@ function changeOf(now: number, before: number): string {
 
 /** Null as soon as a part has no price: unknown is never 0. */
 function moneyOf(rows: readonly Row[]): string {
-  const paid = rows.filter(({ gpuMs }) => gpuMs > 0)
+  const paid = rows.filter(({ gpuMs, payer }) => gpuMs > 0 && payer !== 'platform')
   const [first] = paid
   if (first === undefined) return ''
   if (paid.some(({ money }) => money === null || money.currency !== first.money?.currency))

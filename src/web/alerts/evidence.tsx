@@ -12,7 +12,7 @@ export function Evidence({ evidence, whatToTry }: Props) {
   if (evidence.length === 0 && whatToTry === undefined) return null
   const line = evidence
     .slice(0, SHOWN)
-    .map(({ what, value }) => `${visible(what)}: ${visible(value)}`)
+    .map(({ what, value }) => visible(value === '' ? what : `${what}: ${value}`))
     .join(' · ')
   return (
     <details className="e">

@@ -1,4 +1,5 @@
 // Alerts as the page groups them, worst first, and what they come to.
+import { worstFirst } from '../../domain/finding.ts'
 import type { Finding } from '../api/operate.ts'
 import { gpuHours, money } from '../format/numbers.ts'
 import type { Alert, Channel } from './api.ts'
@@ -28,12 +29,6 @@ export function groupsOf(alerts: readonly Alert[], over: readonly Finding[], now
     ended: ended.toSorted((a, b) => b.at - a.at).map(({ finding }) => finding),
   }
 }
-
-const worstFirst = (a: Finding, b: Finding): number =>
-  Number(b.severity === 'critical') - Number(a.severity === 'critical') ||
-  (b.gpuMs ?? 0) - (a.gpuMs ?? 0) ||
-  Date.parse(a.since) - Date.parse(b.since) ||
-  (a.id < b.id ? -1 : 1)
 
 /** `1 fires, 2 are in somebody’s hands` */
 export function sentenceOf(
@@ -87,6 +82,7 @@ export function placeOf({ run, rule }: Pick<Finding, 'run' | 'rule'>): { path: s
     const path = `/runs/${encodeURIComponent(run)}`
     return rule.startsWith('experts-') ? { path: `${path}/experts`, name: 'Experts' } : { path, name: 'Open run' }
   }
+  if (rule === 'gpu-unpriced') return { path: '/projects', name: 'Open prices' }
   if (rule === 'node-away') return { path: '/nodes', name: 'Open nodes' }
   return rule.startsWith('budget-') ? { path: '/projects', name: 'Open budget' } : null
 }

@@ -92,4 +92,10 @@ export const RULE_WORDS: Readonly<Record<Rule, RuleWords>> = {
     thresholds: 'budget.pace, paceFrom',
     watch: null,
   },
+  'gpu-unpriced': {
+    severities: ['warning'],
+    looksFor: 'a GPU model of a node that has no price, where money is counted',
+    thresholds: null,
+    watch: null,
+  },
 }

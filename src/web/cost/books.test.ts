@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ATTEMPT_ACCOUNTS, POOLS } from '../../domain/reasons.ts'
 import type { Ledger, LedgerLine } from '../api/operate.ts'
-import { daysOf, OVERHEAD, overheadOf, poolsOf, spentBy, together, windowOf, worstOf } from './books.ts'
+import { daysOf, OVERHEAD, overheadOf, paidText, poolsOf, spentBy, together, windowOf, worstOf } from './books.ts'
 import { WASTE } from '../../domain/waste.ts'
 
 const line = (over: Partial<LedgerLine>): LedgerLine => ({
@@ -61,6 +61,14 @@ test('money is summed by currency; what has no price is no zero', () => {
   const [p, q] = spentBy(rows, ({ project }) => project ?? null)
   assert.deepEqual(p?.costs, [{ currency: 'EUR', micros: 12 }])
   assert.deepEqual(q?.costs, [])
+})
+
+test('a sum that lacks what has no price says so; what the platform pays lacks nothing', () => {
+  const rows = [line({ money: eur(5) }), line({ gpuMs: 3, account: 'lost' }), line({ gpuMs: 7, payer: 'platform' })]
+  const [all] = spentBy(rows, () => 'all')
+  assert.equal(all?.unpricedGpuMs, 3)
+  assert.equal(paidText(all ?? assert.fail()), '≥ €0.000005')
+  assert.equal(paidText(together([{ ...all, unpricedGpuMs: 0 }])), '€0.000005')
 })
 
 test('what is of no project of the caller is hidden, not free', () => {

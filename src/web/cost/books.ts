@@ -4,6 +4,7 @@ import { ATTEMPT_ACCOUNTS } from '../../domain/reasons.ts'
 import type { Waste } from '../../domain/waste.ts'
 import { WASTE } from '../../domain/waste.ts'
 import type { Ledger, LedgerLine } from '../api/operate.ts'
+import { money as moneyText } from '../format/numbers.ts'
 import { isHeld } from '../now/slots.ts'
 
 export const OVERHEAD = ['checkpoint', 'restore', 'startup', 'provision', 'teardown'] as const
@@ -23,7 +24,10 @@ export type Spent = {
   readonly wasteGpuMs: number
   /** Kept for a restart: paid, and held by no worker. */
   readonly reservedGpuMs: number
+  /** What is known of what they pay. */
   readonly costs: readonly Cost[]
+  /** In rows whose cost is not known, since a GPU model has no price: `costs` lack all of those. Asked by payer, or it is too much. */
+  readonly unpricedGpuMs: number
 }
 
 const sum = (by: By, accounts: readonly string[]): number =>
@@ -57,6 +61,10 @@ function spentOf(key: string | null, list: readonly LedgerLine[]): Spent {
     wasteGpuMs: sum(by, WASTE),
     reservedGpuMs: list.reduce((total, row) => total + (isHeld(row) ? 0 : row.gpuMs), 0),
     costs: costsOf(list.map(({ money }) => money)),
+    unpricedGpuMs: list.reduce(
+      (total, row) => total + (row.money === null && row.payer !== 'platform' ? row.gpuMs : 0),
+      0,
+    ),
   }
 }
 
@@ -65,6 +73,12 @@ export function costsOf(monies: readonly (Cost | null)[]): readonly Cost[] {
   for (const money of monies)
     if (money !== null) sums.set(money.currency, (sums.get(money.currency) ?? 0) + money.micros)
   return [...sums].map(([currency, micros]) => ({ currency, micros })).toSorted((a, b) => b.micros - a.micros)
+}
+
+/** `€12`, or `≥ €12` where a part has no price; null: nothing is known. */
+export function paidText({ costs, unpricedGpuMs }: Pick<Spent, 'costs' | 'unpricedGpuMs'>): string | null {
+  if (costs.length === 0) return null
+  return `${unpricedGpuMs > 0 ? '≥ ' : ''}${costs.map(moneyText).join(' + ')}`
 }
 
 /** Several as one, such as what is not shown one by one. */
@@ -82,6 +96,7 @@ export function together(list: readonly Spent[]): Spent {
     wasteGpuMs: list.reduce((total, { wasteGpuMs }) => total + wasteGpuMs, 0),
     reservedGpuMs: list.reduce((total, { reservedGpuMs }) => total + reservedGpuMs, 0),
     costs: costsOf(list.flatMap(({ costs }) => costs)),
+    unpricedGpuMs: list.reduce((total, { unpricedGpuMs }) => total + unpricedGpuMs, 0),
   }
 }
 

@@ -1,11 +1,11 @@
 // The dearest waste: run by run, with the accounts that it lies in, and what would stop most of it.
 import { MS_PER_HOUR } from '../../domain/units.ts'
-import { dec, gpuHours, int, money, percent } from '../format/numbers.ts'
+import { dec, gpuHours, int, percent } from '../format/numbers.ts'
 import { Swatch } from '../parts/accounts.tsx'
 import { Empty, Panel } from '../parts/bits.tsx'
 import { Go, RunLink } from '../parts/go.tsx'
 import { STOPS, WASTE } from '../../domain/waste.ts'
-import { type Spent, worstOf } from './books.ts'
+import { paidText, type Spent, worstOf } from './books.ts'
 
 const DEAREST = 8
 
@@ -78,13 +78,7 @@ export function Causes({ runs, whole }: Props) {
                   ))}
                   <td className="r med">{gpuHours(run.wasteGpuMs, digits)}</td>
                   <td className="r">{percent(run.wasteGpuMs / Math.max(1, run.heldGpuMs))}</td>
-                  <td className="r">
-                    {run.costs.length === 0 ? (
-                      <span className="faint">no price</span>
-                    ) : (
-                      run.costs.map(money).join(' + ')
-                    )}
-                  </td>
+                  <td className="r">{paidText(run) ?? <span className="faint">no price</span>}</td>
                   <td className="small dim stops">{STOPS[worstOf(run)]}</td>
                   <td className="small">
                     <Go to={`/runs/${encodeURIComponent(run.key ?? '')}/statement`}>Statement</Go>

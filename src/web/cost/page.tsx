@@ -13,14 +13,25 @@ import {
   type LedgerLine,
 } from '../api/operate.ts'
 import { live } from '../api/queries.ts'
-import { gpuHours, gpuHoursShort, int, money, percent } from '../format/numbers.ts'
+import { gpuHours, gpuHoursShort, int, percent } from '../format/numbers.ts'
 import { visible } from '../format/visible.ts'
 import { AsOf } from '../parts/as-of.tsx'
 import { Empty, Figure, Panel, Reading, Refusal, Unit } from '../parts/bits.tsx'
 import { BudgetKey, BudgetPanelLine, fullestFirst } from '../parts/budget.tsx'
 import { Go } from '../parts/go.tsx'
 import { useWords } from '../parts/search.ts'
-import { daysOf, isPeriod, overheadOf, type Period, poolsOf, type Spent, spentBy, together, windowOf } from './books.ts'
+import {
+  daysOf,
+  isPeriod,
+  overheadOf,
+  paidText,
+  type Period,
+  poolsOf,
+  type Spent,
+  spentBy,
+  together,
+  windowOf,
+} from './books.ts'
 import { Causes } from './causes.tsx'
 import { Compare } from './compare.tsx'
 import { Days } from './days.tsx'
@@ -73,7 +84,7 @@ export function CostPage() {
   // The same until another period is chosen, or a day has begun: each moment of it would be another question.
   const day = Math.floor(serverNow() / 86_400_000)
   const window = windowOf(period, (day + 1) * 86_400_000 - 1)
-  const ledger = useQuery(ledgerQuery('project,account', window))
+  const ledger = useQuery(ledgerQuery('project,account,payer', window))
   const navigate = useNavigate()
   useEffect(() => live.follow(null), [])
   useEffect(() => {
@@ -131,11 +142,19 @@ export function CostPage() {
 
 function sentence(whole: Spent, period: Period): string {
   if (whole.heldGpuMs === 0) return `${PERIOD_NAMES[period]}: nothing was held.`
-  const paid = whole.costs.length === 0 ? `${gpuHours(whole.heldGpuMs)} GPU-h` : whole.costs.map(money).join(' + ')
+  const paid = paidText(whole) ?? `${gpuHours(whole.heldGpuMs)} GPU-h`
   const unknown = (whole.by.unknown ?? 0) / whole.heldGpuMs
   const wasted = `${percent(whole.wasteGpuMs / whole.heldGpuMs)} of what was held was wasted`
   // What nobody reported may be waste as well.
   return `${PERIOD_NAMES[period]}: ${paid}. ${wasted}${unknown > 0.01 ? `, ${percent(unknown)} is unknown` : ''}.`
+}
+
+function paidUnder(whole: Spent): string {
+  const paid = paidText(whole)
+  if (paid === null) return 'no price is set'
+  return whole.unpricedGpuMs === 0
+    ? `${paid} paid`
+    : `${paid} paid; of ${gpuHours(whole.unpricedGpuMs)} GPU-h some has no price`
 }
 
 function Figures({ ledger, whole }: { readonly ledger: Ledger; readonly whole: Spent }) {
@@ -152,10 +171,7 @@ function Figures({ ledger, whole }: { readonly ledger: Ledger; readonly whole: S
   )
   return (
     <dl className="figs">
-      <Figure
-        name="Held"
-        under={whole.costs.length === 0 ? 'no price is set' : `${whole.costs.map(money).join(' + ')} paid`}
-      >
+      <Figure name="Held" under={paidUnder(whole)}>
         {hours(heldGpuMs)}
       </Figure>
       <Figure name="Productive" under={`${gpuHours(by.productive ?? 0)} GPU-h kept`}>
@@ -196,7 +212,7 @@ type WhoProps = {
 
 function Who({ window, by, label, whole, onGo }: WhoProps) {
   const asks = by !== 'label' || label !== ''
-  const ledger = useQuery({ ...ledgerQuery(askedBy(by, label), window), enabled: asks })
+  const ledger = useQuery({ ...ledgerQuery(`${askedBy(by, label)},payer`, window), enabled: asks })
   const list = ledger.data === undefined ? null : spentBy(ledger.data.rows, keyOf[by])
   const name = KEYS.find(([key]) => key === by)?.[1] ?? ''
   const sum = list === null ? 0 : together(list).heldGpuMs
@@ -349,7 +365,7 @@ type WasteProps = { readonly window: WhoProps['window']; readonly whole: Spent }
 
 function WasteOf({ window, whole }: WasteProps) {
   // Every run of the window: asked for last, since it is the largest answer of the page.
-  const ledger = useQuery(ledgerQuery(askedBy('run', ''), window))
+  const ledger = useQuery(ledgerQuery(`${askedBy('run', '')},payer`, window))
   if (ledger.data === undefined)
     return (
       <section className="panel" aria-label="Dearest waste">

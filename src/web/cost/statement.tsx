@@ -1,13 +1,13 @@
 // Where the GPU-time of a window went: accounts over a double rule, then what nobody held, then all that there was.
 import { MS_PER_HOUR } from '../../domain/units.ts'
 import type { Ledger } from '../api/operate.ts'
-import { addUp, dec, gpuHours, int, money } from '../format/numbers.ts'
+import { addUp, dec, gpuHours, int } from '../format/numbers.ts'
 import { hms, ms } from '../format/times.ts'
 import { MEANING, SHOWN, SHOWN_POOLS } from '../parts/account-words.ts'
 import { Swatch } from '../parts/accounts.tsx'
 import { Panel } from '../parts/bits.tsx'
 import { WASTE } from '../../domain/waste.ts'
-import { OVERHEAD, poolsOf, type Spent } from './books.ts'
+import { OVERHEAD, paidText, poolsOf, type Spent } from './books.ts'
 
 type Props = { readonly ledger: Ledger; readonly whole: Spent }
 
@@ -148,7 +148,7 @@ function Checked({ ledger, whole }: Props) {
         'No price is set for what runs pay.'
       ) : (
         <>
-          Runs pay <b>{whole.costs.map(money).join(' + ')}</b>.
+          Runs pay <b>{paidText(whole)}</b>.
         </>
       )}{' '}
       Starts that failed lie in overhead: the books do not tell them apart.

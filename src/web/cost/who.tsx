@@ -1,10 +1,10 @@
 // Who spent it: each row adds up to what it held, each column to the sum below it.
 import { useState } from 'react'
 import { MS_PER_HOUR } from '../../domain/units.ts'
-import { addUp, dec, int, money, percent } from '../format/numbers.ts'
+import { addUp, dec, int, percent } from '../format/numbers.ts'
 import { Stack } from '../parts/accounts.tsx'
 import { RunLink } from '../parts/go.tsx'
-import { overheadOf, type Spent, together } from './books.ts'
+import { overheadOf, paidText, type Spent, together } from './books.ts'
 
 const AT_FIRST = 20
 const AT_MOST = 500
@@ -78,9 +78,7 @@ export function WhoTable({ list, head, ofRuns, none }: Props) {
                 )}
               </td>
               <td className="r">{dec(held[index] ?? 0, digits)}</td>
-              <td className="r">
-                {row.costs.length === 0 ? <span className="faint">no price</span> : row.costs.map(money).join(' + ')}
-              </td>
+              <td className="r">{paidText(row) ?? <span className="faint">no price</span>}</td>
               <td>
                 <Stack by={row.by} total={row.heldGpuMs} label="accounts of it, in numbers in the next columns" />
               </td>
@@ -93,7 +91,7 @@ export function WhoTable({ list, head, ofRuns, none }: Props) {
           <tr className="sum">
             <td>{int(list.length)}</td>
             <td className="r">{dec(whole.heldGpuMs / MS_PER_HOUR, digits)}</td>
-            <td className="r">{whole.costs.length === 0 ? 'no price' : whole.costs.map(money).join(' + ')}</td>
+            <td className="r">{paidText(whole) ?? 'no price'}</td>
             <td>
               <Stack by={whole.by} total={whole.heldGpuMs} label="all together" />
             </td>

@@ -67,7 +67,7 @@ const EVIDENCE_MAX = 3
 function ofFinding(finding: Finding): Need {
   const { id, rule, severity, project, run, runName, budget, since, message, evidence, gpuMs, money, whatToTry } =
     finding
-  const said = evidence.slice(0, EVIDENCE_MAX).map(({ what, value }) => `${what}: ${value}`)
+  const said = evidence.slice(0, EVIDENCE_MAX).map(({ what, value }) => (value === '' ? what : `${what}: ${value}`))
   const more = evidence.length > EVIDENCE_MAX ? [`${evidence.length - EVIDENCE_MAX} more`] : []
   return {
     key: id,

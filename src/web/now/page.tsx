@@ -50,7 +50,7 @@ export function NowPage() {
   const session = useQuery(sessionQuery).data
   const extensions = useQuery(extensionsQuery)
   const minutes = useQuery(recentLedgerQuery('project,account', NOW_MS, 30_000))
-  const month = useQuery(recentLedgerQuery('project,account', MONTH_MS, 300_000))
+  const month = useQuery(recentLedgerQuery('project,account,payer', MONTH_MS, 300_000))
   useEffect(() => live.follow(null), [])
   useEffect(() => {
     document.title = 'Now · Plimsoll'
@@ -244,9 +244,13 @@ function Figures({ sums, minutes, month, queue, now }: FiguresProps) {
   )
 }
 
-const paid = (month: Ledger): string => {
+function paid(month: Ledger): string {
   const costs = costsOf(month)
-  return costs.length === 0 ? 'no price is set' : costs.map(money).join(' + ')
+  // What has no price is missing in the sum.
+  const lacks = month.rows.some(
+    ({ project, money: cost, payer }) => project != null && cost === null && payer === 'run',
+  )
+  return costs.length === 0 ? 'no price is set' : `${lacks ? '≥ ' : ''}${costs.map(money).join(' + ')}`
 }
 
 type BudgetsProps = { readonly budgets: Parameters<typeof fullestFirst>[0] | null; readonly error: Error | null }

@@ -14,9 +14,9 @@ import {
   queueQuery,
 } from '../api/operate.ts'
 import { live, sessionQuery } from '../api/queries.ts'
-import { windowOf } from '../cost/books.ts'
+import { paidText, windowOf } from '../cost/books.ts'
 import { csv } from '../format/csv.ts'
-import { budgetText, countOf, gpuHours, int, money, percent } from '../format/numbers.ts'
+import { budgetText, countOf, gpuHours, int, percent } from '../format/numbers.ts'
 import { AsOf } from '../parts/as-of.tsx'
 import { Empty, Panel, Reading, Refusal } from '../parts/bits.tsx'
 import { BudgetKey, BudgetLine, forecastText, fullestFirst } from '../parts/budget.tsx'
@@ -36,7 +36,7 @@ export function ProjectsPage() {
   const holding = useQuery(holdingQuery)
   const queue = useQuery(queueQuery)
   const month = windowOf('month', serverNow())
-  const ledger = useQuery(ledgerQuery('project,account', month))
+  const ledger = useQuery(ledgerQuery('project,account,payer', month))
   const [q, setQ] = useState('')
   useEffect(() => live.follow(null), [])
   useEffect(() => {
@@ -246,9 +246,7 @@ function Spending({ project: { spent } }: { readonly project: Project }) {
   return (
     <>
       <td className="r">{gpuHours(spent.heldGpuMs)}</td>
-      <td className="r">
-        {spent.costs.length === 0 ? <span className="faint">no price</span> : spent.costs.map(money).join(' + ')}
-      </td>
+      <td className="r">{paidText(spent) ?? <span className="faint">no price</span>}</td>
       <td className="r">{percent(spent.wasteGpuMs / spent.heldGpuMs)}</td>
       <td className="r">{percent((spent.by.productive ?? 0) / spent.heldGpuMs)}</td>
     </>

@@ -32,7 +32,7 @@ const series: Series = {
 }
 
 test('an attempt is drawn from what was seen of it, without a gap', () => {
-  const [line] = attemptLines([attempt(1, {})], series, ms(30))
+  const [line] = attemptLines([attempt(1, { outcome: 'succeeded' })], series, ms(30))
   assert.deepEqual(
     line?.spans.map((span) => [span.account, span.from, span.to]),
     [
@@ -60,4 +60,12 @@ test('steps after the checkpoint that the next attempt began from are lost', () 
     [{ account: 'lost', from: ms(10), to: ms(15) }],
   )
   assert.deepEqual(second?.spans, [{ account: 'provision', from: ms(21), to: ms(30) }])
+})
+
+test('of the last attempt, which failed, steps after its own checkpoint are lost, and all where it saved nothing', () => {
+  const lost = (more: Partial<Attempt>, marks: Series['marks']) =>
+    attemptLines([attempt(1, more)], { ...series, marks }, ms(30))[0]?.spans.filter(({ account }) => account === 'lost')
+  assert.deepEqual(lost({}, series.marks), [{ account: 'lost', from: ms(10), to: ms(15) }])
+  assert.deepEqual(lost({ resumedFromStep: 0 }, []), [{ account: 'lost', from: ms(5), to: ms(15) }])
+  assert.deepEqual(lost({ outcome: null, state: 'running', endedAt: null }, series.marks), [])
 })

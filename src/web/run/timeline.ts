@@ -29,15 +29,15 @@ export function attemptLines(
 ): readonly AttemptLine[] {
   return attempts.map((attempt, index) => {
     const steps = series?.attempts.find((each) => each.number === attempt.number) ?? null
-    const next = attempts[index + 1] ?? null
     const booked = statement?.attempts.find((each) => each.id === attempt.id)?.byAccount ?? {}
     const from = Date.parse(attempt.plannedAt)
     const to = attempt.endedAt === null ? Math.max(now, from) : Date.parse(attempt.endedAt)
+    const kept = keptTo(attempt, attempts.slice(index + 1), series)
     return {
       number: attempt.number,
       from,
       to,
-      spans: spansOf(attempt, steps, next?.resumedFromStep ?? null, to, booked).filter((span) => span.to > span.from),
+      spans: spansOf(attempt, steps, kept, to, booked).filter((span) => span.to > span.from),
       saves: (series?.marks ?? [])
         .filter((mark) => mark.kind === 'saved' && mark.attempt === attempt.number)
         .map((mark) => Date.parse(mark.at)),
@@ -45,10 +45,19 @@ export function attemptLines(
   })
 }
 
+/** The last step that counts, by the rule of the books (`core/account/keep`); null: all do. */
+function keptTo(attempt: Attempt, later: readonly Attempt[], series: Series | null): number | null {
+  const resumes = later.flatMap(({ resumedFromStep }) => resumedFromStep ?? [])
+  if (resumes.length > 0) return Math.min(...resumes)
+  if (attempt.endedAt === null || attempt.outcome === 'succeeded') return null
+  const saved = (series?.marks ?? []).filter(({ kind, attempt: of }) => kind === 'saved' && of === attempt.number)
+  return saved.length > 0 ? Math.max(...saved.map(({ step }) => step ?? 0)) : attempt.resumedFromStep
+}
+
 function spansOf(
   attempt: Attempt,
   steps: SeriesAttempt | null,
-  keptTo: number | null,
+  kept: number | null,
   to: number,
   booked: Booked,
 ): Span[] {
@@ -60,7 +69,7 @@ function spansOf(
   const last = steps?.at.at(-1)
   if (steps === null || first === undefined || last === undefined)
     return [before, { account: 'startup', from: began, to }]
-  const lostFrom = keptTo === null ? -1 : steps.step.findIndex((step) => step > keptTo)
+  const lostFrom = kept === null ? -1 : steps.step.findIndex((step) => step > kept)
   const lostAt = lostFrom < 0 ? null : Date.parse(steps.at[Math.max(0, lostFrom - 1)] ?? last)
   const end = Date.parse(last)
   return [

@@ -1,4 +1,4 @@
-// Who am I here, and who else may ask by a token?
+// Who am I here, who else may ask by a token, and where do messages go?
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { useNow } from '../api/clock.ts'
@@ -12,6 +12,7 @@ import { signOut } from '../frame/sign-out.ts'
 import { switchTheme, useTheme } from '../frame/theme.ts'
 import { Empty, Moment, Panel, Reading, Refusal } from '../parts/bits.tsx'
 import { type Deed, ReasonDialog } from '../parts/reason-dialog.tsx'
+import { Channels } from './channels.tsx'
 import { NewToken } from './new-token.tsx'
 
 export function SettingsPage() {
@@ -28,6 +29,7 @@ export function SettingsPage() {
       <div className="grid">
         {session.data === undefined ? <Reading what="who you are" /> : <You session={session.data} />}
         <Tokens session={session.data} />
+        <Channels session={session.data} />
       </div>
     </>
   )

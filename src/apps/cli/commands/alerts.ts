@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { Wire } from '../../../contract/documents.ts'
 import { durationOf } from '../../../contract/quantities.ts'
-import { RULES, SEVERITIES } from '../../../domain/finding.ts'
+import { RULES, SEVERITIES, worstFirst } from '../../../domain/finding.ts'
 import { ask } from '../client.ts'
 import { CliError, EXIT } from '../exit.ts'
 import { gpuHours, money, table, visible, when } from '../format.ts'
@@ -148,7 +148,7 @@ function addressOf({ webhook, slack, email, alertmanager }: Create): object {
 
 function words({ alerts, channels, silences }: Wire<'alerts'>): string {
   const parts = [
-    alerts.length === 0 ? 'nothing fires' : alerts.map(alert).join('\n\n'),
+    alerts.length === 0 ? 'nothing fires' : alerts.toSorted(worstFirst).map(alert).join('\n\n'),
     channels.length === 0
       ? 'nobody is told: plimsoll alerts channel create --help makes a channel'
       : table(

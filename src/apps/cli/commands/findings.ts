@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Wire } from '../../../contract/documents.ts'
+import { worstFirst } from '../../../domain/finding.ts'
 import { ask } from '../client.ts'
 import { gpuHours, money, visible, when } from '../format.ts'
 import type { Output } from '../print.ts'
@@ -9,9 +10,9 @@ export function findingsCommand(program: Command): void {
   json(
     program
       .command('findings')
-      .description('what is wrong now, with evidence, cost and what to try')
+      .description('what is wrong now, worst first, with evidence, cost and what to try')
       .option('--run <run>', 'of this run alone')
-      .option('--all', 'those that are over too')
+      .option('--all', 'those that are over too, the newest first')
       .option('--limit <n>', 'how many', '100')
       .option('--after <cursor>', 'go on after a page'),
   ).action(async (options: Output & { run?: string; all?: boolean; limit: string; after?: string }) => {
@@ -23,7 +24,7 @@ export function findingsCommand(program: Command): void {
         ? all === true
           ? 'no findings'
           : 'nothing is wrong that a detector knows of; --all shows what was'
-        : findings.map(words).join('\n\n'),
+        : (all === true ? findings : findings.toSorted(worstFirst)).map(words).join('\n\n'),
     )
     if (document.next !== null) note(`there are more: plimsoll findings --after '${document.next}'`)
   })

@@ -18,16 +18,19 @@ export function reportCommand(program: Command): void {
     program
       .command('report')
       .description('what a month cost, how much of it was wasted, and the five dearest causes')
-      .option('--project <project>', 'of this project; of all that may be seen by default')
+      .option('--project <project>', 'of this project and those below it; of all that may be seen by default')
       .option('--month <month>', 'such as 2026-11, in UTC as the books are; this month by default')
       .option('--compare', 'what its runs made of their GPU-hours, beside DeepSeek-V3 and Llama 3.1 405B'),
   ).action(async (options: Options) => {
     const { project = null, compare = false } = options
     const { month, from, to } = windowOf(options.month)
-    const ledger = await ask('ledger', 'GET', '/ledger', { query: { by: 'project,user,run,account', from, to } })
+    const ledger = await ask('ledger', 'GET', '/ledger', {
+      query: { by: 'project,user,run,account,payer', from, to, project: project ?? undefined },
+    })
+    const isOurs = projectsOf(project, ledger.rows)
     const { budgets } = await ask('budgets', 'GET', '/budgets')
     const comparison = compare
-      ? ours(await ask('comparison', 'GET', '/comparison', { query: { from, to } }), project)
+      ? ours(await ask('comparison', 'GET', '/comparison', { query: { from, to } }), isOurs)
       : null
     const report: Report = {
       schema: 'plimsoll.report/v1',
@@ -35,16 +38,25 @@ export function reportCommand(program: Command): void {
       month,
       from: ledger.from,
       to: ledger.to,
-      ...reportOf(ledger.rows, project),
-      budgets: project === null ? budgets : budgets.filter((each) => each.project === project),
+      ...reportOf(ledger.rows),
+      budgets: budgets.filter((each) => project === null || isOurs(each.project)),
       ...(comparison === null ? {} : { comparison }),
     }
     show(options, report, words)
   })
 }
 
-const ours = (all: Comparison, project: string | null): Comparison =>
-  project === null ? all : { ...all, runs: all.runs.filter((run) => run.project === project) }
+const ours = (all: Comparison, isOurs: (project: string | null) => boolean): Comparison => ({
+  ...all,
+  runs: all.runs.filter((run) => isOurs(run.project)),
+})
+
+/** The project that was asked for, and those below it that held something. */
+function projectsOf(project: string | null, rows: Wire<'ledger'>['rows']): (name: string | null) => boolean {
+  if (project === null) return () => true
+  const names = new Set<string | null>([project, ...rows.flatMap((row) => row.project ?? [])])
+  return (name) => names.has(name)
+}
 
 function windowOf(asked: string | undefined): { month: string; from: string; to: string | undefined } {
   const month = asked ?? new Date().toISOString().slice(0, 7)

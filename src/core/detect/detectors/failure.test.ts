@@ -35,7 +35,7 @@ test('a run that failed is told until its next attempt gets on, with what stands
   )
   assert.match(sighting?.message ?? '', /^attempt 1 failed: cuda-oom: the program needed more GPU memory/)
   assert.deepEqual(sighting?.evidence, [
-    { what: 'failed first, on node', value: 'n1', at: null, worker: workerIdOf(ATTEMPT, 0) },
+    { what: 'failed first, on node', value: 'n1', at: t(0), worker: workerIdOf(ATTEMPT, 0) },
   ])
   assert.doesNotMatch(JSON.stringify(sighting), /secret/)
   const third = [{ run: { ...run, failuresInRow: 3 }, attempt: ENDED, gpus: 0, price: null }]
@@ -49,6 +49,38 @@ test('a run that failed is told until its next attempt gets on, with what stands
   assert.deepEqual(next({ marks: marksOf([1]) }), [])
   // It tells no progress: ten minutes are taken for it.
   assert.ok(!next({}, 600_001).includes('attempt-failed'))
+})
+
+test('where nobody is accused, evidence is whose logs tell it, or the moment alone', () => {
+  const run = runOf(1, { state: { kind: 'failed', message: 'it failed' }, endedAt: t(2_000), attempts: 1 })
+  const evidence = (
+    lines: readonly { worker: ReturnType<typeof workerIdOf>; at: null | ReturnType<typeof t>; text: string }[],
+  ) => {
+    const attempt = {
+      ...ENDED,
+      state: {
+        kind: 'ended' as const,
+        outcome: 'failed' as const,
+        failure: 'unknown' as const,
+        message: null,
+        verdict: { kind: 'collective-timeout' as const, culprit: null, evidence: lines },
+      },
+    }
+    return detect(lookOf(10_000, [], { failed: [{ run, attempt, gpuMs: null, price: null }] }))[0]?.evidence
+  }
+  const [zero, one] = [workerIdOf(ATTEMPT, 0), workerIdOf(ATTEMPT, 1)]
+  assert.deepEqual(
+    evidence([
+      { worker: one, at: t(700), text: 'secret of a log' },
+      { worker: zero, at: null, text: 'exit code 1' },
+      { worker: one, at: t(900), text: 'another' },
+    ]),
+    [
+      { what: 'its end says so', value: one, at: t(700), worker: one },
+      { what: 'its end says so', value: zero, at: t(1_000), worker: zero },
+    ],
+  )
+  assert.deepEqual(evidence([]), [{ what: 'failed first', value: 'not known', at: t(1_000), worker: null }])
 })
 
 test('a run that failed for good is told for a day, with what its last attempt cost', () => {

@@ -73,11 +73,24 @@ function tryOf({ state }: Attempt): string {
 
 const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
 
-function evidenceOf({ state }: Attempt): Evidence[] {
-  const culprit = state.kind === 'ended' ? state.verdict?.culprit : null
-  return culprit == null
-    ? []
-    : [{ what: 'failed first, on node', value: culprit.nodeName, at: null, worker: culprit.worker }]
+const WITNESSES_MAX = 3
+
+/** Who failed first and when; where nobody is accused, whose logs tell what it was, else when it was known. */
+function evidenceOf({ state, failureAt, endedAt }: Attempt): Evidence[] {
+  const verdict = state.kind === 'ended' ? state.verdict : undefined
+  const knownAt = failureAt ?? endedAt
+  if (verdict?.culprit != null) {
+    const { worker, nodeName } = verdict.culprit
+    const at = verdict.evidence.find((line) => line.worker === worker && line.at !== null)?.at ?? knownAt
+    return [{ what: 'failed first, on node', value: nodeName, at, worker }]
+  }
+  const all = verdict?.evidence ?? []
+  const ofWorkers = all.filter((line, index) => all.findIndex(({ worker }) => worker === line.worker) === index)
+  return ofWorkers.length === 0
+    ? [{ what: 'failed first', value: 'not known', at: knownAt, worker: null }]
+    : ofWorkers
+        .slice(0, WITNESSES_MAX)
+        .map(({ worker, at }) => ({ what: 'its end says so', value: worker, at: at ?? knownAt, worker }))
 }
 
 const ORDINALS = ['', 'first', 'second', 'third', 'fourth', 'fifth'] as const
