@@ -49,13 +49,13 @@ function readPolicy(file: string): unknown {
 const isTree = (value: unknown): value is Record<string, unknown> =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
 
-/** Key by key; undefined on one side is a key that is not there. */
+/** Key by key; undefined on one side is a key that is not there, which is what null says too. */
 function changes(before: unknown, after: unknown, pointer: string): Change[] {
   if (isTree(before) && isTree(after)) {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])]
     return keys.flatMap((key) => changes(before[key], after[key], `${pointer}/${key}`))
   }
-  if (JSON.stringify(before) === JSON.stringify(after)) return []
+  if (JSON.stringify(before ?? null) === JSON.stringify(after ?? null)) return []
   return [{ pointer, before: before ?? null, after: after ?? null }]
 }
 
