@@ -341,8 +341,6 @@ const ROWS: readonly Row[] = [
     find: 'lastSentAt === null || fact.sentAt >= lastSentAt',
     replace: 'true',
     caught: /GPU-ms productive, and its steps/,
-    from: 470,
-    seeds: 20,
   },
   {
     what: 'what is dated before the placement is not read',
