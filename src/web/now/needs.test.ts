@@ -179,3 +179,12 @@ test('a cluster that cannot be asked needs a person, and one that answers does n
     [['crit', 'Cluster b cannot be asked', 'connect ETIMEDOUT']],
   )
 })
+
+test('a run of whose failure a detector speaks stands there once', () => {
+  const failed = [row({ id: 'r1' }), row({ id: 'r2' })]
+  const needs = needsOf({ ...NOTHING, failed, findings: [finding({ rule: 'run-failed', run: 'r1' })] })
+  assert.deepEqual(
+    needs.map(({ key }) => key),
+    ['f', 'failed-r2'],
+  )
+})

@@ -49,7 +49,7 @@ export function needsOf(seen: Seen): readonly Need[] {
     ...ofSilent(seen.holding, seen.now),
     ...ofBudgets(seen.budgets, seen.findings),
     ...ofExtensions(seen.extensions),
-    ...ofFailed(seen.failed, seen.now),
+    ...ofFailed(seen.failed, seen.findings, seen.now),
     ...ofQueue(seen.queue),
   ]
   return all.toSorted(
@@ -223,9 +223,11 @@ function ofExtensions(extensions: readonly Extension[]): readonly Need[] {
 
 const FAILED_MAX = 5
 
-function ofFailed(failed: readonly TableRow[], now: number): readonly Need[] {
+/** Of whose end a detector speaks already stands here once. */
+function ofFailed(failed: readonly TableRow[], findings: readonly Finding[], now: number): readonly Need[] {
+  const told = new Set(findings.flatMap(({ rule, run }) => (rule === 'run-failed' && run !== null ? [run] : [])))
   return failed
-    .filter((row) => row.endedAt !== null && now - Date.parse(row.endedAt) < FAILED_MS_MAX)
+    .filter((row) => row.endedAt !== null && now - Date.parse(row.endedAt) < FAILED_MS_MAX && !told.has(row.id))
     .slice(0, FAILED_MAX)
     .map((row) => ({
       key: `failed-${row.id}`,

@@ -48,6 +48,6 @@ export function WhatRuns({ spec }: { readonly spec: unknown }) {
 }
 
 function checkpointsOf({ path, everySteps }: NonNullable<Spec['checkpoints']>): string {
-  if (path === null || path === undefined) return 'none declared'
-  return `${everySteps === null || everySteps === undefined ? '' : `every ${int(everySteps)} steps, `}in ${visible(path)}`
+  const often = everySteps === null || everySteps === undefined ? '' : `every ${int(everySteps)} steps, `
+  return `${often}in ${path === null || path === undefined ? 'a folder of its own' : visible(path)}`
 }
