@@ -87,6 +87,8 @@ describe('pages about the installation', { skip: cannotRun() }, () => {
       const first = page.locator('section:has(#h-who) tbody tr').first()
       const name = (await first.locator('a.run b').textContent()) ?? ''
       const ended = { ...rowOf(Number(name.split('-').at(-1)), Date.now()), message: 'told by the stream' }
+      // Nothing is told to a page whose stream is not open yet.
+      await seen(page, '.live:not(.late)')
       fake.say('row', ended)
       await seen(page, 'section:has(#h-who) >> text=told by the stream')
       fake.silence(true)
