@@ -159,6 +159,10 @@ test('each part of a budget that is used is told, and that it is soon gone', () 
     'budget-used 90 % warning',
     'budget-used 100 % critical',
   ])
+  assert.deepEqual(
+    lookAtBudget({ used: 85 * HOUR }, 0).map(({ message }) => message.slice(0, message.indexOf(':'))),
+    [50, 80].map((part) => `85 % of budget b is used (told from ${part} % on)`),
+  )
   assert.deepEqual(told({ used: 10 * HOUR }, 3 * HOUR), [])
   assert.deepEqual(told({ used: 10 * HOUR }, 4 * HOUR), ['budget-forecast  warning'])
   assert.deepEqual(told({ used: 10 * HOUR }, 60 * HOUR), ['budget-forecast  critical'])

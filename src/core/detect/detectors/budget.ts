@@ -32,7 +32,7 @@ function used(each: BudgetLook, { now, thresholds }: Look): ReturnType<Detector[
       subject: subjectOf(each, percent(part)),
       severity: part >= (thresholds.budget.used.at(-1) ?? 1) ? ('critical' as const) : ('warning' as const),
       since: now,
-      message: `${percent(amount / limit)} of budget ${each.budget.id} is used, and ${percent(part)} was to be told: ${amountText(unit, amount)} of ${amountText(unit, limit)}`,
+      message: `${percent(amount / limit)} of budget ${each.budget.id} is used (told from ${percent(part)} on): ${amountText(unit, amount)} of ${amountText(unit, limit)}`,
       evidence: [
         { what: 'used', value: amountText(unit, amount), at: now, worker: null },
         { what: 'reserved by what runs', value: amountText(unit, each.budget.reserved), at: now, worker: null },
